@@ -1,0 +1,1 @@
+"""The outside: PostgreSQL, HTTP, the command line, identity, telemetry. Nothing knows it."""

@@ -1,0 +1,155 @@
+"""The one place where real parts meet: from settings to a site, and to one that runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Stop
+from threading import Thread
+from uuid import uuid4
+
+from adapters.postgres.log import PostgresLog
+from adapters.postgres.migrate import login_url, migrate
+from adapters.postgres.projector import Projector
+from adapters.postgres.readers import PostgresReaders
+from adapters.postgres.sealer import Sealer
+from adapters.postgres.server import EmbeddedServer
+from adapters.secrets import Secrets
+from adapters.settings import Settings
+from adapters.telemetry.spans import Spans
+from domain.event import Envelope
+from domain.labels import Ceiling, Reader
+from domain.protocol import NoProtocol
+from domain.registry import Role
+from projections.views import VIEWS
+from services.care import expire_due
+from services.directory import Directory
+from services.ids import PartyIds
+from services.ports import NOBODY
+from services.site import Site
+from services.tokens import Tokens
+
+READERS = (*VIEWS, Reader.PARTICIPANT, Reader.OBSERVER)
+_log = logging.getLogger("goldenthread")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the site's database is: its URL (the owner's, where the site keeps its own server) and its secrets."""
+
+    url: str
+    secrets: Secrets
+    prefix: str
+
+    def login(self, role: str) -> str:
+        """Return the URL under which a part of the site logs in."""
+        return login_url(self.url, self.secrets, role, self.prefix)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """Open the configured database, or start, adopt or recover the site's own.
+
+    Raises `ServerFailed`, `SecretsUnsafe` or `MigrationRefused`, each with the way out.
+    """
+    if settings.database_url is not None:
+        yield Database(settings.database_url, Secrets.read(settings.secrets_dir), settings.prefix)
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with EmbeddedServer(settings.data_dir / "postgres", settings.secrets_dir) as owner_url:
+        secrets = Secrets.make(settings.secrets_dir)
+        migrate(owner_url, secrets, environment=settings.environment, prefix=settings.prefix)
+        yield Database(owner_url, secrets, settings.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An open site and the parts it is made of."""
+
+    site: Site
+    log: PostgresLog
+    readers: PostgresReaders
+    database: Database
+    spans: Spans
+
+
+@contextmanager
+def opened(db: Database, settings: Settings) -> Iterator[Parts]:
+    """Open a site on a migrated database."""
+    with ExitStack() as stack:
+        spans = Spans(settings.otlp_endpoint)
+        stack.callback(spans.close)
+        log = PostgresLog(db.login("recorder"), db.secrets)
+        stack.callback(log.close)
+        urls = {reader: db.login(reader.value) for reader in READERS}
+        readers = stack.enter_context(PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size))
+        site = Site(
+            log=log,
+            readers=readers,
+            directory=Directory(log),
+            ids=PartyIds(db.secrets.party_ids),
+            tokens=Tokens(db.secrets.tokens),
+            digests=db.secrets.digests,
+        )
+        site.directory.refresh()
+        yield Parts(site, log, readers, db, spans)
+
+
+def ceiling_of(directory: Directory) -> Callable[[datetime], Ceiling]:
+    """Return the function from a moment to the ceiling of the protocol in force then."""
+
+    def ceiling(at: datetime) -> Ceiling:
+        directory.refresh()
+        try:
+            return directory.protocol(at).ceiling
+        except NoProtocol:
+            return Ceiling("none")
+
+    return ceiling
+
+
+def projectors(parts: Parts) -> list[Projector]:
+    """Return the runners of all views."""
+    ceiling = ceiling_of(parts.site.directory)
+    url = parts.database.login("projector")
+    return [Projector(view, url, parts.log, ceiling, observe=parts.spans.page) for view in VIEWS.values()]
+
+
+@contextmanager
+def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
+    """Keep the site's views, its expiries and its seals going in the background."""
+    stop = Stop()
+    runners = projectors(parts)
+    sealer = Sealer(
+        parts.database.login("sealer"),
+        parts.database.secrets.checkpoint_key,
+        settings.origin,
+        padding=settings.checkpoint_pad,
+    )
+    threads = [Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
+    threads.append(Thread(target=_on_a_beat, args=(stop, settings.sweep_seconds, lambda: _expire(parts)), daemon=True))
+    threads.append(Thread(target=_on_a_beat, args=(stop, settings.checkpoint_seconds, sealer.checkpoint), daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield runners
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=5)
+
+
+def _on_a_beat(stop: Stop, seconds: float, work: Callable[[], object]) -> None:
+    while not stop.wait(seconds):
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it is tried again at the next beat
+            _log.warning("background work failed and will be tried again: %s", type(error).__name__)
+
+
+def _expire(parts: Parts) -> None:
+    envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
+    expire_due(parts.site, envelope)

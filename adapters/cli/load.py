@@ -1,0 +1,150 @@
+"""Load a file: stops of an administrative record, or a site's beginning. Doing it twice adds nothing."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from io import BufferedReader
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from pydantic import ValidationError
+
+from adapters.bootstrap import database, opened
+from adapters.settings import Settings
+from domain.refusal import Refused
+from services.register import Beginning, begin
+from services.site import Site
+from services.stops import Lines, Tally, WrongFile, load_stops
+
+_GZIP: Final = b"\x1f\x8b"
+_REGISTRY_BYTES_MOST: Final = 16 * 1024 * 1024
+_PROGRESS_SECONDS: Final = 1.0
+
+
+class Format(StrEnum):
+    """What a file is."""
+
+    SEATTLE_TERRY_STOPS = "seattle-terry-stops"
+    REGISTRY = "registry"
+
+
+class Unreadable(Exception):
+    """The file cannot be loaded; the sentence says what to do."""
+
+
+def load(
+    file: Annotated[Path, typer.Argument(help="The file; CSV may be compressed with gzip.", show_default=False)],
+    format_: Annotated[Format, typer.Option("--format", help="What the file is.", show_default=False)],
+    party: Annotated[str, typer.Option(help="For stops: the code of the police department that made them.")] = (
+        "seattle-pd"
+    ),
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where the site keeps its own PostgreSQL.")
+    ] = None,
+) -> None:
+    """Load a file of stops, or a site's beginning; what cannot be taken is set aside with a reason.
+
+    Exit status 0 when every row was accepted, known already or set aside; 2 when the file itself cannot be read.
+    """
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    with database(settings) as db, opened(db, settings) as parts:
+        try:
+            if format_ is Format.REGISTRY:
+                load_registry(parts.site, file)
+            else:
+                load_stops_file(parts.site, file, party)
+        except Unreadable as error:
+            typer.echo(f"goldenthread: {error}", err=True)
+            raise typer.Exit(2) from None
+
+
+def load_stops_file(site: Site, path: Path, party: str) -> Tally:
+    """Load a file of stops into an open site, and say what became of its rows. Raises `Unreadable`."""
+    with _reading(path), path.open("rb") as raw, _progress(raw, path.stat().st_size) as progress:
+        tally = load_stops(site, _uncompressed(path, raw), party, progress=progress)
+    typer.echo(
+        f"{_rows(tally.read)} read: {tally.accepted:,} accepted, {tally.duplicate:,} known already, "
+        f"{tally.set_aside:,} set aside ({tally.new_asides:,} of them for the first time)."
+    )
+    for (column, reason), count in sorted(tally.asides.items(), key=lambda item: (-item[1], item[0])):
+        typer.echo(f"  set aside: {_rows(count)}: {column}: {reason}")
+    for aside in tally.named:
+        typer.echo(f"  row {aside.row_number}: {aside.field}: {aside.reason}")
+    if tally.set_aside > len(tally.named):
+        typer.echo("  and so on: every one of them is in the table log.set_aside")
+    return tally
+
+
+def load_registry(site: Site, path: Path) -> None:
+    """Begin an open site with a file, and say what that came to. Raises `Unreadable`."""
+    with _reading(path), path.open("rb") as file:
+        text = file.read(_REGISTRY_BYTES_MOST + 1)
+    if len(text) > _REGISTRY_BYTES_MOST:
+        raise Unreadable(f"{path} is longer than {_REGISTRY_BYTES_MOST} bytes: no site's beginning is.")
+    try:
+        begun = begin(site, Beginning.model_validate_json(text))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        raise Unreadable(f"{path} is not a site's beginning: {faults}. Nothing was registered.") from None
+    except Refused as refused:
+        raise Unreadable(f"{path}: {refused} What stands before it in the file is registered.") from None
+    typer.echo(
+        f"{begun.registered:,} registered, {begun.unchanged:,} known already, {len(begun.differing):,} registered "
+        "otherwise and left so."
+    )
+    for place in begun.differing:
+        typer.echo(f"  left as it is: {place}")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into a sentence."""
+    try:
+        yield
+    except WrongFile as error:
+        raise Unreadable(f"{path} cannot be loaded: {error}.") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError):
+        raise Unreadable(
+            f"{path} is damaged or cut short. Rows before the damage are loaded; get the whole file and load it again."
+        ) from None
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror or 'not a readable file'}.") from None
+    except Refused as refused:
+        raise Unreadable(str(refused)) from None
+
+
+def _uncompressed(path: Path, raw: BufferedReader) -> Lines:
+    """Return the file's bytes, uncompressed by what it is rather than what it is called."""
+    if raw.peek(len(_GZIP)).startswith(_GZIP):
+        return gzip.GzipFile(fileobj=raw)
+    if path.suffix == ".gz":
+        raise WrongFile("it is called .gz and is not gzip")
+    return raw
+
+
+@contextmanager
+def _progress(raw: BufferedReader, size: int) -> Iterator[Callable[[Tally], None]]:
+    """Show progress on standard error: a bar on a terminal, else a line now and then."""
+    with typer.progressbar(length=size, label="loading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        said = time.monotonic()
+
+        def show(tally: Tally) -> None:
+            nonlocal said
+            if raw.seekable():
+                bar.update(raw.tell() - bar.pos)
+            if bar.hidden and time.monotonic() - said >= _PROGRESS_SECONDS:
+                said = time.monotonic()
+                typer.echo(f"{_rows(tally.read)} read", err=True)
+
+        yield show
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,91 @@
+"""The command `goldenthread`. Long work shows progress; every error says what to do next."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from psycopg import Error as DatabaseError
+from pydantic import ValidationError
+
+from adapters.bootstrap import database, opened
+from adapters.cli.demo import run_demo
+from adapters.cli.doctor import examine
+from adapters.cli.load import load
+from adapters.cli.serve import serve_site
+from adapters.postgres.migrate import MigrationRefused, migrate
+from adapters.postgres.server import ServerFailed
+from adapters.secrets import Secrets, SecretsUnsafe
+from adapters.settings import Settings
+from services.ports import Unavailable
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the site keeps its own PostgreSQL.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="The port on 127.0.0.1.")]
+ReadyFile = Annotated[Path | None, typer.Option("--ready-file", help="Written when the site can answer.")]
+
+
+def _settings(**given: Any) -> Settings:
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0: any.", min=0, max=65535)] = 8000,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same site.")] = 1,
+    participants: Annotated[int, typer.Option(min=1, max=5000, help="How many people the site has.")] = 60,
+    data_dir: DataDir = None,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Play a small LEAD site on a PostgreSQL of its own, and serve it."""
+    run_demo(port=port, seed=seed, participants=participants, data_dir=data_dir, ready_file=ready_file)
+
+
+@app.command()
+def serve(port: PortOption = None, data_dir: DataDir = None) -> None:
+    """Serve the site, on the configured PostgreSQL or its own."""
+    serve_site(_settings(port=port, data_dir=data_dir))
+
+
+@app.command("migrate")
+def migrate_() -> None:
+    """Bring the configured PostgreSQL to this version; needs the owner's URL in GOLDENTHREAD_OWNER_URL."""
+    settings = _settings()
+    if settings.owner_url is None:
+        with database(settings):
+            typer.echo("The site's own PostgreSQL is up to date.")
+        return
+    secrets = Secrets.make(settings.secrets_dir)
+    migrate(settings.owner_url, secrets, environment=settings.environment, prefix=settings.prefix)
+    typer.echo("The database is up to date.")
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Say what is going on: the server, the views, whom they could not compute, the seals."""
+    settings = _settings(data_dir=data_dir)
+    with database(settings) as db, opened(db, settings) as parts:
+        raise typer.Exit(0 if examine(parts, settings) else 1)
+
+
+app.command("load")(load)
+
+
+def main() -> None:
+    """Run the command; turn every expected failure into a sentence and exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # its messages name connections, and tell nobody anything
+    try:
+        app()
+    except (ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:
+        sys.exit(f"goldenthread: {error}")
+    except ValidationError as error:
+        names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())
+        sys.exit(f"goldenthread: a setting cannot be right: {names}")
+    except DatabaseError as error:
+        name = type(error).__name__
+        sys.exit(f"goldenthread: the database refused ({name}): check its URL, then `goldenthread doctor`")

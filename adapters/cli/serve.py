@@ -1,0 +1,94 @@
+"""Serve a site over HTTP until interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+import uvicorn
+
+from adapters.bootstrap import Parts, at_work, database, opened
+from adapters.http.app import create_app
+from adapters.http.signin import SignIn
+from adapters.identity.issuer import KeySet, Verifier
+from adapters.settings import Settings
+from services.ports import Unavailable
+
+_STOP_SECONDS = 5
+
+
+@dataclass(slots=True)
+class Ready:
+    """Whether the site can answer: its database does, and every view's runner works."""
+
+    parts: Parts
+    failures: list[Callable[[], str | None]] = field(default_factory=list)
+
+    def __call__(self) -> bool:
+        """Ask."""
+        try:
+            self.parts.log.position()
+        except Unavailable:
+            return False
+        return not any(failure() for failure in self.failures)
+
+
+def serve_site(settings: Settings) -> None:
+    """Serve on the configured PostgreSQL, or the site's own; raises what the parts raise when they cannot start."""
+    if settings.issuer is None or settings.jwks_file is None:
+        typer.echo("Nobody can sign in: set GOLDENTHREAD_ISSUER and GOLDENTHREAD_JWKS_FILE.", err=True)
+        verifier: Verifier = KeySet("", settings.audience, {})
+    else:
+        verifier = KeySet.read(settings.issuer, settings.audience, settings.jwks_file)
+    with database(settings) as db, opened(db, settings) as parts:
+        answer(parts, settings, verifier)
+
+
+def answer(
+    parts: Parts, settings: Settings, verifier: Verifier, *, ready_file: Path | None = None, ready: Any = None
+) -> None:
+    """Answer requests until an interrupt; write `ready` to `ready_file` and say so once the site can."""
+    with at_work(parts, settings) as runners:
+        can_answer = Ready(parts, [lambda runner=runner: runner.failure for runner in runners])  # type: ignore[misc]
+        app = create_app(parts.site, SignIn(parts.site, verifier), settings, parts.spans, can_answer)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,  # a path holds ids
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        server = _Server(config, ready_file, ready)
+        with suppress(KeyboardInterrupt):  # the server has stopped by then
+            server.run()
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, ready_file: Path | None, ready: Any) -> None:
+        super().__init__(config)
+        self._ready_file, self._ready = ready_file, ready
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        port = self.servers[0].sockets[0].getsockname()[1]
+        base_url = f"http://{self.config.host}:{port}"
+        typer.echo(f"Golden Thread answers on {base_url} (documentation: {base_url}/openapi.json). Ctrl-C stops it.")
+        if self._ready_file is not None:
+            told = {"base_url": base_url, "console_url": f"{base_url}/openapi.json"} | (self._ready or {})
+            draft = self._ready_file.with_suffix(".draft")
+            draft.write_text(json.dumps(told, indent=2))
+            draft.chmod(0o600)
+            draft.replace(self._ready_file)

@@ -1,0 +1,1 @@
+"""HTTP: routes, problems, sign-in of a request."""

@@ -1,0 +1,137 @@
+"""The commands, by subject. Each is carried out once under its Idempotency-Key, however often it is sent."""
+
+import inspect
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from adapters.http import problems
+from adapters.http.questions import reply
+from adapters.http.signin import SignIn
+from adapters.telemetry.spans import Spans
+from domain.refusal import Refused
+from services import care, court, referrals, register
+from services.ports import Caller
+from services.questions import standing_tag
+from services.site import Command, Site, carry_out
+
+_REFUSALS = problems.responses(
+    problems.MALFORMED,
+    problems.UNAUTHENTICATED,
+    problems.FORBIDDEN,
+    problems.UNKNOWN,
+    problems.STALE,
+    problems.TOO_LARGE,
+    problems.REFUSED,
+    problems.UNAVAILABLE,
+)
+
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="New for each new command; the same to repeat one of which you had no answer.",
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=100, description="The ETag of what you read, if it must not have changed."),
+]
+
+
+def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
+    """Return the routes of the commands."""
+    api = APIRouter(responses=_REFUSALS)
+
+    async def sent(request: Request) -> bytes:
+        """Digest what was sent: path and body, byte for byte."""
+        return sha256(request.url.path.encode() + b"\0" + await request.body()).digest()
+
+    Sent = Annotated[bytes, Depends(sent)]  # noqa: N806 - a type
+    Who = Annotated[Caller, Depends(sign_in)]  # noqa: N806 - a type
+
+    def do(
+        caller: Caller, command: Command, key: str, digest: bytes, if_match: str | None = None, **named: str
+    ) -> Response:
+        participant = named.get("participant_id")
+
+        def unchanged() -> bool:
+            if participant is None:
+                raise Refused("If-Match", "this path has no ETag to match.", "Leave it out.")
+            return if_match == f'"{standing_tag(site, caller, participant)}"'
+
+        with spans.command(type(command).__name__):
+            done = carry_out(
+                site, caller, command, key=key, request=digest, unchanged=unchanged if if_match else None, path=named
+            )
+        position = site.tokens.seal(caller.staff, "position", str(done.position))
+        return reply(done.answer, {"Position": position}, 201)
+
+    def add(path: str, kind: type[Command], summary: str) -> None:
+        """Add the route of a command; the ids of its path are given to its handler by name."""
+        names = tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
+
+        def endpoint(
+            caller: Who, key: Key, digest: Sent, command: Command, if_match: IfMatch = None, **path_ids: str
+        ) -> Response:
+            named = {_NAMED.get(name, name): value for name, value in path_ids.items()}
+            return do(caller, command, key, digest, if_match, **named)
+
+        _sign(endpoint, kind, names)
+        api.add_api_route(
+            f"/v1/{path}",
+            endpoint,
+            methods=["POST"],
+            status_code=201,
+            summary=summary,
+            tags=[path.split("/", maxsplit=1)[0]],
+            operation_id=kind.__name__,
+        )
+
+    for path, kind, summary in ROUTES:
+        add(path, kind, summary)
+    return api
+
+
+# The names by which handlers know the ids of a path, where they differ.
+_NAMED = {"participant": "participant_id", "roi": "roi_id"}
+
+ROUTES: tuple[tuple[str, type[Command], str], ...] = (
+    ("referrals", referrals.OfferDiversion, "Offer arrest diversion."),
+    ("referrals/{referral}/override", referrals.OverrideExclusion, "Override an exclusion of one charge."),
+    ("referrals/{referral}/handoff", referrals.RecordHandoff, "Record the warm handoff."),
+    ("referrals/{referral}/acceptance", referrals.AcceptReferral, "Accept a referral."),
+    ("referrals/{referral}/release", referrals.RecordRelease, "Record the release from custody."),
+    ("referrals/{referral}/extensions", referrals.RequestExtension, "Ask for more time."),
+    ("referrals/{referral}/extension-agreements", referrals.AgreeExtension, "Agree to more time."),
+    ("participants/{participant}/intake", care.CompleteIntake, "Record the intake."),
+    ("participants/{participant}/assignment", care.AssignParticipant, "Assign a participant."),
+    ("participants/{participant}/roi", care.SignRoi, "Record a signed ROI."),
+    ("participants/{participant}/roi/{roi}/amendments", care.AmendRoi, "Record a signed change of the ROI."),
+    ("participants/{participant}/roi/{roi}/revocations", care.RevokeRoi, "Revoke, for some parties or for all."),
+    ("participants/{participant}/items", care.ConsentItem, "Share one sentence that the participant signed for."),
+    ("participants/{participant}/items/{item}/withdrawals", care.WithdrawItem, "Withdraw one sentence."),
+    ("participants/{participant}/contacts", care.RecordContact, "Record a contact."),
+    ("participants/{participant}/shares", care.MakeShare, "Share one sentence under the ROI."),
+    ("participants/{participant}/access", care.GiveAccess, "Let a participant sign in."),
+    ("cases", court.FileCase, "Give notice of a filing."),
+    ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
+    ("register/parties", register.RegisterParty, "Register a party."),
+    ("register/staff", register.RegisterStaff, "Register a member of staff."),
+    ("register/staff/endings", register.EndStaff, "End a person's authority, at once."),
+    ("register/protocols", register.AdoptProtocol, "Adopt a version of the protocol."),
+)
+
+
+def _sign(endpoint: Callable[..., Response], command: type[Command], names: tuple[str, ...]) -> None:
+    """Give an endpoint the signature of its command: its body, and the ids of its path."""
+    given = inspect.signature(endpoint).parameters
+    body = [p.replace(annotation=command) if p.name == "command" else p for p in given.values()]
+    fixed = [p for p in body if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    ids = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=str) for name in names]
+    endpoint.__signature__ = inspect.Signature([*fixed, *ids])  # type: ignore[attr-defined]

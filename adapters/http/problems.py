@@ -1,0 +1,170 @@
+"""Problems (RFC 9457), from one registry. Their sentences are constant; none tells a partner what it may not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from domain.protocol import NoProtocol
+from domain.refusal import Forbidden, Refused, Stale, Unknown
+from services.ports import AuthorityEnded, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One kind of problem: its name, HTTP status and title."""
+
+    name: str
+    status: int
+    title: str
+
+
+class Fault(TypedDict):
+    """What is wrong with one input, and the way out."""
+
+    field: str
+    reason: str
+    way_out: str
+
+
+INVALID = Problem("invalid-input", 422, "Some of what was sent cannot be right.")
+REFUSED = Problem("refused", 422, "The command cannot be done as it stands.")
+MALFORMED = Problem("malformed", 400, "The request cannot be read.")
+UNAUTHENTICATED = Problem("not-signed-in", 401, "Sign in first.")
+FORBIDDEN = Problem("not-your-command", 403, "Your role has no such command or question.")
+UNKNOWN = Problem("nothing-here", 404, "There is nothing here that you can do this to.")
+NO_ROUTE = Problem("no-such-path", 404, "There is no such path.")
+METHOD = Problem("no-such-method", 405, "This path has no such method.")
+STALE = Problem("changed-meanwhile", 412, "Someone changed this meanwhile. Read it again, then decide again.")
+TOO_LARGE = Problem("too-large", 413, "What was sent is larger than anything the site takes.")
+UNAVAILABLE = Problem("try-again", 503, "The site did not answer in time. Try again with the same Idempotency-Key.")
+NOT_SET_UP = Problem("not-set-up", 503, "The site has no protocol in force yet. Its project manager adopts one.")
+INTERNAL = Problem("our-fault", 500, "Something went wrong on our side. Nothing was half done.")
+
+REGISTRY = (
+    INVALID,
+    REFUSED,
+    MALFORMED,
+    UNAUTHENTICATED,
+    FORBIDDEN,
+    UNKNOWN,
+    NO_ROUTE,
+    METHOD,
+    STALE,
+    TOO_LARGE,
+    UNAVAILABLE,
+    NOT_SET_UP,
+    INTERNAL,
+)
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "examples": [f"/problems/{REFUSED.name}"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason", "way_out"],
+                "properties": {name: {"type": "string"} for name in ("field", "reason", "way_out")},
+            },
+        },
+    },
+}
+
+
+def responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of these problems."""
+    return {
+        problem.status: {"description": problem.title, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for problem in problems
+    }
+
+
+def respond(problem: Problem, faults: Sequence[Fault] = ()) -> Response:
+    """Return the response of a problem."""
+    body: dict[str, Any] = {"type": f"/problems/{problem.name}", "title": problem.title, "status": problem.status}
+    if faults:
+        body["faults"] = list(faults)
+    headers = {"Cache-Control": "no-store"}
+    if problem is UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem is UNAVAILABLE:
+        headers["Retry-After"] = "1"
+    return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let every failure of a request become one of the registry's problems."""
+
+    @app.exception_handler(Refused)
+    def refused(_: Request, error: Refused) -> Response:
+        return respond(REFUSED, [{"field": error.field, "reason": error.reason, "way_out": error.way_out}])
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> Response:
+        if any(found["type"] == "json_invalid" for found in error.errors()):
+            return respond(MALFORMED, [_UNREADABLE])
+        return respond(INVALID, [_fault(found) for found in error.errors()[:_FAULTS_MOST]])
+
+    constant: dict[type[Exception], Problem] = {
+        Forbidden: FORBIDDEN,
+        Unknown: UNKNOWN,
+        Stale: STALE,
+        AuthorityEnded: UNAUTHENTICATED,
+        Unavailable: UNAVAILABLE,
+        NoProtocol: NOT_SET_UP,
+    }
+    for kind, problem in constant.items():
+        app.add_exception_handler(kind, _always(problem))
+
+    @app.exception_handler(HTTPException)
+    def framework(_: Request, error: HTTPException) -> Response:
+        by_status = {400: MALFORMED, 401: UNAUTHENTICATED, 404: NO_ROUTE, 405: METHOD, 413: TOO_LARGE}
+        problem = by_status.get(error.status_code, INTERNAL)
+        response = respond(problem, [_UNREADABLE] if problem is MALFORMED else ())
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _always(problem: Problem) -> Any:
+    def handler(_: Request, __: Exception) -> Response:
+        return respond(problem)
+
+    return handler
+
+
+# Sentences of the validator that hold no value of the caller's.
+_WAY_OUT = {
+    "missing": "Give it.",
+    "extra_forbidden": "Leave it out; see the documentation for the fields there are.",
+}
+_UNREADABLE: Fault = {
+    "field": "body",
+    "reason": "it cannot be read.",
+    "way_out": "Send valid JSON in UTF-8, not nested deeply, numbers of usual length.",
+}
+_FAULTS_MOST = 50  # an answer is not longer than what was sent
+
+
+def _fault(found: dict[str, Any]) -> Fault:
+    where = [str(part) if isinstance(part, str) else f"[{part}]" for part in found["loc"][1:]] or [str(found["loc"][0])]
+    field = ".".join(where).replace(".[", "[")
+    kind = str(found["type"])
+    reason = "it is not valid" if kind == "value_error" else str(found["msg"])
+    return {
+        "field": field,
+        "reason": reason[0].lower() + reason[1:] + ("" if reason.endswith(".") else "."),
+        "way_out": _WAY_OUT.get(kind, "Correct it; see the documentation for what it takes."),
+    }

@@ -1,0 +1,1 @@
+"""PostgreSQL: the log, the gate, the tables of the views, the embedded server."""

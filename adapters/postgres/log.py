@@ -1,0 +1,177 @@
+"""The event log on PostgreSQL: `services.ports.Log`, and the reads by subject from which views are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
+from psycopg.rows import args_row, tuple_row
+
+from adapters.postgres.keyring import Keyring
+from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
+from adapters.postgres.recorder import GateRecorder, LogDatastore
+from adapters.secrets import Secrets
+from domain.event import Envelope, Event, Recorded
+from domain.labels import Reader
+from projections.lens import History
+from services.ports import Answer, Append, Conflict, SetAside, Unavailable
+
+_LAST: Final = 2**63 - 1
+_SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
+
+
+class PostgresLog:
+    """The log of one site, read and appended to by the recorder's login. Thread-safe; `close` when done.
+
+    Every method raises `Unavailable` where the server does not answer; those that return events raise `LogCorrupt` for
+    one that is not readable as it was recorded, and `WrongSiteKey` where the secrets are another database's.
+    """
+
+    def __init__(self, url: str, secrets: Secrets, *, pool_size: int = 1, max_overflow: int = 9) -> None:
+        self._datastore = LogDatastore(url, pool_size=pool_size, max_overflow=max_overflow)
+        with _available():
+            self._recorder = GateRecorder(self._datastore)
+        self._mapper = SealingMapper(Keyring(self._datastore, secrets.site_key))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._datastore.close()
+
+    def now(self) -> datetime:
+        """Return the time, aware UTC, by the one clock."""
+        now: datetime = self._ask("select site.clock()")[0][0]
+        return now
+
+    def load(self, stream: UUID) -> list[Recorded[Event]]:
+        """Return a stream's events, oldest first; empty for a stream that does not exist."""
+        return self._events(f"{_SELECT} where originator_id = %s order by originator_version", stream)
+
+    def history(self, participant: UUID) -> list[Recorded[Event]]:
+        """Return everything recorded about a participant, in the order of the log."""
+        return self._events(f"{_SELECT} where participant_id = %s order by notification_id", participant)
+
+    def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
+        """Return the events of these topics after a position, in the order of the log."""
+        where = "topic = any(%s) and notification_id > %s"
+        return self._events(f"{_SELECT} where {where} order by notification_id", list(topics), after)
+
+    def existing(self, streams: Sequence[UUID]) -> set[UUID]:
+        """Return which of these streams exist."""
+        found = self._ask(
+            "select s from unnest(%s::uuid[]) s where exists (select from log.event e where e.originator_id = s)",
+            list(streams),
+        )
+        return {stream for (stream,) in found}
+
+    def record(self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None = None) -> int:
+        """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
+
+        Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`; `KeyDestroyed` for an event about
+        someone who was erased.
+        """
+        pending = [
+            Pending(append.stream, version, event, envelope)
+            for append in appends
+            for version, event in enumerate(append.events, append.expected + 1)
+        ]
+        with _available():
+            try:
+                stored = [self._mapper.to_stored_event(event) for event in pending]
+                positions = self._recorder.insert_events(stored, actor=envelope.actor, answer=answer)
+            except IntegrityError:
+                raise Conflict("the stream has moved on since it was loaded") from None
+        return positions[-1] if positions else self.position()
+
+    def set_aside(self, source: str, rows: Sequence[SetAside]) -> int:
+        """Keep rows of a source that could not be taken, each once; return how many were not kept already."""
+        added: int = self._ask(
+            "select log.set_aside(%s, %s::bigint[], %s::text[], %s::text[], %s::bytea[])",
+            source,
+            [row.row_number for row in rows],
+            [row.field for row in rows],
+            [row.reason for row in rows],
+            [row.row_sha256 for row in rows],
+        )[0][0]
+        return added
+
+    def answered(self, actor: UUID, key: str) -> Answer | None:
+        """Return what this actor was answered under this key, if anything."""
+        found = self._ask("select key, request, answer from log.answer where actor = %s and key = %s", actor, key)
+        return Answer(*found[0]) if found else None
+
+    def position(self) -> int:
+        """Return the position of the last event."""
+        position: int = self._ask("select coalesce(max(notification_id), 0) from log.event")[0][0]
+        return position
+
+    def due_expiries(self) -> list[UUID]:
+        """Return the participants of whom some standing ROI has come to its end without its event."""
+        found = self._ask(
+            "select distinct participant_id from gate.consent"
+            " where isfinite(roi_until) and roi_until <= (select site.clock()) order by participant_id"
+        )
+        return [participant for (participant,) in found]
+
+    def view_position(self, view: Reader) -> int:
+        """Return how far a view has come."""
+        found = self._ask("select position from log.view where name = %s", view.value)
+        return int(found[0][0]) if found else 0
+
+    def page(self, after: int, limit: int) -> list[tuple[int, UUID]]:
+        """Return (position, subject) of the next events after a position, at most `limit`, in the order of the log.
+
+        The subject of an event is its participant; without one, its matter; without either, its stream.
+        """
+        return self._ask(
+            "select notification_id, coalesce(participant_id, matter_id, originator_id) from log.event"
+            " where notification_id > %s order by notification_id limit %s",
+            after,
+            limit,
+        )
+
+    def histories(self, subjects: Sequence[UUID], upto: int | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
+        wanted, last = list(subjects), _LAST if upto is None else upto
+        events = self._events(
+            f"{_SELECT} where participant_id = any(%s) and notification_id <= %s union all {_SELECT}"
+            " where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and notification_id <= %s"
+            " order by notification_id",
+            wanted,
+            last,
+            wanted,
+            last,
+        )
+        found: dict[UUID, list[Recorded[Event]]] = {subject: [] for subject in wanted}
+        for recorded in events:
+            event = recorded.event
+            found[event.participant_id or event.matter_id or recorded.stream].append(recorded)
+        return {subject: History(subject, events) for subject, events in found.items()}
+
+    def _events(self, query: str, *parameters: Any) -> list[Recorded[Event]]:
+        with _available():
+            with (
+                self._datastore.get_connection() as connection,
+                connection.cursor(binary=True, row_factory=args_row(StoredRow)) as cursor,
+            ):
+                rows = cursor.execute(query.encode(), parameters, prepare=True).fetchall()
+            return self._mapper.to_recorded(rows)
+
+    def _ask(self, query: str, *parameters: Any) -> list[Any]:
+        with (
+            _available(),
+            self._datastore.get_connection() as connection,
+            connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+        ):
+            return cursor.execute(query.encode(), parameters, prepare=True).fetchall()
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise Unavailable("the log did not answer: try again, with the same key") from None

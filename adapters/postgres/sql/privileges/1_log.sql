@@ -1,0 +1,81 @@
+-- The application may read the log and call the functions; nobody but their owner writes the tables.
+revoke all on schema site, log, gate from public;
+revoke all on all tables in schema site, log, gate from public;
+revoke all on all functions in schema site, log, gate from public;
+
+-- What an earlier version or a hand has granted is taken back first: what follows is all.
+do $$
+declare
+    role text;
+begin
+    for role in select rolname from pg_roles where rolname ~ '^goldenthread_' loop
+        execute format('revoke all on schema site, log, gate from %I', role);
+        execute format('revoke all on all tables in schema site, log, gate from %I', role);
+        execute format('revoke all on all sequences in schema site, log, gate from %I', role);
+        execute format('revoke all on all functions in schema site, log, gate from %I', role);
+    end loop;
+end $$;
+
+grant usage on schema site, log, gate to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
+    goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
+    goldenthread_program, goldenthread_participant, goldenthread_observer;
+grant execute on function site.clock() to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
+    goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
+    goldenthread_program, goldenthread_participant, goldenthread_observer;
+
+grant select on log.event, log.answer, log.key, log.view, gate.authority to goldenthread_recorder;
+grant select on gate.consent to goldenthread_recorder;
+grant execute on function log.record to goldenthread_recorder;
+grant execute on function log.wrapped_key to goldenthread_recorder;
+grant execute on function log.set_aside to goldenthread_recorder;
+
+grant select on log.event, log.key to goldenthread_projector;
+grant select, insert, update, delete on log.view, log.parked to goldenthread_projector;
+
+grant select on log.event, log.disclosure, log.leaf, log.checkpoint to goldenthread_sealer;
+grant insert on log.checkpoint to goldenthread_sealer;
+grant execute on function log.horizon to goldenthread_sealer;
+grant execute on function log.append_leaves to goldenthread_sealer;
+
+grant execute on function gate.party, gate.release to
+    goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
+    goldenthread_program, goldenthread_participant, goldenthread_observer;
+grant execute on function log.accounting to goldenthread_case_manager, goldenthread_participant;
+
+-- A reader's policies look into the gate: it sees its own party's live rows there, and nothing of what has ended.
+grant select on gate.consent to
+    goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient;
+alter table gate.consent enable row level security;
+drop policy if exists own_and_alive on gate.consent;
+create policy own_and_alive on gate.consent for select
+    to goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient
+    using (party_id = (select gate.party()) and greatest(roi_until, item_until) > (select site.clock()));
+drop policy if exists recorder_reads on gate.consent;
+create policy recorder_reads on gate.consent for select to goldenthread_recorder using (true);
+
+-- What the statistics would tell a reader with psql: how often rows came and went. Only a superuser may close them.
+do $$
+declare
+    name text;
+begin
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        raise warning 'The statistics views stay open to every role: only a superuser may close them.';
+        return;
+    end if;
+    for name in
+        select c.oid::regclass::text from pg_class c
+        where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'v'
+          and (c.relname like 'pg\_stat\_%' or c.relname like 'pg\_statio\_%' or c.relname in ('pg_locks', 'pg_stats'))
+    loop
+        execute format('revoke select on %s from public', name);
+    end loop;
+    for name in
+        select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace = 'pg_catalog'::regnamespace
+          and (p.proname like 'pg\_stat\_get\_%' or p.proname = 'pg_lock_status' or p.proname like 'pg\_%\_size')
+          and p.prokind = 'f'
+    loop
+        execute format('revoke execute on function %s from public', name);
+        execute format('grant execute on function %s to pg_monitor', name);
+    end loop;
+end $$;

@@ -1,0 +1,127 @@
+"""The site's secrets: one folder outside the data, so that a copy of the one never carries the other."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ROLES: Final = (
+    "recorder", "projector", "sealer", "case_manager", "liaison_prosecutor", "police", "recipient", "program",
+    "participant", "observer",
+)  # fmt: skip
+_KEYS: Final = ("site_key", "party_ids", "tokens", "digests", "context", "checkpoint_key")
+_KEY_BYTES: Final = 32
+
+
+class SecretsUnsafe(RuntimeError):
+    """A secret is missing, damaged, or within the reach of others; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Secrets:
+    """The keys of a site, 32 bytes each, and its database roles' passwords. Never shown by `repr`.
+
+    `folder` is 0700, every file in it 0600 and named after its secret; no symbolic links. `site_key` wraps data keys;
+    `party_ids` makes ids of a party's own; `tokens` seals position tokens and cursors; `digests` keys the digests in
+    disclosure rows; `context` signs who the reader is; `checkpoint_key` signs checkpoints.
+    """
+
+    folder: Path
+    site_key: bytes = field(repr=False)
+    party_ids: bytes = field(repr=False)
+    tokens: bytes = field(repr=False)
+    digests: bytes = field(repr=False)
+    context: bytes = field(repr=False)
+    checkpoint_key: Ed25519PrivateKey = field(repr=False)
+    _passwords: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        """Read the secrets, having made those that are missing. Processes that do so at once get the same ones.
+
+        Raises `SecretsUnsafe`.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_folder(folder)
+        for name in _KEYS:
+            _make(folder / name, lambda: secrets.token_bytes(_KEY_BYTES))
+        for role in ROLES:
+            _make(folder / f"{role}.password", lambda: secrets.token_urlsafe(_KEY_BYTES).encode())
+        return cls.read(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the secrets. Raises `SecretsUnsafe`, also when one is missing."""
+        _check_folder(folder)
+        keys = {name: _read(folder / name) for name in _KEYS}
+        for name, key in keys.items():
+            if len(key) != _KEY_BYTES:
+                raise SecretsUnsafe(f"{folder / name} is damaged: restore it from its backup.")
+        signer = Ed25519PrivateKey.from_private_bytes(keys.pop("checkpoint_key"))
+        passwords = {role: _read(folder / f"{role}.password").decode() for role in ROLES}
+        if not all(passwords.values()):
+            raise SecretsUnsafe(f"A password in {folder} is empty: restore it from its backup.")
+        return cls(folder=folder, **keys, checkpoint_key=signer, _passwords=passwords)
+
+    def password(self, role: str) -> str:
+        """Return the password of the database login for one of `ROLES`; raise `KeyError` for another name."""
+        return self._passwords[role]
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        raise SecretsUnsafe(f"The folder of secrets {folder} is missing: restore it from its backup.") from None
+    _check(folder, found, stat.S_ISDIR)
+
+
+def _check(path: Path, found: os.stat_result, is_right: Callable[[int], bool]) -> None:
+    if not is_right(found.st_mode):
+        raise SecretsUnsafe(f"{path} is a link or not what it should be: put the real thing in its place.")
+    if found.st_mode & 0o077:
+        raise SecretsUnsafe(f"Others may read {path}: chmod go-rwx {path}")
+    if found.st_uid != os.geteuid():
+        raise SecretsUnsafe(f"{path} belongs to another user: chown it to the one who runs Golden Thread.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SecretsUnsafe(f"The secret {path} is missing: restore it from its backup.") from None
+    except OSError as error:
+        raise SecretsUnsafe(f"{path} is a link or cannot be read ({error.strerror}).") from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check(path, os.fstat(descriptor), stat.S_ISREG)
+        return file.read()
+
+
+def _make(path: Path, new: Callable[[], bytes]) -> None:
+    if path.is_symlink() or path.exists():
+        return
+    # Written aside and linked when complete: the first of several processes wins, and nobody reads half a file.
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(new())
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        Path(aside).unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,1 @@
+"""Spans, never content."""

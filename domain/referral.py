@@ -1,0 +1,468 @@
+"""Arrest diversion: offer, sergeant's override, warm handoff, release, deadline, extension, latch (T:346, T:1097-1113).
+
+Stream: the referral. Each charge held back is a matter of its own, so that an order on one destroys no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from domain.calendar import days_after, end_of_day
+from domain.event import Event, LongText, PartyIs, Recorded, ShortText, Value
+from domain.labels import Label
+from domain.protocol import Protocol
+from domain.refusal import Refused
+
+
+class Door(StrEnum):
+    """The way in (T:346-T:376)."""
+
+    ARREST_DIVERSION = "arrest_diversion"
+
+
+class NoticeCode(StrEnum):
+    """The closed codes that the protocol sends without an ROI. No reasons (labels, basis N)."""
+
+    HANDOFF_MET = "handoff met"
+    EXTENSION_REQUESTED = "extension requested"
+    DIVERSION_PENDING = "diversion pending"
+    COMPLETED = "completed"
+
+
+class Charge(Value):
+    """A charge by code (NIBRS or local) as the arresting or charging agency states it."""
+
+    code: ShortText
+    description: ShortText
+    severity: ShortText
+
+
+class ReferralOffered(Event):
+    """An officer with probable cause offered diversion, and the person said yes (T:1097, T:1101)."""
+
+    topic: ClassVar[str] = "referral.offered"
+    label: ClassVar[Label] = Label.REFERRAL_POLICE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    door: Annotated[Door, Label.REFERRAL_POLICE]
+    incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
+    place: Annotated[ShortText, Label.REFERRAL_POLICE]
+    facts: Annotated[LongText, Label.REFERRAL_POLICE]
+    agreed_at: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
+    protocol_version: Annotated[ShortText, Label.REFERRAL_POLICE]
+
+
+class ChargeHeld(Event):
+    """A charge is held back while the diversion runs; `prosecutor` is the office whose charge it would be (T:1105)."""
+
+    topic: ClassVar[str] = "charge.held"
+    label: ClassVar[Label] = Label.CHARGE_DIVERTED
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "matter_id")
+
+    charge: Annotated[Charge, Label.CHARGE_DIVERTED]
+    incident_number: Annotated[ShortText, Label.CHARGE_DIVERTED]
+    prosecutor: Annotated[UUID, Label.CHARGE_DIVERTED]
+    exclusions: Annotated[tuple[ShortText, ...], Label.OVERRIDE] = ()
+    criminal_history: Annotated[LongText | None, Label.CRIMHIST] = None
+    race_as_perceived: Annotated[ShortText | None, Label.DEMOGRAPHICS_OFFICER] = None
+
+    def jurisdiction(self) -> UUID:
+        """Return the office whose charge it would be."""
+        return self.prosecutor
+
+
+class ExclusionOverridden(Event):
+    """A sergeant or commander overrode an exclusion in this case (T:393)."""
+
+    topic: ClassVar[str] = "exclusion.overridden"
+    label: ClassVar[Label] = Label.OVERRIDE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "matter_id")
+
+    exclusion: Annotated[ShortText, Label.OVERRIDE]
+    rank: Annotated[ShortText, Label.OVERRIDE]
+    reason: Annotated[ShortText, Label.OVERRIDE]
+    protocol_version: Annotated[ShortText, Label.OVERRIDE]
+
+
+class HandoffMet(Event):
+    """A case manager met the person where the officer was (T:348). Minutes run from `requested_at` to `occurred_at`."""
+
+    topic: ClassVar[str] = "handoff.met"
+    label: ClassVar[Label] = Label.REFERRAL_STATUS
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    requested_at: Annotated[AwareDatetime, Label.REFERRAL_STATUS]
+    minutes: Annotated[int, Label.REFERRAL_STATUS]
+    within_protocol: Annotated[bool, Label.REFERRAL_STATUS]
+
+
+class ReferralAccepted(Event):
+    """LEAD accepted the referral. `found_at`: "where can I find you?" (T:1111), for care alone."""
+
+    topic: ClassVar[str] = "referral.accepted"
+    label: ClassVar[Label] = Label.REFERRAL_STATUS
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    found_at: Annotated[LongText | None, Label.CONTACT_LOCATION] = None
+
+
+class ReleasedFromCustody(Event):
+    """The officer released the person (T:1109); return within the protocol's hours is asked against, not forbidden."""
+
+    topic: ClassVar[str] = "custody.released"
+    label: ClassVar[Label] = Label.REFERRAL_POLICE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    in_presence_of_codefendants: Annotated[bool, Label.REFERRAL_POLICE]
+    non_return_until: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
+
+
+class DeadlineSet(Event):
+    """The intake is asked for by the end of this local day (T:1105)."""
+
+    topic: ClassVar[str] = "deadline.set"
+    label: ClassVar[Label] = Label.REFERRAL_STATUS
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    due_on: Annotated[date, Label.REFERRAL_STATUS]
+    due_at: Annotated[AwareDatetime, Label.REFERRAL_STATUS]
+    protocol_version: Annotated[ShortText, Label.REFERRAL_STATUS]
+
+
+class ExtensionRequested(Event):
+    """Care asked for more time (T:407). The reason never leaves care."""
+
+    topic: ClassVar[str] = "extension.requested"
+    label: ClassVar[Label] = Label.REFERRAL_STATUS
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    until: Annotated[date, Label.REFERRAL_STATUS]
+    reason: Annotated[LongText, Label.CONTACT_NOTE]
+
+
+class ExtensionAgreed(Event):
+    """The referring officer or sergeant agreed (T:407)."""
+
+    topic: ClassVar[str] = "extension.agreed"
+    label: ClassVar[Label] = Label.REFERRAL_POLICE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    until: Annotated[date, Label.REFERRAL_POLICE]
+
+
+class DepartmentNotified(Event):
+    """A closed code went to the referring department, with the site's team number."""
+
+    topic: ClassVar[str] = "notice.department"
+    label: ClassVar[Label] = Label.REFERRAL_STATUS
+    party_is: ClassVar[PartyIs] = PartyIs.NOTIFIED
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    code: Annotated[NoticeCode, Label.REFERRAL_STATUS]
+    team_number: Annotated[ShortText, Label.REFERRAL_STATUS]
+
+
+class ProsecutorNotified(Event):
+    """A closed code went to the prosecutor's office, with incident number and charge code."""
+
+    topic: ClassVar[str] = "notice.prosecutor"
+    label: ClassVar[Label] = Label.CHARGE_DIVERTED
+    party_is: ClassVar[PartyIs] = PartyIs.NOTIFIED
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "matter_id")
+
+    code: Annotated[NoticeCode, Label.CHARGE_DIVERTED]
+    until: Annotated[date | None, Label.CHARGE_DIVERTED] = None
+    incident_number: Annotated[ShortText, Label.CHARGE_DIVERTED]
+    charge_code: Annotated[ShortText, Label.CHARGE_DIVERTED]
+
+
+class ChargeLatched(Event):
+    """The charge will not be filed (T:1183). Nothing undoes it."""
+
+    topic: ClassVar[str] = "charge.latched"
+    label: ClassVar[Label] = Label.CHARGE_DIVERTED
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "matter_id")
+
+    prosecutor: Annotated[UUID, Label.CHARGE_DIVERTED]
+    charge: Annotated[Charge, Label.CHARGE_DIVERTED]
+    incident_number: Annotated[ShortText, Label.CHARGE_DIVERTED]
+
+    def jurisdiction(self) -> UUID:
+        """Return the office whose charge it would have been."""
+        return self.prosecutor
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCharge:
+    """A charge of a referral, as it stands. `excluded`: exclusions not overridden yet."""
+
+    charge: Charge
+    incident_number: str
+    prosecutor: UUID
+    excluded: frozenset[str] = frozenset()
+    latched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A referral's stream, folded."""
+
+    id: UUID
+    version: int
+    participant: UUID
+    department: UUID
+    offered_at: datetime
+    protocol_version: str
+    charges: dict[UUID, HeldCharge] = field(default_factory=dict)
+    met: bool = False
+    accepted_at: datetime | None = None
+    released_at: datetime | None = None
+    due_at: datetime | None = None
+    extension_until: date | None = None
+
+
+def referral(history: Iterable[Recorded[Event]]) -> Referral | None:
+    """Fold a referral's stream; None for an empty one."""
+    state: Referral | None = None
+    for recorded in history:
+        state = _apply(state, recorded)
+    return state
+
+
+def _apply(state: Referral | None, recorded: Recorded[Event]) -> Referral | None:
+    event = recorded.event
+    if isinstance(event, ReferralOffered):
+        if event.participant_id is None or event.party_id is None:
+            return None
+        return Referral(
+            id=recorded.stream,
+            version=recorded.version,
+            participant=event.participant_id,
+            department=event.party_id,
+            offered_at=event.occurred_at,
+            protocol_version=event.protocol_version,
+        )
+    if state is None:
+        return None
+    state = replace(state, version=recorded.version)
+    matter = event.matter_id
+    if matter is not None:
+        return replace(state, charges=_charges(state.charges, matter, recorded))
+    match event:
+        case HandoffMet():
+            return replace(state, met=True)
+        case ReferralAccepted():
+            return replace(state, accepted_at=event.occurred_at)
+        case ReleasedFromCustody():
+            return replace(state, released_at=event.occurred_at)
+        case DeadlineSet():
+            return replace(state, due_at=event.due_at)
+        case ExtensionRequested():
+            return replace(state, extension_until=event.until)
+        case ExtensionAgreed():
+            return replace(state, extension_until=None)
+        case _:
+            return state
+
+
+def _charges(charges: dict[UUID, HeldCharge], matter: UUID, recorded: Recorded[Event]) -> dict[UUID, HeldCharge]:
+    match recorded.event:
+        case _ if recorded.erased:  # the matter was vacated and its key destroyed: nobody hears of it, nothing latches
+            return charges
+        case ChargeHeld() as event:
+            held = HeldCharge(event.charge, event.incident_number, event.prosecutor, frozenset(event.exclusions))
+        case ExclusionOverridden() as event:
+            held = replace(charges[matter], excluded=charges[matter].excluded - {event.exclusion})
+        case ChargeLatched():
+            held = replace(charges[matter], latched=True)
+        case _:
+            return charges
+    return {**charges, matter: held}
+
+
+def offer(offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protocol) -> list[Event]:
+    """Offer arrest diversion for divertible charges.
+
+    Raises `Refused` for a charge or an exclusion that the protocol in force does not know.
+    """
+    for n, held in enumerate(charges):
+        if held.charge.code not in protocol.divertible:
+            raise Refused(
+                f"charges[{n}].code",
+                f"{held.charge.code} is not divertible under {protocol.version}.",
+                f"Divertible are: {', '.join(sorted(protocol.divertible))}.",
+            )
+        unknown = sorted(set(held.exclusions) - protocol.exclusions)
+        if unknown:
+            raise Refused(
+                f"charges[{n}].exclusions",
+                f"{unknown[0]} is no exclusion of {protocol.version}.",
+                f"Exclusions are: {', '.join(sorted(protocol.exclusions))}.",
+            )
+    return [offered, *charges]
+
+
+def override(state: Referral, event: ExclusionOverridden, protocol: Protocol) -> list[Event]:
+    """Override one exclusion of one charge, by rank (T:393)."""
+    held = state.charges.get(event.matter_id) if event.matter_id else None
+    if held is None or event.exclusion not in held.excluded:
+        raise Refused("exclusion", "it does not stand against this charge.", "Name one that does.")
+    if event.rank not in protocol.override_ranks:
+        ranks = ", ".join(sorted(protocol.override_ranks))
+        raise Refused("rank", f"{event.rank} may not override.", f"Ranks that may: {ranks}.")
+    return [event]
+
+
+def meet(state: Referral, care: UUID, requested_at: datetime, met_at: datetime, protocol: Protocol) -> list[Event]:
+    """Record the warm handoff and tell the department."""
+    if state.met:
+        raise Refused("met_at", "the handoff is recorded already.", "Read the referral.")
+    if met_at < requested_at:
+        raise Refused("met_at", "it lies before requested_at.", "Give the time of arrival.")
+    minutes = int((met_at - requested_at).total_seconds() // 60)
+    return [
+        HandoffMet(
+            participant_id=state.participant,
+            party_id=care,
+            occurred_at=met_at,
+            requested_at=requested_at,
+            minutes=minutes,
+            within_protocol=met_at - requested_at <= timedelta(minutes=protocol.handoff_minutes),
+        ),
+        _tell_department(state, NoticeCode.HANDOFF_MET, met_at, protocol),
+    ]
+
+
+def accept(state: Referral, care: UUID, accepted_at: datetime, found_at: str | None) -> list[Event]:
+    """Accept the referral, once no exclusion stands."""
+    if state.accepted_at is not None:
+        raise Refused("accepted_at", "the referral is accepted already.", "Read the referral.")
+    if accepted_at < state.offered_at:
+        raise Refused("accepted_at", "it lies before the offer.", "Give the time of acceptance.")
+    standing = sorted({e for held in state.charges.values() for e in held.excluded})
+    if standing:
+        raise Refused("referral", f"an exclusion stands: {standing[0]}.", "Ask a sergeant or commander to override it.")
+    return [
+        ReferralAccepted(participant_id=state.participant, party_id=care, occurred_at=accepted_at, found_at=found_at)
+    ]
+
+
+def release(state: Referral, released_at: datetime, protocol: Protocol, *, codefendants: bool) -> list[Event]:
+    """Release the person; the intake deadline begins, and the prosecutor's office hears how long the charge is held."""
+    if state.accepted_at is None:
+        raise Refused("released_at", "the referral is not accepted yet.", "The case manager records acceptance first.")
+    if state.released_at is not None:
+        raise Refused("released_at", "the release is recorded already.", "Read the referral.")
+    if released_at < state.accepted_at:
+        raise Refused("released_at", "it lies before acceptance.", "Give the time of release.")
+    released = ReleasedFromCustody(
+        participant_id=state.participant,
+        party_id=state.department,
+        occurred_at=released_at,
+        in_presence_of_codefendants=codefendants,
+        non_return_until=released_at + protocol.non_return,
+    )
+    due_on = days_after(released_at, protocol.intake_days, protocol.tz)
+    return [released, *_deadline(state, released_at, due_on, protocol)]
+
+
+def request_extension(state: Referral, event: ExtensionRequested, protocol: Protocol) -> list[Event]:
+    """Ask the department for more time; it hears the code, not the reason."""
+    _check_until(state, event.until, protocol)
+    return [event, _tell_department(state, NoticeCode.EXTENSION_REQUESTED, event.occurred_at, protocol)]
+
+
+def agree_extension(state: Referral, until: date, agreed_at: datetime, protocol: Protocol) -> list[Event]:
+    """Agree to more time; the deadline moves, and the prosecutor's office hears the new date."""
+    if state.extension_until is None:
+        raise Refused("referral", "no extension is asked for.", "The case manager asks first.")
+    _check_until(state, until, protocol)
+    agreed = ExtensionAgreed(
+        participant_id=state.participant, party_id=state.department, occurred_at=agreed_at, until=until
+    )
+    return [agreed, *_deadline(state, agreed_at, until, protocol)]
+
+
+def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UUID]) -> list[Event]:
+    """Latch the charges of a referral whose participant enrolled in time: they will not be filed (T:1183).
+
+    Before the release is written down no deadline runs, and any time is in time. `tell` holds the offices for which
+    the participant signed that they hear `completed`.
+    """
+    if state.due_at is not None and enrolled_at > state.due_at:
+        return []
+    at = max(enrolled_at, state.offered_at)
+    events: list[Event] = []
+    for matter, held in state.charges.items():
+        if held.latched or held.excluded:
+            continue
+        events.append(
+            ChargeLatched(
+                participant_id=state.participant,
+                party_id=care,
+                matter_id=matter,
+                occurred_at=at,
+                prosecutor=held.prosecutor,
+                charge=held.charge,
+                incident_number=held.incident_number,
+            )
+        )
+        if held.prosecutor in tell:
+            events.append(_tell_prosecutor(state, matter, NoticeCode.COMPLETED, at, None))
+    return events
+
+
+def _check_until(state: Referral, until: date, protocol: Protocol) -> None:
+    if state.due_at is None:
+        raise Refused("until", "no deadline runs.", "Record the release first.")
+    if until <= state.due_at.astimezone(protocol.tz).date():
+        raise Refused("until", "it is not later than the deadline that runs.", "Give a later day.")
+
+
+def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol) -> list[Event]:
+    return [
+        DeadlineSet(
+            participant_id=state.participant,
+            party_id=state.department,
+            occurred_at=at,
+            due_on=due_on,
+            due_at=end_of_day(due_on, protocol.tz),
+            protocol_version=protocol.version,
+        ),
+        *(
+            _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, at, due_on)
+            for matter, held in state.charges.items()
+            if not held.latched
+        ),
+    ]
+
+
+def _tell_department(state: Referral, code: NoticeCode, at: datetime, protocol: Protocol) -> Event:
+    return DepartmentNotified(
+        participant_id=state.participant,
+        party_id=state.department,
+        occurred_at=at,
+        code=code,
+        team_number=protocol.team_number,
+    )
+
+
+def _tell_prosecutor(state: Referral, matter: UUID, code: NoticeCode, at: datetime, until: date | None) -> Event:
+    held = state.charges[matter]
+    return ProsecutorNotified(
+        participant_id=state.participant,
+        party_id=held.prosecutor,
+        matter_id=matter,
+        occurred_at=at,
+        code=code,
+        until=until,
+        incident_number=held.incident_number,
+        charge_code=held.charge.code,
+    )

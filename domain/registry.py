@@ -1,0 +1,120 @@
+"""The register of parties and staff: who takes part in LEAD at this site, and in which role (T:593-T:700)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID, uuid5
+
+from pydantic import StringConstraints
+
+from domain.event import Event, ShortText
+from domain.labels import Label, Reader
+
+PartyCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")]
+
+
+class PartyKind(StrEnum):
+    """What a party is; it decides the column of the label table that its people read by."""
+
+    CARE = "care"
+    PROGRAM = "program"
+    POLICE = "police"
+    PROSECUTOR = "prosecutor"
+    COURT = "court"
+    RECIPIENT = "recipient"
+    DEFENDER = "defender"
+    PERSON = "person"
+
+
+class Role(StrEnum):
+    """What a person does at the site. The names shown to people are the site's own; these are ours."""
+
+    CASE_MANAGER = "case_manager"
+    SUPERVISOR = "supervisor"
+    PROJECT_MANAGER = "project_manager"
+    LIAISON_PROSECUTOR = "liaison_prosecutor"
+    OFFICER = "officer"
+    SERGEANT = "sergeant"
+    RECIPIENT_CONTACT = "recipient_contact"
+    DEFENDER_OBSERVER = "defender_observer"
+    PARTICIPANT = "participant"
+    SERVICE = "service"
+
+
+READER_OF: dict[Role, Reader] = {
+    Role.CASE_MANAGER: Reader.CASE_MANAGER,
+    Role.SUPERVISOR: Reader.CASE_MANAGER,
+    Role.PROJECT_MANAGER: Reader.PROGRAM,
+    Role.LIAISON_PROSECUTOR: Reader.PROSECUTOR,
+    Role.OFFICER: Reader.POLICE,
+    Role.SERGEANT: Reader.POLICE,
+    Role.RECIPIENT_CONTACT: Reader.RECIPIENT,
+    Role.DEFENDER_OBSERVER: Reader.OBSERVER,
+    Role.PARTICIPANT: Reader.PARTICIPANT,
+}
+
+# Where each role sits, so that nobody reads by a column that is not the party's own.
+KIND_OF: dict[Role, PartyKind] = {
+    Role.CASE_MANAGER: PartyKind.CARE,
+    Role.SUPERVISOR: PartyKind.CARE,
+    Role.PROJECT_MANAGER: PartyKind.PROGRAM,
+    Role.LIAISON_PROSECUTOR: PartyKind.PROSECUTOR,
+    Role.OFFICER: PartyKind.POLICE,
+    Role.SERGEANT: PartyKind.POLICE,
+    Role.RECIPIENT_CONTACT: PartyKind.RECIPIENT,
+    Role.DEFENDER_OBSERVER: PartyKind.DEFENDER,
+    Role.PARTICIPANT: PartyKind.PERSON,
+    Role.SERVICE: PartyKind.PROGRAM,
+}
+
+READS_AS: dict[PartyKind, Reader] = {
+    PartyKind.POLICE: Reader.POLICE,
+    PartyKind.PROSECUTOR: Reader.PROSECUTOR,
+    PartyKind.COURT: Reader.COURT,
+    PartyKind.RECIPIENT: Reader.RECIPIENT,
+}
+"""The column by which a party that an ROI can name reads."""
+
+
+_STAFF = UUID("5c0b5d2a-5c5a-5d7e-8e38-6c3f8b1f2a44")
+
+
+def staff_stream(subject: str) -> UUID:
+    """Return the stream of the person whom the identity provider calls by this name."""
+    return uuid5(_STAFF, subject)
+
+
+class PartyRegistered(Event):
+    """An agency or other party takes part in LEAD at this site. Stream: the party."""
+
+    topic: ClassVar[str] = "party.registered"
+    label: ClassVar[Label] = Label.REGISTRY
+    requires: ClassVar[tuple[str, ...]] = ("party_id",)
+
+    code: Annotated[PartyCode, Label.REGISTRY]
+    name: Annotated[ShortText, Label.REGISTRY]
+    kind: Annotated[PartyKind, Label.REGISTRY]
+
+
+class StaffRegistered(Event):
+    """A person works for a party, in one role. Stream: the member of staff.
+
+    `subject` is what the identity provider calls the person.
+    """
+
+    topic: ClassVar[str] = "staff.registered"
+    label: ClassVar[Label] = Label.REGISTRY
+    requires: ClassVar[tuple[str, ...]] = ("party_id", "staff_id")
+
+    name: Annotated[ShortText, Label.REGISTRY]
+    role: Annotated[Role, Label.REGISTRY]
+    subject: Annotated[ShortText, Label.REGISTRY]
+
+
+class StaffEnded(Event):
+    """A person's authority ended; it ends at once."""
+
+    topic: ClassVar[str] = "staff.ended"
+    label: ClassVar[Label] = Label.REGISTRY
+    requires: ClassVar[tuple[str, ...]] = ("party_id", "staff_id")

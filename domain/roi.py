@@ -1,0 +1,360 @@
+"""The Release of Information: what a participant lets each party have, for what, and until when (T:843-T:893).
+
+An ROI permits, it never compels (T:885). Stream: a participant's consent, so that two decisions on it meet there.
+A *narrowing* event takes something away from a party; its log position is the grant's epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime
+
+from domain.event import Event, PartyIs, Recorded, ShortText
+from domain.labels import Grant, Label, Reader, grantable
+from domain.protocol import Protocol
+from domain.refusal import Refused
+
+_CONSENT = UUID("6f1f7b0e-4a35-5a0c-9a2e-0d2f8f0c6f51")
+
+
+def consent_stream(participant: UUID) -> UUID:
+    """Return the stream on which everything about one participant's consent is decided."""
+    return uuid5(_CONSENT, str(participant))
+
+
+class Medium(StrEnum):
+    """How a person's word reached us. Word of mouth is enough to revoke (T:893)."""
+
+    ORAL = "oral"
+    WRITTEN = "written"
+    REPLACED = "replaced by a new ROI"
+
+
+class WordOf(StrEnum):
+    """Whose word it is."""
+
+    PARTICIPANT = "participant"
+    COUNSEL = "counsel"
+
+
+class RoiSigned(Event):
+    """The participant signed an ROI, after it was explained (T:881). What it gives each party follows as grants."""
+
+    topic: ClassVar[str] = "roi.signed"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "expires_at")
+
+    roi: Annotated[UUID, Label.CONSENT_STATE]
+    form_version: Annotated[ShortText, Label.CONSENT_STATE]
+    explained_by: Annotated[ShortText, Label.CONSENT_STATE]
+    language: Annotated[ShortText, Label.CONSENT_STATE]
+    interpreter: Annotated[ShortText | None, Label.CONSENT_STATE] = None
+    artefact_sha256: Annotated[str | None, Label.CONSENT_STATE] = None
+    struck_out: Annotated[tuple[UUID, ...], Label.CONSENT_STATE] = ()
+    amends: Annotated[bool, Label.CONSENT_STATE] = False
+
+
+class _Given(Event):
+    label: ClassVar[Label] = Label.CONSENT_SCOPE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "expires_at")
+
+    roi: Annotated[UUID, Label.CONSENT_SCOPE]
+    reader: Annotated[Reader, Label.CONSENT_SCOPE]
+    labels: Annotated[frozenset[Label], Label.CONSENT_SCOPE]
+    purpose: Annotated[ShortText, Label.CONSENT_SCOPE]
+    covers_from: Annotated[AwareDatetime, Label.CONSENT_SCOPE]
+    notify_completion: Annotated[bool, Label.CONSENT_SCOPE] = False
+
+
+class RoiGranted(_Given):
+    """A party may receive these labels: for the first time, or more than before."""
+
+    topic: ClassVar[str] = "roi.granted"
+
+
+class RoiNarrowed(_Given):
+    """A party may receive less than before: these labels, this period, until this time."""
+
+    topic: ClassVar[str] = "roi.narrowed"
+
+
+class RoiRevoked(Event):
+    """A party may receive nothing any more, items included, from this moment."""
+
+    topic: ClassVar[str] = "roi.revoked"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    word_of: Annotated[WordOf, Label.CONSENT_STATE]
+    medium: Annotated[Medium, Label.CONSENT_STATE]
+    counsel: Annotated[ShortText | None, Label.CONSENT_STATE] = None
+
+
+class RoiExpired(Event):
+    """A party's standing ROI came to its end; the gate had closed by itself."""
+
+    topic: ClassVar[str] = "roi.expired"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+
+class ItemConsented(Event):
+    """The participant signed that this very sentence goes to this one party (T:1089); counsel was offered."""
+
+    topic: ClassVar[str] = "item.consented"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "expires_at")
+
+    item_id: Annotated[UUID, Label.CONSENT_STATE]
+    reader: Annotated[Reader, Label.CONSENT_STATE]
+    labels: Annotated[frozenset[Label], Label.CONSENT_STATE]
+    counsel_offered: Annotated[bool, Label.CONSENT_STATE]
+
+
+class ItemWithdrawn(Event):
+    """The consent to one item ended by its own word."""
+
+    topic: ClassVar[str] = "item.withdrawn"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    item_id: Annotated[UUID, Label.CONSENT_STATE]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A participant's consent, folded: what each party has, and the ROI that stands."""
+
+    participant: UUID
+    version: int = 0
+    roi: UUID | None = None
+    signed_at: datetime | None = None
+    first_signed_at: datetime | None = None
+    expires_at: datetime | None = None
+    grants: Mapping[UUID, Grant] = field(default_factory=dict)
+    completion: frozenset[UUID] = frozenset()
+    revoked_at: Mapping[UUID, datetime] = field(default_factory=dict)
+
+    def live(self, party: UUID, at: datetime) -> Grant | None:
+        """Return what a party holds at a moment, or None where its standing ROI is not alive."""
+        grant = self.grants.get(party)
+        return grant if grant is not None and grant.live_roi(at) else None
+
+
+NOTHING = Grant(epoch=0)
+
+
+def consent(who: UUID, history: Iterable[Recorded[Event]]) -> Consent:
+    """Fold a participant's consent stream."""
+    state = Consent(who)
+    for recorded in history:
+        state = replace(_apply(state, recorded), version=recorded.version)
+    return state
+
+
+def grants(history: Iterable[Recorded[Event]]) -> dict[UUID, Grant]:
+    """Return what each party holds, from a participant's events of any stream."""
+    held: dict[UUID, Grant] = {}
+    for recorded in history:
+        party = recorded.event.party_id
+        if party is not None and isinstance(recorded.event, _CHANGES):
+            held[party] = change(held.get(party, NOTHING), recorded)
+    return held
+
+
+_CHANGES = (RoiGranted, RoiNarrowed, RoiRevoked, RoiExpired, ItemConsented, ItemWithdrawn)
+
+
+def change(grant: Grant, recorded: Recorded[Event]) -> Grant:
+    """Return what one party holds after one event of its own consent."""
+    event, position = recorded.event, recorded.position
+    match event:
+        case RoiGranted() | RoiNarrowed():
+            return replace(
+                grant,
+                reader=event.reader,
+                epoch=position if isinstance(event, RoiNarrowed) else grant.epoch,
+                roi=event.roi,
+                labels=event.labels,
+                purpose=event.purpose,
+                covers_from=event.covers_from,
+                until=event.expires_at,
+            )
+        case RoiRevoked():
+            return Grant(epoch=position, reader=grant.reader)
+        case RoiExpired():
+            return Grant(epoch=position, reader=grant.reader, items=grant.items)
+        case ItemConsented(expires_at=datetime() as until):
+            return replace(grant, reader=event.reader, items=(*grant.items, (event.item_id, until)))
+        case ItemWithdrawn():
+            return replace(grant, epoch=position, items=tuple(i for i in grant.items if i[0] != event.item_id))
+        case _:
+            return grant
+
+
+def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
+    event = recorded.event
+    if isinstance(event, RoiSigned):
+        return replace(
+            state,
+            roi=event.roi,
+            signed_at=event.occurred_at,
+            first_signed_at=state.first_signed_at or event.occurred_at,
+            expires_at=event.expires_at,
+        )
+    party = event.party_id
+    if party is None or not isinstance(event, _CHANGES):
+        return state
+    completion, revoked_at = state.completion, state.revoked_at
+    match event:
+        case RoiGranted() | RoiNarrowed():
+            completion = completion | {party} if event.notify_completion else completion - {party}
+        case RoiRevoked():
+            completion, revoked_at = completion - {party}, {**revoked_at, party: event.occurred_at}
+        case RoiExpired():
+            completion -= {party}
+        case _:  # an item stands beside the ROI
+            pass
+    grant = change(state.grants.get(party, NOTHING), recorded)
+    return replace(state, grants={**state.grants, party: grant}, completion=completion, revoked_at=revoked_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an ROI is to give one party. `reader` is the column it reads by."""
+
+    party: UUID
+    reader: Reader
+    labels: frozenset[Label]
+    purpose: str
+    covers_from: datetime
+    notify_completion: bool = False
+
+
+def sign(state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Protocol, at: datetime) -> list[Event]:
+    """Sign an ROI in place of the one before: parties it does not name any more lose what they had.
+
+    Raises `Refused` for a label that no ROI can grant to that kind of party, an end beyond the protocol's, or paper
+    that came in late and is not the participant's last word.
+    """
+    if state.signed_at is not None and signed.occurred_at < state.signed_at:
+        raise Refused("signed_at", "a later ROI is recorded already.", "Keep the later one, or sign a new ROI.")
+    kept = {o.party for o in offers}
+    gone = [p for p, g in state.grants.items() if p not in kept and g.labels is not None]
+    ended: list[Event] = [
+        RoiRevoked(
+            participant_id=state.participant,
+            party_id=party,
+            occurred_at=signed.occurred_at,
+            word_of=WordOf.PARTICIPANT,
+            medium=Medium.REPLACED,
+        )
+        for party in gone
+    ]
+    return [signed, *_given(state, signed, offers, protocol, at), *ended]
+
+
+def amend(state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Protocol, at: datetime) -> list[Event]:
+    """Change what the standing ROI gives some parties; the others keep what they have."""
+    if state.roi != signed.roi or state.expires_at is None or at >= state.expires_at:
+        raise Refused("roi", "this ROI does not stand.", "Read the participant's consent, or sign a new ROI.")
+    return [signed, *_given(state, signed, offers, protocol, at)]
+
+
+def revoke(
+    state: Consent, parties: list[UUID] | None, at: datetime, *, word_of: WordOf, medium: Medium, counsel: str | None
+) -> list[Event]:
+    """Revoke for these parties, or for all; a party that holds nothing needs no event (T:891-893)."""
+    named = list(state.grants) if parties is None else parties
+    return [
+        RoiRevoked(
+            participant_id=state.participant,
+            party_id=party,
+            occurred_at=at,
+            word_of=word_of,
+            medium=medium,
+            counsel=counsel,
+        )
+        for party in dict.fromkeys(named)
+        if party in state.grants and (state.grants[party].labels is not None or state.grants[party].items)
+    ]
+
+
+def expire(state: Consent, at: datetime) -> list[Event]:
+    """Write down the standing ROIs that have come to their end."""
+    return [
+        RoiExpired(participant_id=state.participant, party_id=party, occurred_at=grant.until)
+        for party, grant in state.grants.items()
+        if grant.labels is not None and grant.until is not None and grant.until <= at
+    ]
+
+
+def _given(
+    state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Protocol, at: datetime
+) -> list[RoiGranted | RoiNarrowed]:
+    expires_at = signed.expires_at
+    if expires_at is None or expires_at <= at:
+        raise Refused("expires_on", "it is not in the future.", "Give a later day.")
+    if (expires_at - signed.occurred_at).days > protocol.roi_days_most:
+        raise Refused(
+            "expires_on",
+            f"{protocol.version} lets an ROI run {protocol.roi_days_most} days.",
+            "Give an earlier day, and sign again then.",
+        )
+    return [_grant(state, signed, n, offer, protocol, at) for n, offer in enumerate(offers)]
+
+
+def _grant(
+    state: Consent, signed: RoiSigned, n: int, offer: Offer, protocol: Protocol, at: datetime
+) -> RoiGranted | RoiNarrowed:
+    lowered = {label for reader, label in protocol.ceiling.lowered if reader is offer.reader}
+    never = sorted(offer.labels - grantable(offer.reader) | (offer.labels & lowered))
+    if never:
+        raise Refused(
+            f"grants[{n}].labels",
+            f"no ROI can grant {never[0]} to this kind of party.",
+            "Leave it out; some labels can be shared one sentence at a time, when the participant signs for it.",
+        )
+    revoked_at = state.revoked_at.get(offer.party)
+    if revoked_at is not None and signed.occurred_at < revoked_at:
+        raise Refused(
+            f"grants[{n}].party",
+            "the participant revoked for this party after signing this.",
+            "Leave it out, or have it signed again.",
+        )
+    labels = offer.labels | {Label.CONSENT_SCOPE}
+    before = state.live(offer.party, at)
+    narrower = before is not None and not _covers(labels, offer, signed, before)
+    return (RoiNarrowed if narrower else RoiGranted)(
+        participant_id=state.participant,
+        party_id=offer.party,
+        expires_at=signed.expires_at,
+        occurred_at=signed.occurred_at,
+        roi=signed.roi,
+        reader=offer.reader,
+        labels=labels,
+        purpose=offer.purpose,
+        covers_from=offer.covers_from,
+        notify_completion=offer.notify_completion,
+    )
+
+
+def _covers(labels: frozenset[Label], offer: Offer, signed: RoiSigned, before: Grant) -> bool:
+    """Return whether what is given now is no less than what the party had."""
+    return (
+        labels >= (before.labels or frozenset())
+        and offer.purpose == before.purpose
+        and (before.covers_from is None or offer.covers_from <= before.covers_from)
+        and (before.until is None or (signed.expires_at is not None and signed.expires_at >= before.until))
+    )

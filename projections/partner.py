@@ -1,0 +1,148 @@
+"""What partners share is one mechanism: who the participant is to them, and what was told to them, behind the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+
+from domain.contact import ContactMade
+from domain.event import Event, Recorded
+from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
+from domain.legal_case import CaseFiled
+from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
+from domain.referral import ChargeHeld, ChargeLatched
+from domain.roi import RoiGranted, RoiNarrowed, grants
+from domain.roster import ParticipantAssigned
+from domain.share import ShareMade
+from projections.lens import Gathered, History, Lens, Traced, entry, explain, is_id, plain
+from projections.rows import AnyOf, GrantedRow, Ref
+
+ENTRIES: tuple[type[Event], ...] = (ShareMade, ContactMade, ChargeHeld, ChargeLatched, CaseFiled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedParticipant(GrantedRow):
+    """A participant, as far as its ROI lets this party know it."""
+
+    name: Annotated[str | None, Label.IDENTITY_LEGAL]
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
+    enrolment: Annotated[str | None, Label.ENROLMENT_STATUS]
+    case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
+    call: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
+    scope: Annotated[list[str] | None, Label.CONSENT_SCOPE]
+    purpose: Annotated[str | None, Label.CONSENT_SCOPE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedEntry(GrantedRow):
+    """One thing that LEAD told this party: a share, a contact, a charge."""
+
+    occurred_at: Annotated[datetime, AnyOf()]
+    entry_id: Ref
+    kind: Annotated[str, AnyOf()]
+    body: Annotated[dict[str, Any], AnyOf()]
+
+
+P = TypeVar("P", bound=GrantedParticipant)
+N = TypeVar("N", bound=GrantedEntry)
+
+
+def granted(
+    history: History,
+    reader: Reader,
+    participant: Callable[..., P],
+    told: Callable[..., N],
+    ceiling: Ceiling,
+    at: datetime,
+    trace: list[Traced] | None = None,
+) -> Iterator[P | N]:
+    """Yield the rows behind the gate for every party of this kind that the participant's consent names."""
+    for party, grant in grants(history.events).items():
+        if grant.reader is not reader:
+            continue
+        viewer = Viewer(reader, party)
+        if trace is not None:
+            trace.extend(explain(history, viewer, ceiling, at))
+        if not grant.live_roi(at) and not grant.items:
+            continue
+        lens = Lens(viewer, grant, ceiling, at)
+        who = _participant(lens, history, grant)
+        if who.authority is not None and grant.until is not None:
+            yield participant(
+                subject_id=history.subject,
+                party_id=party,
+                epoch=grant.epoch,
+                until=grant.until,
+                as_of=history.position,
+                authority=who.authority,
+                shown=who.shown(),
+                name=_text(who.values.get("name")),
+                birth_date=who.values.get("birth_date"),
+                enrolment=who.values.get("status"),
+                case_manager=who.values.get("case_manager"),
+                call=who.values.get("phone"),
+                scope=plain(who.values.get("labels")),
+                purpose=who.values.get("purpose"),
+                **_more(participant, who),
+            )
+        for recorded in history.of(*ENTRIES):
+            yield from _entry(lens, history, grant, recorded, told)
+
+
+def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
+    """Gather the standing facts; a later one takes the place of an earlier one."""
+    who = Gathered()
+    for recorded in history.events:
+        match recorded.event:
+            case ParticipantIdentified():
+                # The department that referred a person knows the name already; its granted row stands by itself.
+                who.take(lens, recorded, "name", own=False)
+                who.take(lens, recorded, "birth_date", own=False)
+            case ParticipantEnrolled():
+                who.take(lens, recorded, "status")
+            case ParticipantAssigned():
+                who.take(lens, recorded, "case_manager")
+                who.take(lens, recorded, "phone")
+            case IntakeCompleted():
+                who.take(lens, recorded, "phone", "participant_phone")
+            case RoiGranted() | RoiNarrowed() as given if given.roi == grant.roi:
+                who.take(lens, recorded, "labels")
+                who.take(lens, recorded, "purpose")
+            case _:
+                pass
+    return who
+
+
+def _entry(
+    lens: Lens, history: History, grant: Grant, recorded: Recorded[Event], told: Callable[..., N]
+) -> Iterator[N]:
+    gathered = entry(lens, recorded)
+    if gathered.authority is None:
+        return
+    ends = dict(grant.items).get(gathered.authority) if gathered.basis is Basis.ITEM else grant.until
+    if ends is None:
+        return
+    yield told(
+        subject_id=history.subject,
+        party_id=lens.viewer.party,
+        epoch=grant.epoch,
+        until=ends,
+        as_of=history.position,
+        authority=gathered.authority,
+        shown=gathered.shown(),
+        occurred_at=recorded.event.occurred_at,
+        entry_id=recorded.id,
+        kind=recorded.event.topic,
+        body={name: plain(value) for name, value in gathered.values.items() if not is_id(value)},
+    )
+
+
+def _more(participant: Callable[..., P], who: Gathered) -> dict[str, Any]:
+    """Return the columns that only some kinds of party have."""
+    return {"phone": who.values.get("participant_phone")} if hasattr(participant, "phone") else {}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,429 @@
+"""What the case-management team does: intake, assignment, consent, contacts, shares (T:403, T:843, T:1129, T:1145)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from domain import referral as ref
+from domain import roi, roster
+from domain.calendar import end_of_day
+from domain.contact import ContactKind, ContactMade
+from domain.event import Envelope, Event, LongText, Recorded, ShortText
+from domain.labels import Label, Reader
+from domain.participant import IntakeCompleted, complete_intake, enrol, participant
+from domain.protocol import Protocol
+from domain.refusal import Refused, Unknown
+from domain.registry import READS_AS, Role, StaffRegistered, staff_stream
+from domain.share import ShareMade, share, share_item
+from services.directory import Party
+from services.ports import Append, Caller
+from services.site import Command, Outcome, Site, append, handles, happened, last_day, load_participant, reference
+
+CARE = (Role.CASE_MANAGER, Role.SUPERVISOR)
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CompleteIntake(Command):
+    """The psychosocial interview took place; `document_sha256` is that of the paper form's photo."""
+
+    completed_at: AwareDatetime | None = None
+    narrative: LongText
+    race_self: ShortText | None = None
+    phone: ShortText | None = None
+    document_sha256: Sha256 | None = None
+
+
+@handles(CompleteIntake, *CARE)
+def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_id: str) -> Outcome:
+    """Record the intake; enrol if the ROI is signed already."""
+    who, history = load_participant(site, caller, participant_id)
+    state = participant(who, [r for r in history if r.stream == who])
+    completed_at = happened(site, "completed_at", command.completed_at)
+    events = complete_intake(
+        state,
+        IntakeCompleted(
+            participant_id=who,
+            party_id=caller.party,
+            occurred_at=completed_at,
+            narrative=command.narrative,
+            race_self=command.race_self,
+            phone=command.phone,
+            document_sha256=command.document_sha256,
+        ),
+    )
+    consent = roi.consent(who, _consent(history, who))
+    enrolled = enrol(state, caller.party, completed_at, consent.first_signed_at)
+    return Outcome(
+        [
+            append(who, state.version, *events, *enrolled),
+            *_latches(caller, history, enrolled, consent.completion),
+        ],
+        {"participant": participant_id},
+    )
+
+
+class AssignParticipant(Command):
+    """A case manager carries a participant from now on. `case_manager`: her sign-in; you, if left out."""
+
+    case_manager: ShortText | None = None
+
+
+@handles(AssignParticipant, *CARE)
+def assign(site: Site, caller: Caller, command: AssignParticipant, *, participant_id: str) -> Outcome:
+    """Assign a participant."""
+    who, _ = load_participant(site, caller, participant_id)
+    staff = site.directory.staff.get(caller.staff)
+    if command.case_manager is not None:
+        staff = site.directory.by_subject(command.case_manager)
+    if staff is None or staff.party != caller.party or staff.role not in CARE:
+        raise Refused("case_manager", "nobody of your team signs in so.", "Name a case manager of your team.")
+    protocol = site.protocol()
+    state = roster.roster(site.log.load(roster.ROSTER))
+    event = roster.ParticipantAssigned(
+        participant_id=who,
+        party_id=caller.party,
+        staff_id=staff.id,
+        occurred_at=site.log.now(),
+        case_manager=staff.name,
+        phone=protocol.team_number,
+    )
+    return Outcome(
+        [append(roster.ROSTER, state.version, *roster.assign(state, event, protocol))], {"participant": participant_id}
+    )
+
+
+class GrantTo(Command):
+    """What the ROI gives one party. `covers_from`: older facts stay dark; the time of signing if left out."""
+
+    party: ShortText
+    labels: frozenset[Label]
+    purpose: ShortText
+    covers_from: AwareDatetime | None = None
+    notify_completion: bool = False
+
+
+class _Roi(Command):
+    signed_at: AwareDatetime | None = None
+    expires_on: date
+    form_version: ShortText
+    explained_by: ShortText
+    language: ShortText
+    interpreter: ShortText | None = None
+    artefact_sha256: Sha256 | None = None
+    grants: Annotated[tuple[GrantTo, ...], Field(max_length=50)]
+
+
+class SignRoi(_Roi):
+    """The participant signed an ROI; it takes the place of the one before. `struck_out`: parties it strikes out."""
+
+    struck_out: tuple[ShortText, ...] = ()
+
+
+class AmendRoi(_Roi):
+    """The participant signed a change of the standing ROI; parties it does not name keep what they have."""
+
+
+@handles(SignRoi, *CARE)
+def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: str) -> Outcome:
+    """Sign an ROI; enrol if the intake is done already."""
+    who, history = load_participant(site, caller, participant_id)
+    consent = roi.consent(who, _consent(history, who))
+    number = uuid4()
+    signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
+    events = roi.sign(consent, signed, offers, protocol, site.log.now())
+    state = participant(who, [r for r in history if r.stream == who])
+    enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
+    tell = frozenset(o.party for o in offers if o.notify_completion)
+    return Outcome(
+        [
+            append(roi.consent_stream(who), consent.version, *events),
+            *([append(who, state.version, *enrolled)] if enrolled else []),
+            *_latches(caller, history, enrolled, tell),
+        ],
+        {"participant": participant_id, "roi": site.ids.seal(caller.party, number)},
+    )
+
+
+@handles(AmendRoi, *CARE)
+def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: str, roi_id: str) -> Outcome:
+    """Amend the standing ROI."""
+    who, history = load_participant(site, caller, participant_id)
+    consent = roi.consent(who, _consent(history, who))
+    number = reference(site, caller, "roi", roi_id)
+    signed, offers, protocol = _signed(site, who, number, command, amends=True)
+    events = roi.amend(consent, signed, offers, protocol, site.log.now())
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, *events)], {"participant": participant_id, "roi": roi_id}
+    )
+
+
+class RevokeRoi(Command):
+    """The participant, or counsel for it, revoked: for these parties, or for all. Word of mouth is enough (T:893)."""
+
+    parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
+    word_of: roi.WordOf
+    medium: roi.Medium
+    counsel: ShortText | None = None
+
+
+@handles(RevokeRoi, *CARE)
+def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
+    """Revoke; every path of those parties is dark when this is answered."""
+    who, history = load_participant(site, caller, participant_id)
+    consent = roi.consent(who, _consent(history, who))
+    number = reference(site, caller, "roi", roi_id)
+    if not any(isinstance(r.event, roi.RoiSigned) and r.event.roi == number for r in history):
+        raise Unknown
+    parties = None
+    if command.parties is not None:
+        parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
+    events = roi.revoke(
+        consent,
+        parties,
+        site.log.now(),
+        word_of=command.word_of,
+        medium=command.medium,
+        counsel=command.counsel,
+    )
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, *events)] if events else [],
+        {"participant": participant_id, "roi": roi_id, "parties": command.parties},
+    )
+
+
+class ConsentItem(Command):
+    """The participant signed that this very sentence goes to this one party; counsel was offered (T:1089)."""
+
+    party: ShortText
+    text: ShortText
+    labels: frozenset[Label]
+    signed_at: AwareDatetime | None = None
+    expires_on: date
+    counsel_offered: bool
+
+
+@handles(ConsentItem, *CARE)
+def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participant_id: str) -> Outcome:
+    """Share one sentence under its own consent."""
+    who, history = load_participant(site, caller, participant_id)
+    consent = roi.consent(who, _consent(history, who))
+    party, reader = _recipient(site, command.party, "party")
+    protocol = site.protocol()
+    signed_at = happened(site, "signed_at", command.signed_at)
+    expires_at = end_of_day(last_day(site, "expires_on", command.expires_on), protocol.tz)
+    if not command.counsel_offered:
+        raise Refused("counsel_offered", "counsel must be offered first.", "Offer it, then record the signature.")
+    if not 0 <= (expires_at - signed_at).days <= protocol.item_days_most:
+        raise Refused(
+            "expires_on",
+            f"{protocol.version} lets one sentence stand {protocol.item_days_most} days at most.",
+            "Give an earlier day, not in the past.",
+        )
+    item = uuid4()
+    told = ShareMade(
+        participant_id=who,
+        party_id=party.id,
+        occurred_at=signed_at,
+        text=command.text,
+        labels=command.labels,
+        item_id=item,
+    )
+    consented = roi.ItemConsented(
+        participant_id=who,
+        party_id=party.id,
+        expires_at=expires_at,
+        occurred_at=signed_at,
+        item_id=item,
+        reader=reader,
+        labels=command.labels,
+        counsel_offered=command.counsel_offered,
+    )
+    return Outcome(
+        [
+            append(item, 0, *share_item(told, reader)),
+            append(roi.consent_stream(who), consent.version, consented),
+        ],
+        {"participant": participant_id, "share": site.ids.seal(caller.party, item)},
+    )
+
+
+class WithdrawItem(Command):
+    """The consent to one sentence ends."""
+
+
+@handles(WithdrawItem, *CARE)
+def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, participant_id: str, item: str) -> Outcome:
+    """Withdraw one sentence."""
+    who, history = load_participant(site, caller, participant_id)
+    consent = roi.consent(who, _consent(history, who))
+    number = reference(site, caller, "item", item)
+    party = next((p for p, g in consent.grants.items() if any(i == number for i, _ in g.items)), None)
+    if party is None:
+        raise Unknown
+    event = roi.ItemWithdrawn(participant_id=who, party_id=party, occurred_at=site.log.now(), item_id=number)
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, event)], {"participant": participant_id, "share": item}
+    )
+
+
+class RecordContact(Command):
+    """A contact, or an attempt. Small acts count (T:443)."""
+
+    kind: ContactKind
+    reached: bool
+    met_at: AwareDatetime | None = None
+    note: LongText | None = None
+    location: ShortText | None = None
+    current_use: LongText | None = None
+    health: LongText | None = None
+
+
+@handles(RecordContact, *CARE)
+def record_contact(site: Site, caller: Caller, command: RecordContact, *, participant_id: str) -> Outcome:
+    """Record a contact."""
+    who, _ = load_participant(site, caller, participant_id)
+    stream = uuid4()
+    event = ContactMade(
+        participant_id=who,
+        party_id=caller.party,
+        occurred_at=happened(site, "met_at", command.met_at),
+        **command.model_dump(exclude={"met_at"}),
+    )
+    return Outcome(
+        [append(stream, 0, event)], {"participant": participant_id, "contact": site.ids.seal(caller.party, stream)}
+    )
+
+
+class MakeShare(Command):
+    """One sentence for one party, under its standing grant."""
+
+    party: ShortText
+    text: ShortText
+    labels: frozenset[Label]
+
+
+@handles(MakeShare, *CARE)
+def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id: str) -> Outcome:
+    """Share a sentence, after the lint."""
+    who, history = load_participant(site, caller, participant_id)
+    party, reader = _recipient(site, command.party, "party")
+    stream = uuid4()
+    event = ShareMade(
+        participant_id=who,
+        party_id=party.id,
+        occurred_at=site.log.now(),
+        text=command.text,
+        labels=command.labels,
+    )
+    grant = roi.grants(history).get(party.id)
+    return Outcome(
+        [append(stream, 0, *share(event, reader, grant, site.protocol()))],
+        {"participant": participant_id, "share": site.ids.seal(caller.party, stream)},
+    )
+
+
+class GiveAccess(Command):
+    """The participant may sign in and read its own accounting. `subject`: what the identity provider calls it."""
+
+    subject: ShortText
+
+
+@handles(GiveAccess, *CARE)
+def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_id: str) -> Outcome:
+    """Let a participant sign in."""
+    who, _ = load_participant(site, caller, participant_id)
+    stream = staff_stream(command.subject)
+    if site.log.load(stream):
+        raise Refused("subject", "it is registered already.", "Use another one.")
+    event = StaffRegistered(
+        participant_id=who,
+        party_id=who,
+        staff_id=stream,
+        occurred_at=site.log.now(),
+        name="participant",
+        role=Role.PARTICIPANT,
+        subject=command.subject,
+    )
+    return Outcome([append(stream, 0, event)], {"participant": participant_id})
+
+
+def expire_due(site: Site, envelope: Envelope) -> int:
+    """Write down the standing ROIs that came to their end; the gate had closed by itself. Returns how many."""
+    written = 0
+    for who in site.log.due_expiries():
+        consent = roi.consent(who, site.log.load(roi.consent_stream(who)))
+        events = roi.expire(consent, site.log.now())
+        if events:
+            site.log.record([append(roi.consent_stream(who), consent.version, *events)], envelope)
+            written += len(events)
+    return written
+
+
+def _consent(history: Iterable[Recorded[Event]], who: UUID) -> list[Recorded[Event]]:
+    stream = roi.consent_stream(who)
+    return [recorded for recorded in history if recorded.stream == stream]
+
+
+def _recipient(site: Site, code: str, name: str) -> tuple[Party, Reader]:
+    party = site.directory.by_code(code, name)
+    reader = READS_AS.get(party.kind)
+    if reader is None:
+        raise Refused(name, f"{code!r} is not a party that an ROI names.", "Name a partner or another recipient.")
+    return party, reader
+
+
+def _signed(
+    site: Site, who: UUID, number: UUID, command: _Roi, *, struck_out: tuple[str, ...] = (), amends: bool = False
+) -> tuple[roi.RoiSigned, list[roi.Offer], Protocol]:
+    protocol = site.protocol()
+    signed_at = happened(site, "signed_at", command.signed_at)
+    signed = roi.RoiSigned(
+        participant_id=who,
+        expires_at=end_of_day(last_day(site, "expires_on", command.expires_on), protocol.tz),
+        occurred_at=signed_at,
+        roi=number,
+        form_version=command.form_version,
+        explained_by=command.explained_by,
+        language=command.language,
+        interpreter=command.interpreter,
+        artefact_sha256=command.artefact_sha256,
+        struck_out=tuple(site.directory.by_code(c, f"struck_out[{n}]").id for n, c in enumerate(struck_out)),
+        amends=amends,
+    )
+    offers: dict[UUID, roi.Offer] = {}
+    for n, grant in enumerate(command.grants):
+        party, reader = _recipient(site, grant.party, f"grants[{n}].party")
+        if party.id in offers:
+            raise Refused(f"grants[{n}].party", f"{grant.party!r} is named twice.", "Name each party once.")
+        if party.id in signed.struck_out:
+            raise Refused(f"grants[{n}].party", f"struck_out names {grant.party!r} too.", "Name it in one of the two.")
+        offers[party.id] = roi.Offer(
+            party=party.id,
+            reader=reader,
+            labels=grant.labels,
+            purpose=grant.purpose,
+            covers_from=happened(site, f"grants[{n}].covers_from", grant.covers_from or signed_at),
+            notify_completion=grant.notify_completion,
+        )
+    return signed, list(offers.values()), protocol
+
+
+def _latches(
+    caller: Caller, history: list[Recorded[Event]], enrolled: list[Event], tell: frozenset[UUID]
+) -> list[Append]:
+    """Latch the charges of every referral that the enrolment was in time for."""
+    if not enrolled:
+        return []
+    at: datetime = enrolled[0].occurred_at
+    appends: list[Append] = []
+    for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
+        state = ref.referral([r for r in history if r.stream == stream])
+        events = ref.latch(state, caller.party, at, tell) if state else []
+        if state and events:
+            appends.append(append(stream, state.version, *events))
+    return appends

@@ -1,0 +1,211 @@
+"""What services need of the outside: the log, readers' sessions, keys to nothing else. Adapters provide them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from domain.event import Envelope, Event, Recorded
+from domain.labels import Reader
+from domain.registry import PartyKind, Role
+from projections.rows import Row
+
+R = TypeVar("R", bound=Row)
+
+
+NOBODY = UUID(int=0)
+"""The site itself, where no person acts: a file being loaded, a clock."""
+
+
+class Conflict(Exception):
+    """A stream has moved on since it was loaded."""
+
+
+class AlreadyAnswered(Exception):
+    """The caller has used this idempotency key before; nothing was recorded now."""
+
+
+class AuthorityEnded(Exception):
+    """The caller's authority has ended."""
+
+
+class Unavailable(Exception):
+    """The outside did not answer in time; nothing is half done, and the caller may try again with the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a member of staff in a role of a party, or a participant, and the request it belongs to."""
+
+    staff: UUID
+    party: UUID
+    party_kind: PartyKind
+    role: Role
+    reader: Reader | None
+    name: str
+    correlation_id: UUID
+    traceparent: str | None = None
+
+    def envelope(self, causation: UUID | None = None) -> Envelope:
+        """Return the envelope in which this caller's events are recorded."""
+        return Envelope(
+            actor=None if self.staff == NOBODY else self.staff,
+            role=self.role,
+            agency=self.party,
+            correlation_id=self.correlation_id,
+            causation_id=causation,
+            traceparent=self.traceparent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events to append to a stream whose last version is `expected` (0: the stream is new)."""
+
+    stream: UUID
+    expected: int
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command sent under a key was (a digest of its bytes) and what it was answered: ids, and what was sent."""
+
+    key: str
+    request: bytes
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A row of a file that could not be taken: its number, the column and what is wrong with it, unquoted."""
+
+    row_number: int
+    field: str
+    reason: str
+    row_sha256: bytes
+
+
+class Log(Protocol):
+    """The event log."""
+
+    def now(self) -> datetime:
+        """Return the time, aware UTC, by the one clock."""
+        ...
+
+    def load(self, stream: UUID) -> list[Recorded[Event]]:
+        """Return a stream's events, oldest first; empty for a stream that does not exist."""
+        ...
+
+    def history(self, participant: UUID) -> list[Recorded[Event]]:
+        """Return everything recorded about a participant, in the order of the log."""
+        ...
+
+    def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
+        """Return the events of these topics after a position, in the order of the log."""
+        ...
+
+    def existing(self, streams: Sequence[UUID]) -> set[UUID]:
+        """Return which of these streams exist."""
+        ...
+
+    def record(self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None = None) -> int:
+        """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
+
+        Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`.
+        """
+        ...
+
+    def set_aside(self, source: str, rows: Sequence[SetAside]) -> int:
+        """Keep rows of a source that could not be taken, each once; return how many were not kept already."""
+        ...
+
+    def answered(self, actor: UUID, key: str) -> Answer | None:
+        """Return what this actor was answered under this key, if anything."""
+        ...
+
+    def position(self) -> int:
+        """Return the position of the last event."""
+        ...
+
+    def due_expiries(self) -> list[UUID]:
+        """Return the participants of whom some standing ROI has come to its end without its event."""
+        ...
+
+    def view_position(self, view: Reader) -> int:
+        """Return how far a view has come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What an answer shows of one participant: what `release` checks and writes down. `epoch` None: read by role."""
+
+    participant: UUID
+    epoch: int | None
+    until: datetime | None
+    as_of: int
+    labels: str
+    grants: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """One line of a participant's accounting of disclosures."""
+
+    disclosed_at: datetime
+    kind: str
+    reader: str
+    party: UUID
+    staff: UUID
+    labels: str
+    grants: str
+    purpose: str
+    surface: str
+
+
+class Session(Protocol):
+    """One transaction under a reader's own role, in which a question is read, rendered and released."""
+
+    def select(
+        self,
+        row: type[R],
+        where: Mapping[str, Any] | None = None,
+        *,
+        after: Sequence[Any] | None = None,
+        limit: int | None = None,
+    ) -> list[R]:
+        """Return rows in the order of the table's pages.
+
+        `where`: columns and the value each must equal (None: is null; a list: any of it). `after`: the order columns of
+        the last row of the page before.
+        """
+        ...
+
+    def release(self, disclosed: Sequence[Disclosed], view_version: str, purpose: str, surface: str) -> bool:
+        """Write down who is shown what; False if something went dark meanwhile. Called once, last."""
+        ...
+
+    def accounting(self, participant: UUID) -> list[Accounted]:
+        """Return everything that left about a participant, oldest first."""
+        ...
+
+    def funnel(self) -> list[tuple[str, str, int, int]]:
+        """Return (precinct, race as perceived, stops, arrests), ordered."""
+        ...
+
+
+class Readers(Protocol):
+    """Opens readers' sessions."""
+
+    def session(self, caller: Caller) -> AbstractContextManager[Session]:
+        """Open a session; leaving it commits, leaving it by an exception rolls back.
+
+        Raises `AuthorityEnded` at release for a caller without a living authority.
+        """
+        ...

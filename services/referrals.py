@@ -1,0 +1,267 @@
+"""Arrest diversion, from the officer's offer to the release and the extension (T:346, T:1097-T:1113)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+from pydantic import AwareDatetime, Field
+
+from domain import referral as ref
+from domain.event import LongText, PersonName, ShortText
+from domain.participant import ParticipantIdentified
+from domain.refusal import Refused, Unknown
+from domain.registry import PartyKind, Role
+from services.ports import Caller
+from services.site import (
+    Command,
+    Outcome,
+    Site,
+    append,
+    day,
+    handles,
+    happened,
+    known_to,
+    last_day,
+    reference,
+)
+
+POLICE = (Role.OFFICER, Role.SERGEANT)
+CARE = (Role.CASE_MANAGER, Role.SUPERVISOR)
+
+
+class Person(Command):
+    """Who a person is."""
+
+    given: ShortText
+    surname: ShortText
+    birth_date: date
+
+    @property
+    def name(self) -> PersonName:
+        """The person's name."""
+        return PersonName(given=self.given, surname=self.surname)
+
+
+class HeldCharge(Command):
+    """A charge to hold back. `prosecutor`: the code of the office whose charge it would be."""
+
+    code: ShortText
+    description: ShortText
+    severity: ShortText
+    prosecutor: ShortText
+    exclusions: tuple[ShortText, ...] = ()
+    criminal_history: LongText | None = None
+    race_as_perceived: ShortText | None = None
+
+
+class OfferDiversion(Command):
+    """An officer offered diversion, and the person agreed. `participant`: your own id, if you know the person."""
+
+    door: Literal["arrest_diversion"]
+    person: Person
+    participant: str | None = None
+    incident_number: ShortText
+    place: ShortText
+    facts: LongText
+    offered_at: AwareDatetime | None = None
+    agreed_at: AwareDatetime | None = None
+    charges: Annotated[tuple[HeldCharge, ...], Field(min_length=1, max_length=20)]
+
+
+@handles(OfferDiversion, *POLICE)
+def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outcome:
+    """Offer arrest diversion."""
+    protocol = site.protocol()
+    offered_at = happened(site, "offered_at", command.offered_at)
+    agreed_at = happened(site, "agreed_at", command.agreed_at) if command.agreed_at else offered_at
+    if agreed_at < offered_at:
+        raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
+    day(site, "person.birth_date", command.person.birth_date)
+    participant = known_to(site, caller, command.participant) if command.participant else uuid4()
+    referral, matters = uuid4(), [uuid4() for _ in command.charges]
+    offered = ref.ReferralOffered(
+        participant_id=participant,
+        party_id=caller.party,
+        occurred_at=offered_at,
+        door=ref.Door(command.door),
+        incident_number=command.incident_number,
+        place=command.place,
+        facts=command.facts,
+        agreed_at=agreed_at,
+        protocol_version=protocol.version,
+    )
+    held = [
+        ref.ChargeHeld(
+            participant_id=participant,
+            party_id=caller.party,
+            matter_id=matter,
+            occurred_at=offered_at,
+            charge=ref.Charge(code=charge.code, description=charge.description, severity=charge.severity),
+            incident_number=command.incident_number,
+            prosecutor=_office(site, charge.prosecutor, f"charges[{n}].prosecutor"),
+            exclusions=charge.exclusions,
+            criminal_history=charge.criminal_history,
+            race_as_perceived=charge.race_as_perceived,
+        )
+        for n, (matter, charge) in enumerate(zip(matters, command.charges, strict=True))
+    ]
+    identified = ParticipantIdentified(
+        participant_id=participant,
+        party_id=caller.party,
+        occurred_at=offered_at,
+        name=command.person.name,
+        birth_date=command.person.birth_date,
+    )
+    known = site.log.load(participant)
+    return Outcome(
+        [
+            append(referral, 0, *ref.offer(offered, held, protocol)),
+            append(participant, known[-1].version if known else 0, identified),
+        ],
+        {
+            "referral": site.ids.seal(caller.party, referral),
+            "participant": site.ids.seal(caller.party, participant),
+            "charges": [site.ids.seal(caller.party, matter) for matter in matters],
+        },
+    )
+
+
+class OverrideExclusion(Command):
+    """A sergeant or commander overrides an exclusion of one charge (T:393)."""
+
+    charge: str
+    exclusion: ShortText
+    rank: ShortText
+    reason: ShortText
+    overridden_at: AwareDatetime | None = None
+
+
+@handles(OverrideExclusion, Role.SERGEANT)
+def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *, referral: str) -> Outcome:
+    """Override an exclusion."""
+    protocol = site.protocol()
+    state = _own_referral(site, caller, referral)
+    matter = reference(site, caller, "charge", command.charge)
+    event = ref.ExclusionOverridden(
+        participant_id=state.participant,
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=happened(site, "overridden_at", command.overridden_at),
+        exclusion=command.exclusion,
+        rank=command.rank,
+        reason=command.reason,
+        protocol_version=protocol.version,
+    )
+    return Outcome([append(state.id, state.version, *ref.override(state, event, protocol))], {"referral": referral})
+
+
+class RecordHandoff(Command):
+    """A case manager met the person: when the department called, and when she arrived."""
+
+    requested_at: AwareDatetime
+    met_at: AwareDatetime | None = None
+
+
+@handles(RecordHandoff, *CARE)
+def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referral: str) -> Outcome:
+    """Record the warm handoff."""
+    state = _referral(site, caller, referral)
+    requested_at = happened(site, "requested_at", command.requested_at)
+    met_at = happened(site, "met_at", command.met_at)
+    events = ref.meet(state, caller.party, requested_at, met_at, site.protocol())
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+class AcceptReferral(Command):
+    """LEAD accepts the referral. `found_at`: where the person can be found, for care alone (T:1111)."""
+
+    accepted_at: AwareDatetime | None = None
+    found_at: LongText | None = None
+
+
+@handles(AcceptReferral, *CARE)
+def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, referral: str) -> Outcome:
+    """Accept a referral."""
+    state = _referral(site, caller, referral)
+    accepted_at = happened(site, "accepted_at", command.accepted_at)
+    events = ref.accept(state, caller.party, accepted_at, command.found_at)
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+class RecordRelease(Command):
+    """The officer released the person. Before co-defendants it may look like informing (T:1113)."""
+
+    released_at: AwareDatetime | None = None
+    in_presence_of_codefendants: bool
+
+
+@handles(RecordRelease, *POLICE)
+def record_release(site: Site, caller: Caller, command: RecordRelease, *, referral: str) -> Outcome:
+    """Record the release."""
+    state = _own_referral(site, caller, referral)
+    released_at = happened(site, "released_at", command.released_at)
+    events = ref.release(state, released_at, site.protocol(), codefendants=command.in_presence_of_codefendants)
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+class RequestExtension(Command):
+    """Care asks for more time; the reason stays with care (T:407)."""
+
+    until: date
+    reason: LongText
+    requested_at: AwareDatetime | None = None
+
+
+@handles(RequestExtension, *CARE)
+def request_extension(site: Site, caller: Caller, command: RequestExtension, *, referral: str) -> Outcome:
+    """Ask for an extension."""
+    state = _referral(site, caller, referral)
+    event = ref.ExtensionRequested(
+        participant_id=state.participant,
+        party_id=caller.party,
+        occurred_at=happened(site, "requested_at", command.requested_at),
+        until=last_day(site, "until", command.until),
+        reason=command.reason,
+    )
+    events = ref.request_extension(state, event, site.protocol())
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+class AgreeExtension(Command):
+    """The referring officer or sergeant agrees to more time (T:407)."""
+
+    until: date
+    agreed_at: AwareDatetime | None = None
+
+
+@handles(AgreeExtension, *POLICE)
+def agree_extension(site: Site, caller: Caller, command: AgreeExtension, *, referral: str) -> Outcome:
+    """Agree to an extension."""
+    state = _own_referral(site, caller, referral)
+    agreed_at = happened(site, "agreed_at", command.agreed_at)
+    until = last_day(site, "until", command.until)
+    events = ref.agree_extension(state, until, agreed_at, site.protocol())
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+def _referral(site: Site, caller: Caller, text: str) -> ref.Referral:
+    state = ref.referral(site.log.load(reference(site, caller, "referral", text)))
+    if state is None:
+        raise Unknown
+    return state
+
+
+def _own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
+    state = _referral(site, caller, text)
+    if state.department != caller.party:
+        raise Unknown
+    return state
+
+
+def _office(site: Site, code: str, name: str) -> UUID:
+    party = site.directory.by_code(code, name)
+    if party.kind is not PartyKind.PROSECUTOR:
+        raise Refused(name, f"{code!r} is not a prosecutor's office.", "Name the office whose charge it would be.")
+    return party.id

@@ -1,0 +1,218 @@
+"""Who takes part: parties, staff, protocol. Written by the project manager, or from a file when a site begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4, uuid5
+
+from pydantic import BaseModel
+
+from domain.event import Envelope, Event, ShortText
+from domain.protocol import Protocol, ProtocolAdopted
+from domain.refusal import Refused, Unknown
+from domain.registry import (
+    KIND_OF,
+    PartyCode,
+    PartyKind,
+    PartyRegistered,
+    Role,
+    StaffEnded,
+    StaffRegistered,
+    staff_stream,
+)
+from services.ports import Caller, Conflict
+from services.site import COMMANDS, Command, Outcome, Site, append, handles
+
+_PARTIES = UUID("0c1f0a0e-8d5f-5b7a-9d52-2b3c7b1a6e10")
+PROTOCOLS = UUID("f3f0f3d4-4a08-5a4e-9c57-0a0b7b2d5e21")
+NOBODY = UUID(int=0)
+FIRST = (Role.PROJECT_MANAGER, Role.SERVICE)
+
+
+class RegisterParty(Command):
+    """An agency or other party takes part."""
+
+    code: PartyCode
+    name: ShortText
+    kind: PartyKind
+
+
+class RegisterStaff(Command):
+    """A person works for a party, in one role. `subject`: what the identity provider calls the person."""
+
+    party: PartyCode
+    name: ShortText
+    role: Role
+    subject: ShortText
+
+
+class EndStaff(Command):
+    """A person's authority ends, at once."""
+
+    subject: ShortText
+
+
+class AdoptProtocol(Command):
+    """The Policy Coordinating Group adopted a version of the protocol."""
+
+    protocol: Protocol
+
+
+def party_id(code: str) -> UUID:
+    """Return the id of the party of this code: the same wherever a site is set up from the same file."""
+    return uuid5(_PARTIES, code)
+
+
+@handles(RegisterParty, *FIRST)
+def register_party(site: Site, caller: Caller, command: RegisterParty) -> Outcome:
+    """Register a party."""
+    party = party_id(command.code)
+    if site.log.load(party):
+        raise Refused("code", f"{command.code!r} is registered already.", "Choose another code.")
+    event = PartyRegistered(
+        party_id=party, occurred_at=site.log.now(), code=command.code, name=command.name, kind=command.kind
+    )
+    return Outcome([append(party, 0, event)], {"party": command.code})
+
+
+@handles(RegisterStaff, *FIRST)
+def register_staff(site: Site, caller: Caller, command: RegisterStaff) -> Outcome:
+    """Register a member of staff."""
+    party = site.directory.by_code(command.party, "party")
+    if KIND_OF[command.role] is not party.kind:
+        raise Refused(
+            "role",
+            f"a {command.role} does not work for a party of kind {party.kind}.",
+            f"Name a party of kind {KIND_OF[command.role]}.",
+        )
+    stream = staff_stream(command.subject)
+    history = site.log.load(stream)
+    if history and not isinstance(history[-1].event, StaffEnded):
+        raise Refused("subject", f"{command.subject!r} is registered already.", "End that authority first.")
+    event = StaffRegistered(
+        party_id=party.id,
+        staff_id=stream,
+        occurred_at=site.log.now(),
+        name=command.name,
+        role=command.role,
+        subject=command.subject,
+    )
+    return Outcome([append(stream, history[-1].version if history else 0, event)], {"subject": command.subject})
+
+
+@handles(EndStaff, *FIRST)
+def end_staff(site: Site, caller: Caller, command: EndStaff) -> Outcome:
+    """End a person's authority."""
+    stream = staff_stream(command.subject)
+    history = site.log.load(stream)
+    if not history or isinstance(history[-1].event, StaffEnded):
+        raise Unknown
+    last: Event = history[-1].event
+    event = StaffEnded(party_id=last.party_id, staff_id=stream, occurred_at=site.log.now())
+    return Outcome([append(stream, history[-1].version, event)], {"subject": command.subject})
+
+
+@handles(AdoptProtocol, *FIRST)
+def adopt_protocol(site: Site, caller: Caller, command: AdoptProtocol) -> Outcome:
+    """Adopt a protocol; a version is frozen once adopted."""
+    history = site.log.load(PROTOCOLS)
+    adopted = [r.event.protocol for r in history if isinstance(r.event, ProtocolAdopted)]
+    if any(p.version == command.protocol.version for p in adopted):
+        raise Refused("protocol.version", "this version is adopted already, and frozen.", "Adopt a new version.")
+    event = ProtocolAdopted(occurred_at=site.log.now(), protocol=command.protocol)
+    return Outcome(
+        [append(PROTOCOLS, history[-1].version if history else 0, event)], {"version": command.protocol.version}
+    )
+
+
+class Beginning(Command):
+    """A site's beginning, as its file tells it."""
+
+    protocol: Protocol | None = None
+    parties: tuple[RegisterParty, ...] = ()
+    staff: tuple[RegisterStaff, ...] = ()
+
+    def commands(self) -> Iterator[tuple[str, Command]]:
+        """Yield the commands that it comes to, in their order, and where in the file each stands."""
+        yield from ((f"parties[{n}] ({party.code})", party) for n, party in enumerate(self.parties))
+        if self.protocol is not None:
+            yield f"protocol ({self.protocol.version})", AdoptProtocol(protocol=self.protocol)
+        yield from ((f"staff[{n}] ({person.subject})", person) for n, person in enumerate(self.staff))
+
+
+@dataclass(slots=True)
+class Begun:
+    """What a beginning came to. `differing` names what the site has already, but not so, and in which fields."""
+
+    registered: int = 0
+    unchanged: int = 0
+    differing: list[str] = field(default_factory=list)
+
+
+def begin(site: Site, beginning: Beginning) -> Begun:
+    """Register what a site begins with; what it has already stays as it is, so that repeating it adds nothing.
+
+    Nobody is the actor, for nobody has authority yet. Raises `Refused`, its field beginning with the place in the file:
+    what stands before that place is registered.
+    """
+    begun = Begun()
+    correlation = uuid4()
+    nobody = Caller(NOBODY, NOBODY, PartyKind.PROGRAM, Role.SERVICE, None, "", correlation)
+    envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=correlation)
+    for place, command in beginning.commands():
+        try:
+            differs = _register_once(site, nobody, envelope, command)
+        except Refused as refused:
+            raise Refused(f"{place}.{refused.field}", refused.reason, refused.way_out) from None
+        if differs is None:
+            begun.registered += 1
+        elif differs:
+            begun.differing.append(f"{place}: {', '.join(differs)}")
+        else:
+            begun.unchanged += 1
+    site.directory.refresh()
+    return begun
+
+
+def _register_once(site: Site, nobody: Caller, envelope: Envelope, command: Command) -> list[str] | None:
+    """Register; None if it was not there, else the names of the fields in which what is there differs."""
+    while True:  # a conflict means that something was registered meanwhile, perhaps this
+        site.directory.refresh()
+        if (differs := _differs(site, command)) is not None:
+            return differs
+        try:
+            outcome = COMMANDS[type(command)].handler(site, nobody, command)
+            site.log.record(outcome.appends, envelope)
+        except Conflict:
+            continue
+        except Refused:
+            site.directory.refresh()
+            if _differs(site, command) is None:
+                raise
+            continue
+        return None
+
+
+def _differs(site: Site, command: Command) -> list[str] | None:
+    """Return in which fields what is registered differs from the command; None if nothing is."""
+    match command:
+        case RegisterParty():
+            party = site.directory.parties.get(party_id(command.code))
+            return None if party is None else _unequal(command, name=party.name, kind=party.kind)
+        case RegisterStaff():
+            staff = site.directory.staff.get(staff_stream(command.subject))
+            if staff is None:
+                return None
+            if staff.ended:  # an old file gives nobody an authority back
+                return ["the authority has ended"]
+            code = site.directory.party(staff.party).code
+            return _unequal(command, party=code, name=staff.name, role=staff.role)
+        case AdoptProtocol(protocol=protocol):
+            adopted = next((p for p in site.directory.protocols if p.version == protocol.version), None)
+            return None if adopted is None else _unequal(protocol, **dict(adopted))
+    return None
+
+
+def _unequal(wanted: BaseModel, **there: object) -> list[str]:
+    return [name for name, value in there.items() if getattr(wanted, name) != value]

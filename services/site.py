@@ -1,0 +1,215 @@
+"""The site: the parts that every command and question works with, and how a command is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from domain.event import Event
+from domain.protocol import Protocol as SiteProtocol
+from domain.refusal import Forbidden, Refused, Stale, Unknown
+from domain.registry import Role
+from domain.roi import grants
+from services.directory import Directory
+from services.ids import PartyIds
+from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Readers
+from services.tokens import Tokens
+
+ATTEMPTS = 5
+EARLIEST = date(1900, 1, 1)
+_CENTURY = timedelta(days=36_525)
+
+
+class Command(BaseModel):
+    """What a person asks the site to do: the body of a request, closed. Ids in it are the caller's party's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts of a running site."""
+
+    log: Log
+    readers: Readers
+    directory: Directory
+    ids: PartyIds
+    tokens: Tokens
+    digests: bytes = field(repr=False)
+
+    def protocol(self) -> SiteProtocol:
+        """Return the protocol in force now."""
+        return self.directory.protocol(self.log.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command comes to: the events to append, and the answer, which holds ids and what was sent."""
+
+    appends: Sequence[Append]
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that was carried out: its answer, and the log position from which it can be read."""
+
+    answer: dict[str, Any]
+    position: int
+
+
+Handler = Callable[..., Outcome]
+"""Decides a command, `(site, caller, command, **ids of the path)`: loads what it needs and returns the outcome; records
+nothing. Raises `Refused`, `Unknown`, `Stale`."""
+
+H = TypeVar("H", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A command's handler and the roles that have it."""
+
+    handler: Handler
+    roles: frozenset[Role]
+
+
+COMMANDS: dict[type[Command], Registered] = {}
+
+
+def handles(command: type[Command], *roles: Role) -> Callable[[H], H]:
+    """Register the handler of a command, and who may give it."""
+
+    def register(handler: H) -> H:
+        COMMANDS[command] = Registered(handler, frozenset(roles))
+        return handler
+
+    return register
+
+
+def carry_out(
+    site: Site,
+    caller: Caller,
+    command: Command,
+    *,
+    key: str | None = None,
+    request: bytes = b"",
+    unchanged: Callable[[], bool] | None = None,
+    path: Mapping[str, str] | None = None,
+) -> Done:
+    """Carry out a command once, however often it is sent under one key.
+
+    `request` is the digest of what was sent; `path` holds the ids of the path, by name; `unchanged` is
+    the caller's precondition. Raises `Forbidden`, `Refused`, `Unknown`, `Stale`, `AuthorityEnded`, `Unavailable`.
+    """
+    registered = COMMANDS[type(command)]
+    if caller.role not in registered.roles:
+        raise Forbidden
+    site.directory.refresh()
+    if (person := site.directory.staff.get(caller.staff)) and person.ended:
+        raise AuthorityEnded  # before anything is answered, a stored answer included
+    if key is not None and (before := _answered(site, caller, key, request)):
+        return before
+    for _ in range(ATTEMPTS):
+        try:
+            if unchanged is not None and not unchanged():
+                raise Stale  # noqa: TRY301 - a refusal like the handler's
+            outcome = registered.handler(site, caller, command, **(path or {}))
+            answer = None if key is None else Answer(key, request, outcome.answer)
+            position = site.log.record(outcome.appends, caller.envelope(), answer)
+        except Conflict:
+            continue
+        except (AlreadyAnswered, Refused, Stale, Unknown):
+            # The same request, sent twice at once, may have been carried out since we looked.
+            if key is not None and (before := _answered(site, caller, key, request)):
+                return before
+            raise
+        return Done(outcome.answer, position)
+    raise Stale
+
+
+def _answered(site: Site, caller: Caller, key: str, request: bytes) -> Done | None:
+    answer = site.log.answered(caller.staff, key)
+    if answer is None:
+        return None
+    if answer.request != request:
+        raise Refused(
+            "Idempotency-Key",
+            "it was used for another request.",
+            "Use a new key for a new request, and the old one only to repeat the old request unchanged.",
+        )
+    return Done(dict(answer.body), site.log.position())
+
+
+def happened(site: Site, name: str, moment: AwareDatetime | None) -> datetime:
+    """Return when something happened: the time given, else now. Raises `Refused` for the future and before 1900."""
+    now = site.log.now()
+    if moment is None:
+        return now
+    if moment > now:
+        raise Refused(name, "it lies in the future.", "Give the time at which it happened, or leave it out for now.")
+    if moment.date() < EARLIEST:
+        raise Refused(name, f"it lies before {EARLIEST}.", "Give the time at which it happened.")
+    return moment
+
+
+def day(site: Site, name: str, value: date) -> date:
+    """Return a day of the past; raises `Refused` for the future and before 1900."""
+    today = site.log.now().astimezone(site.protocol().tz).date()
+    if not EARLIEST <= value <= today:
+        raise Refused(name, f"it is not a day between {EARLIEST} and today.", "Give the date as it is.")
+    return value
+
+
+def last_day(site: Site, name: str, value: date) -> date:
+    """Return the day on which something ends; raises `Refused` for one that nobody can mean."""
+    today = site.log.now().astimezone(site.protocol().tz).date()
+    if not EARLIEST <= value <= today + _CENTURY:
+        raise Refused(name, f"it is not a day between {EARLIEST} and a hundred years from now.", "Give the last day.")
+    return value
+
+
+def reference(site: Site, caller: Caller, name: str, text: str) -> UUID:
+    """Return what the caller's party calls by this id.
+
+    Raises `Refused` for what is no id of the party at all, such as one of another system.
+    """
+    value = site.ids.open(caller.party, text)
+    if value is None:
+        raise Refused(name, "it is not one of your ids.", "Use the id from an answer that you were given.")
+    return value
+
+
+def load_participant(site: Site, caller: Caller, text: str, name: str = "participant") -> tuple[UUID, list[Any]]:
+    """Return a participant that care names, with its history; raises `Unknown`."""
+    participant = reference(site, caller, name, text)
+    history = site.log.history(participant)
+    if not history:
+        raise Unknown
+    return participant, history
+
+
+def known_to(site: Site, caller: Caller, text: str, name: str = "participant") -> UUID:
+    """Return a participant that a partner names, if it has a row or a live grant about that person.
+
+    Raises `Unknown` otherwise: the same for someone who is not in LEAD, who revoked, or who never was.
+    """
+    participant = reference(site, caller, name, text)
+    history = site.log.history(participant)
+    grant = grants(history).get(caller.party)
+    if grant is not None and grant.live_roi(site.log.now()):
+        return participant
+    for recorded in history:
+        fact = recorded.event.fact("occurred_at")
+        if fact.contributor == caller.party or (fact.is_notice and fact.addressee == caller.party):
+            return participant
+    raise Unknown
+
+
+def append(stream: UUID, expected: int, *events: Event) -> Append:
+    """Return the events to append to a stream that stands at version `expected`."""
+    return Append(stream, expected, events)

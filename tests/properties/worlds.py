@@ -1,0 +1,604 @@
+"""Two worlds that tell one partner the same: the same visible acts, and hidden ones that differ freely.
+
+A script is drawn once and played into two sites over HTTP, on clocks that stand still between two acts. What the partner
+cannot know is drawn anew in each world: the hidden parts of visible acts (`Hidden`), what happens in the slots between
+them, other people's stories, loads of stop records. That the two worlds are equal to the partner follows from how the
+script is made, not from any of the program's own rules.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+from uuid import UUID, uuid4, uuid5
+
+import psycopg
+
+from domain.event import Envelope
+from domain.labels import Label
+from domain.registry import Role
+from domain.stop_record import StopRecorded, stop_stream
+from services.ports import NOBODY
+from services.register import party_id
+from services.site import append
+from tests.conftest import Database
+from tests.site import Person, SiteUnderTest, running_site
+
+BEGIN = datetime(2026, 2, 14, 17, tzinfo=UTC)
+END = BEGIN + timedelta(days=60)
+"""When the partner asks: every consent of the script that was to run out has."""
+SOON, LATE = "2026-04-01", "2026-10-01"
+"""The last days of consents that have ended by then, and that live."""
+
+VIEWERS = {"kim": "city-pd", "webb": "transit-pd", "chen": "county-pa", "marta": "housing-co"}
+PARTY_OF = VIEWERS | {
+    "rossi": "metro-pa",
+    "lopez": "clinic-co",
+    "dana": "lead-care",
+    "luis": "lead-care",
+    "grace": "lead-care",
+    "noor": "lead-care",
+    "pat": "lead-program",
+}
+_POLICE = (Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_MANAGER_CONTACT, Label.IIP_PROGRESS)
+_OFFICE = (*_POLICE, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CASE_EFFECT)
+_OTHER = (Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_PHONE, Label.NEED_HOUSING, Label.IIP_PROGRESS)
+LABELS: dict[str, tuple[Label, ...]] = {
+    "city-pd": _POLICE,
+    "transit-pd": _POLICE,
+    "county-pa": _OFFICE,
+    "metro-pa": _OFFICE,
+    "housing-co": _OTHER,
+    "clinic-co": _OTHER,
+}
+_ITEM: dict[str, tuple[Label, str]] = {
+    party: (Label.CONTACT_PHONE, "Reach her at 206-555-0142.")
+    if party.endswith("-pd")
+    else (Label.SUBSTANCE_CURRENT, "Says that he used again in March.")
+    for party in LABELS
+}
+_SPACE = UUID("0d7c5f52-6a0e-5d0b-9f4d-2c1f5d9a7e11")
+_NAMES = [("Ray", "Bell"), ("Ana", "Cruz"), ("Joe", "Dunn"), ("Lena", "Ellis"), ("Omar", "Frost")]
+_BORN = ("1985-05-05", "1990-01-31")
+_STANDING_STILL = """
+create or replace function site.clock() returns timestamptz
+language sql volatile security definer set search_path = site, pg_temp
+as $$ select timestamptz 'epoch' + coalesce((select ahead from site.clock_offset), interval '0') $$
+"""
+
+Draw = Callable[[random.Random], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A part of a visible act that the partner cannot see: each world draws its own."""
+
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An id, by the name the script gives it; sent as the sender's party knows it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Someone sends a command. `{name}` in the path and `Name` in the body are ids; `gives` names those of the answer."""
+
+    at: float
+    who: str
+    path: str
+    body: dict[str, Any]
+    gives: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
+    """What the ids that it makes derive from; None for a hidden act, whose ids are free."""
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Stands in for `uuid4` in the services: the same ids for the same visible act."""
+
+    key: str | None = None
+    made: int = 0
+
+    def of(self, key: str | None) -> None:
+        """Make the ids of one act from now on."""
+        self.key, self.made = key, 0
+
+    def __call__(self) -> UUID:
+        self.made += 1
+        return uuid4() if self.key is None else uuid5(_SPACE, f"{self.key}/{self.made}")
+
+
+@contextmanager
+def numbered() -> Iterator[Numbers]:
+    """Give the services' ids from the script, for as long as this lasts."""
+    numbers = Numbers()
+    with ExitStack() as stack:
+        for module in ("care", "referrals", "register"):
+            stack.enter_context(mock.patch(f"services.{module}.uuid4", numbers))
+        yield numbers
+
+
+@dataclass(slots=True)
+class Heard:
+    """An answer as the partner has it: what can be compared byte for byte between the worlds."""
+
+    asked: str
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class World:
+    """One site, its clock standing still between two acts."""
+
+    site: SiteUnderTest
+    owner: psycopg.Connection[Any]
+    numbers: Numbers
+    chance: random.Random
+    people: dict[str, Person] = field(default_factory=dict)
+    ids: dict[str, UUID] = field(default_factory=dict)
+    names: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    incidents: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+
+    def at(self, minutes: float) -> None:
+        """Let it be so many minutes after the beginning; consents that have ended by then are written down first."""
+        moment = BEGIN + timedelta(minutes=minutes)
+        self.owner.execute("select site.set_clock(%s - timestamptz 'epoch')", [moment])
+        end = time.monotonic() + 20
+        while self.site.parts.log.due_expiries():  # so that no command meets its event half way and draws ids again
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def person(self, who: str) -> Person:
+        """Return someone, signed in once."""
+        if who not in self.people:
+            self.people[who] = self.site.person(who)
+        return self.people[who]
+
+    def seal(self, who: str, value: UUID) -> str:
+        """Return an id as someone's party knows it."""
+        return self.site.parts.site.ids.seal(party_id(PARTY_OF[who]), value)
+
+    def play(self, act: Act, viewer: str) -> None:
+        """Send an act; it must succeed. Keep the answer if the viewer sent it."""
+        self.at(act.at)
+        path = re.sub(r"\{([^}]+)\}", lambda m: self.seal(act.who, self.ids[m[1]]), act.path)
+        body = self._filled(act.who, act.body)
+        self.numbers.of(act.key)
+        answer = self.person(act.who).post(path, body, key=act.key)
+        assert answer.status_code == 201, (act.who, act.path, answer.text)
+        self.bodies[act.path.split("/")[1]] = body
+        self.bodies[re.sub(r"\{[^}]+\}", "{}", act.path)] = body
+        found = answer.json()
+        for name, as_name in act.gives.items():
+            text = found[name][0] if isinstance(found[name], list) else found[name]
+            opened = self.site.parts.site.ids.open(party_id(PARTY_OF[act.who]), text)
+            assert opened is not None
+            self.ids[as_name] = opened
+        if act.who == viewer:
+            self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", answer))
+
+    def stops(self, number: int) -> None:
+        """Load some administrative records."""
+        made = [
+            StopRecorded(
+                party_id=NOBODY, occurred_at=BEGIN, source="test", number=str(uuid4()), precinct="West", arrested=False
+            )
+            for _ in range(number)
+        ]
+        envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
+        appends = [append(stop_stream(stop.source, stop.number), 0, stop) for stop in made]
+        self.site.parts.log.record(appends, envelope)
+
+    def compared(self, viewer: str, asked: str, answer: Any) -> Heard:
+        """Return an answer with its tokens opened: they are sealed with a new nonce each time."""
+        tokens, staff = self.site.parts.site.tokens, self._staff(viewer)
+        headers = []
+        for name, value in answer.headers.multi_items():
+            if name == "position":
+                opened = tokens.open(staff, "position", value)
+                headers.append((name, f"{len(value)} long, a {type(opened).__name__}"))
+            elif name != "date":
+                headers.append((name, value))
+        body: bytes = answer.content
+        for token in set(re.findall(rb'"next":"([^"]+)"', body)):
+            body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode())}".encode())
+        return Heard(asked, answer.status_code, sorted(headers), body)
+
+    def _cursor(self, staff: UUID, token: str) -> Any:
+        from projections.rows import MODELS
+        from services.tokens import BadToken
+
+        for model in MODELS.values():
+            try:
+                return self.site.parts.site.tokens.open(staff, f"cursor {model.table}", token)
+            except BadToken:
+                continue
+        raise AssertionError("a cursor that opens for no list")
+
+    def _staff(self, viewer: str) -> UUID:
+        person = self.site.parts.site.directory.by_subject(viewer)
+        assert person is not None
+        return person.id
+
+    def _filled(self, who: str, value: Any) -> Any:
+        match value:
+            case Hidden():
+                return self._filled(who, value.draw(self.chance))
+            case Name():
+                return self.seal(who, self.ids[value.name])
+            case dict():
+                return {k: self._filled(who, v) for k, v in value.items()}
+            case list() | tuple():
+                return [self._filled(who, v) for v in value]
+            case _:
+                return value
+
+
+@contextmanager
+def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
+    """Run a world of its own on a fresh database."""
+    with running_site(db) as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
+        owner.execute(_STANDING_STILL)
+        made = World(site, owner, numbers, random.Random(seed))
+        made.at(0)
+        for code, name, kind in (
+            ("metro-pa", "Metro City Attorney", "prosecutor"),
+            ("clinic-co", "Harbor Clinic", "recipient"),
+        ):
+            made.person("pat").do("/v1/register/parties", {"code": code, "name": name, "kind": kind})
+        for party, name, role, subject in (
+            ("metro-pa", "Bea Rossi", "liaison_prosecutor", "rossi"),
+            ("clinic-co", "Ivo Lopez", "recipient_contact", "lopez"),
+        ):
+            body = {"party": party, "name": name, "role": role, "subject": subject}
+            made.person("pat").do("/v1/register/staff", body)
+        yield made
+
+
+# The script ----------------------------------------------------------------------------------------------------------
+
+_WORDS = ("Grew up here.", "Lost a room two years ago; wants one.", "x" * 300, "Asked about work.")
+
+
+def words(chance: random.Random) -> str:
+    """Return what care writes down for itself."""
+    return f"{chance.choice(_WORDS)} {chance.random()}"
+
+
+def moment(minutes: float) -> str:
+    """Return a moment of the script, as a command takes it."""
+    return (BEGIN + timedelta(minutes=minutes)).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A place in the shared timetable: a visible act, or a slot that each world fills with hidden acts of its own."""
+
+    at: float
+    act: Act | None = None
+    slot: str = ""
+    person: str = ""
+
+
+@dataclass(slots=True)
+class Script:
+    """What one partner is to see, drawn once for both worlds."""
+
+    viewer: str
+    chance: random.Random
+    steps: list[Step] = field(default_factory=list)
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def party(self) -> str:
+        """The viewer's party."""
+        return VIEWERS[self.viewer]
+
+    def draw(self, number: int) -> Script:
+        """Draw the stories of some people, interleaved."""
+        ends = ("none", "granted", "item", "none", "granted and item", "revoked")
+        for n in range(number):
+            self._person(f"v{n}", ends[n % len(ends)])
+        if self.viewer == "chen":
+            for n in range(2):
+                self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
+        self.steps.sort(key=lambda step: step.at)
+        return self
+
+    def _person(self, name: str, end: str) -> None:
+        chance = self.chance
+        own = self.viewer in ("kim", "webb") and (end == "none" or chance.random() < 0.7)
+        officer = self.viewer if own else "webb" if self.viewer == "kim" else "kim"
+        given, surname = chance.choice(_NAMES)
+        born = chance.choice(_BORN)
+        at = chance.uniform(1, 2000)
+        self.people[name] = {"contact": Label.CONTACT_FACT if chance.random() < 0.5 else None, "end": end}
+
+        def later(most: float = 600) -> float:
+            nonlocal at
+            at += chance.uniform(5, most)
+            return round(at, 3)
+
+        def act(who: str, path: str, body: dict[str, Any], **gives: str) -> None:
+            moment = later()
+            self.steps.append(Step(moment, Act(moment, who, path, body, gives, f"{name}/{path}/{moment}")))
+
+        def slot(kind: str) -> None:
+            self.steps.append(Step(later(), None, kind, name))
+
+        for each in story(name, officer, "county-pa", (given, surname, born), own=own, viewer=self.viewer, at=later):
+            if isinstance(each, str):
+                slot(each)
+            else:
+                self.steps.append(Step(each.at, each))
+        slot("history")
+        if "granted" in end or end == "revoked":
+            labels = [*LABELS[self.party]] + ([Label.CONTACT_FACT] if self.people[name]["contact"] else [])
+            ours = {"party": self.party, "labels": labels, "purpose": "coordination"}
+
+            def grants(hidden: random.Random) -> list[dict[str, Any]]:
+                return [ours, *others(hidden, self.party)]
+
+            act("noor", f"/v1/participants/{{{name}}}/roi", roi(Hidden(grants)), roi=f"{name}.roi")
+            slot("after")
+            for _ in range(2):
+                text = f"Filed form {chance.randrange(10_000)}."
+                share = {"party": self.party, "text": text, "labels": [Label.IIP_PROGRESS]}
+                act("luis", f"/v1/participants/{{{name}}}/shares", share)
+                slot("contact" if not self.people[name]["contact"] else "after")
+                if self.people[name]["contact"]:
+                    act("dana", f"/v1/participants/{{{name}}}/contacts", contact(reached=chance.random() < 0.5))
+        if "item" in end:
+            label, text = _ITEM[self.party]
+            item = {"party": self.party, "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
+            act("dana", f"/v1/participants/{{{name}}}/items", item, share=f"{name}.item")
+        if self.viewer == "chen":
+            for n in range(chance.randrange(3)):
+                self._case(f"{name}.case{n}", later(), name)
+        if end == "revoked":
+            act("noor", f"/v1/participants/{{{name}}}/roi/{{{name}.roi}}/revocations", revocation(self.party))
+        slot("after")
+
+    def _case(self, name: str, at: float, participant: str | None) -> None:
+        at = round(at, 3)
+        given, surname = self.chance.choice(_NAMES)
+        body = filing(f"26-1-{self.chance.randrange(10**6):06}", given, surname)
+        if participant:
+            body["participant"] = Name(participant)
+        self.steps.append(Step(at, Act(at, "chen", "/v1/cases", body, {"case": name}, f"{name}/case")))
+        decision = {"kind": self.chance.choice(("hold in abeyance", "dismiss", "proceed as standard")), "note": "Ours."}
+        decided = round(at + self.chance.uniform(1, 300), 3)
+        path = f"/v1/cases/{{{name}}}/decisions"
+        self.steps.append(Step(decided, Act(decided, "chen", path, decision, {}, f"{name}/decision")))
+
+
+def story(
+    name: str,
+    officer: str,
+    office: str,
+    who: tuple[str, str, str],
+    *,
+    own: bool,
+    viewer: str,
+    at: Callable[[], float],
+) -> Iterator[Act | str]:
+    """Yield a person's way from the offer to enrolment, and the slots in it. `own`: the officer is the viewer.
+
+    What only an officer knows is hidden from everyone else; incident and charge reach the prosecutor's office.
+    """
+    given, surname, born = who
+    said = "As it was." if own else Hidden(words)
+    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": office}
+    offer = {
+        "door": "arrest_diversion",
+        "person": {"given": given, "surname": surname, "birth_date": born},
+        "incident_number": f"I-{name}",
+        "place": "3rd and Pine" if own else Hidden(words),
+        "facts": said,
+        "charges": [charge | {"race_as_perceived": "Unknown" if own else Hidden(words)}],
+    }
+
+    def act(by: str, path: str, body: dict[str, Any], **gives: str) -> Act:
+        now = at()
+        return Act(now, by, path, body, gives, f"{name}/{path}")
+
+    yield act(officer, "/v1/referrals", offer, participant=name, referral=f"{name}.referral", charges=f"{name}.charge")
+    referral, person = f"/v1/referrals/{{{name}.referral}}", f"/v1/participants/{{{name}}}"
+    met = at()
+    called = Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
+    yield Act(met, "dana", f"{referral}/handoff", {"requested_at": called}, {}, f"{name}/handoff")
+    yield "contact"
+    yield act("dana", f"{referral}/acceptance", {"found_at": Hidden(words)})
+    front = False if own else Hidden(lambda hidden: hidden.random() < 0.5)
+    yield act(officer, f"{referral}/release", {"in_presence_of_codefendants": front})
+    until = Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
+    yield act("luis", f"{referral}/extensions", {"until": until, "reason": Hidden(words)})
+    yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
+    yield act("noor", f"{person}/assignment", {"case_manager": "dana"})
+    yield "contact"
+    yield act("noor", f"{person}/roi", roi([]), roi=f"{name}.roi")
+    phone = "206-555-0142" if viewer == "marta" else Hidden(lambda hidden: f"206-555-{hidden.randrange(10_000):04}")
+    yield act("dana", f"{person}/intake", {"narrative": Hidden(words), "race_self": Hidden(words), "phone": phone})
+
+
+def roi(grants: Any, last_day: str = LATE, struck_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the body of a signed ROI; but for the grants to the viewer nothing of it is a partner's to know."""
+    return {
+        "expires_on": Hidden(lambda hidden: last_day if last_day == SOON else f"2026-{hidden.randrange(9, 13):02}-01"),
+        "form_version": Hidden(words),
+        "explained_by": Hidden(words),
+        "language": Hidden(lambda hidden: hidden.choice(("English", "Spanish"))),
+        "struck_out": list(struck_out),
+        "grants": grants,
+    }
+
+
+def others(chance: random.Random, viewer_party: str) -> list[dict[str, Any]]:
+    """Return grants to some parties that are not the viewer's."""
+    named = chance.sample([party for party in LABELS if party != viewer_party], chance.randrange(1, 5))
+    return [{"party": party, "labels": [*LABELS[party]], "purpose": f"help {chance.random()}"} for party in named]
+
+
+def contact(*, reached: bool) -> dict[str, Any]:
+    """Return the body of a contact, of which a partner may know at most that it took place."""
+    return {
+        "kind": Hidden(lambda hidden: hidden.choice(("visit", "jail visit", "hospital visit", "phone"))),
+        "reached": reached,
+        "note": Hidden(words),
+        "location": Hidden(words),
+        "current_use": Hidden(words),
+        "health": Hidden(words),
+    }
+
+
+def revocation(*parties: str) -> dict[str, Any]:
+    """Return the body of a revocation for these parties, or for all."""
+    return {
+        "parties": list(parties) or None,
+        "word_of": Hidden(lambda hidden: hidden.choice(("participant", "counsel"))),
+        "medium": Hidden(lambda hidden: hidden.choice(("oral", "written"))),
+        "counsel": Hidden(words),
+    }
+
+
+def filing(docket: str, given: str, surname: str) -> dict[str, Any]:
+    """Return the body of a filing notice."""
+    return {
+        "docket": docket,
+        "defendant": {"given": given, "surname": surname, "birth_date": "1985-05-05"},
+        "charges": [{"code": "90J", "description": "Trespass", "severity": "misdemeanor"}],
+        "offense_on": "2026-01-05",
+        "filed_on": "2026-01-20",
+        "received_at": moment(0),
+    }
+
+
+# What each world fills in --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Filling:
+    """The hidden acts of one world."""
+
+    script: Script
+    chance: random.Random
+    acts: list[Act] = field(default_factory=list)
+    hidden: int = 0
+
+    def fill(self, people: int) -> list[Act]:
+        """Return every act of the world in the order of time: the visible ones and its own hidden ones."""
+        for step in self.script.steps:
+            if step.act is not None:
+                self.acts.append(step.act)
+            else:
+                getattr(self, f"_{step.slot}")(step.person, step.at)
+        for _ in range(people):
+            self._stranger()
+        return sorted(self.acts, key=lambda act: act.at)
+
+    def _add(self, at: float, who: str, path: str, body: dict[str, Any], **gives: str) -> None:
+        self.acts.append(Act(at, who, path, body, gives))
+
+    def _contact(self, name: str, at: float) -> None:
+        """Contacts that no grant to the viewer covers: before its period, or it does not name that label."""
+        for n in range(self.chance.randrange(3)):
+            who = self.chance.choice(("dana", "luis"))
+            body = contact(reached=self.chance.random() < 0.5)
+            self._add(at + 0.001 * n, who, f"/v1/participants/{{{name}}}/contacts", body)
+
+    def _history(self, name: str, at: float, ends: str | None = None) -> None:
+        """What became of the viewer's consent before: nothing of it is left."""
+        self.hidden += 1
+        person, party = f"/v1/participants/{{{name}}}", self.script.party
+        ours = {"party": party, "labels": [*LABELS[party]], "purpose": "long ago"}
+        label, text = _ITEM[party]
+        item = {"party": party, "text": text, "labels": [label], "expires_on": SOON, "counsel_offered": True}
+        kind = ends or self.chance.choice(
+            ("never", "revoked", "expired", "struck out", "withdrawn", "ran out", "twice")
+        )
+        told = {"party": party, "text": f"Met {self.chance.random()}.", "labels": [Label.IIP_PROGRESS]}
+        match kind:
+            case "revoked" | "twice":
+                for n in range(2 if kind == "twice" else 1):
+                    now, called = at + 0.1 * n, f"{name}.roi"
+                    body = roi([ours, *others(self.chance, party)])
+                    self._add(now + 0.01, "noor", f"{person}/roi", body, roi=called)
+                    self._add(now + 0.02, "dana", f"{person}/shares", told)
+                    self._add(now + 0.03, "dana", f"{person}/items", item)
+                    gone = revocation(party) if self.chance.random() < 0.5 else revocation()
+                    self._add(now + 0.04, "noor", f"{person}/roi/{{{called}}}/revocations", gone)
+            case "expired":
+                self._add(at + 0.01, "noor", f"{person}/roi", roi([ours], SOON), roi=f"{name}.roi")
+                self._add(at + 0.02, "dana", f"{person}/shares", told)
+            case "struck out":
+                body = roi(others(self.chance, party), struck_out=(party,))
+                self._add(at + 0.01, "noor", f"{person}/roi", body, roi=f"{name}.roi")
+            case "withdrawn":
+                self._add(at + 0.01, "dana", f"{person}/items", item, share=f"{name}.gone")
+                self._add(at + 0.02, "dana", f"{person}/items/{{{name}.gone}}/withdrawals", {})
+            case "ran out":
+                self._add(at + 0.01, "dana", f"{person}/items", item)
+            case _:
+                pass
+
+    def _after(self, name: str, at: float) -> None:
+        """What goes to others, and what others do."""
+        person, party = f"/v1/participants/{{{name}}}", self.script.party
+        for n in range(self.chance.randrange(3)):
+            now = at + 0.01 * n
+            label, text = _ITEM["clinic-co"]
+            mate = self.chance.choice([p for p in LABELS if p not in (party, "clinic-co")])
+            item = {"party": "clinic-co", "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
+            grant = {"party": mate, "labels": [*LABELS[mate]], "purpose": f"help {self.chance.random()}"}
+            match self.chance.randrange(3):
+                case 0:
+                    self._add(now + 0.001, "luis", f"{person}/items", item)
+                case 1:
+                    change = roi([grant])
+                    del change["struck_out"]
+                    self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/amendments", change)
+                    told = {"party": mate, "text": f"Asked {self.chance.random()}.", "labels": [Label.IIP_PROGRESS]}
+                    self._add(now + 0.002, "dana", f"{person}/shares", told)
+                    if mate == "metro-pa":
+                        body = filing(f"M-{self.chance.randrange(10**9)}", "Ray", "Bell")
+                        self._add(now + 0.003, "rossi", "/v1/cases", body | {"participant": Name(name)})
+                case _:
+                    gone = revocation(mate)
+                    self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone)
+
+    def _stranger(self) -> None:
+        """Play someone of whom the viewer has nothing at all."""
+        viewer, chance = self.script.viewer, self.chance
+        name = f"h{chance.randrange(10**9)}"
+        officer = "webb" if viewer == "kim" else "kim"
+        at = chance.uniform(1, 12_000)
+
+        def later() -> float:
+            nonlocal at
+            at += chance.uniform(5, 300)
+            return at
+
+        who = (*chance.choice(_NAMES), chance.choice(_BORN))
+        for each in story(name, officer, "metro-pa", who, own=False, viewer="", at=later):
+            if isinstance(each, str):
+                getattr(self, f"_{each}")(name, later())
+            else:
+                self.acts.append(Act(each.at, each.who, each.path, each.body, each.gives))
+        self._history(name, later())
+        self._after(name, later())
+        self._contact(name, later())

@@ -1,0 +1,51 @@
+"""What someone can get to see: raw answers, headers included, of every question there is."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from tests.site import Person
+
+LISTS = (
+    "/v1/me",
+    "/v1/parties",
+    "/v1/police/referrals",
+    "/v1/prosecutor/pending-cases",
+    "/v1/prosecutor/pending-cases?only=shared",
+    "/v1/prosecutor/decisions",
+    "/v1/prosecutor/notices",
+    "/v1/recipient/participants",
+    "/v1/case-manager/caseload",
+    "/v1/case-manager/caseload?team=true",
+    "/v1/program/funnel",
+)
+OF_ONE = (
+    "/v1/police/participants/{}",
+    "/v1/prosecutor/participants/{}",
+    "/v1/recipient/participants/{}",
+    "/v1/case-manager/participants/{}",
+    "/v1/participants/{}/accounting",
+)
+_ID = re.compile(r"\b[a-z2-7]{26}\b")
+_CHANGES = {"date"}
+
+
+def raw(answer: httpx.Response) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Return an answer byte for byte: status, headers but the date, body."""
+    headers = sorted((name, value) for name, value in answer.headers.items() if name not in _CHANGES)
+    return answer.status_code, tuple(headers), answer.content
+
+
+def everything(person: Person, *, lookups: tuple[dict[str, str], ...] = (), ids: tuple[str, ...] = ()) -> str:
+    """Return all that a person gets by asking every question, about every id that any list gave away, and these."""
+    answers = [person.get(path) for path in LISTS]
+    answers += [
+        person.client.post("/v1/police/lookups", json=lookup, headers={"Authorization": f"Bearer {person.token}"})
+        for lookup in lookups
+    ]
+    known = dict.fromkeys([*ids, *(found for answer in answers for found in _ID.findall(answer.text))])
+    answers += [person.get(path.format(one)) for one in known for path in OF_ONE]
+    assert all(answer.status_code in (200, 403, 404) for answer in answers), [a.status_code for a in answers]
+    return "\n".join(f"{answer.request.url}\n{raw(answer)}" for answer in answers)

@@ -1,0 +1,129 @@
+"""A whole site for tests: real PostgreSQL, real HTTP on loopback, the demo's parties and people, a clock to move."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import httpx
+import uvicorn
+
+from adapters.bootstrap import Database as SiteDatabase
+from adapters.bootstrap import Parts, at_work, opened
+from adapters.cli.demo import ZONE, Clock, set_up
+from adapters.http.app import create_app
+from adapters.http.signin import SignIn
+from adapters.identity.issuer import DemoIssuer
+from adapters.settings import Settings
+from tests.conftest import Database
+
+LOCAL = ZoneInfo(ZONE)
+SET_UP = date(2026, 1, 1)
+
+
+def local(text: str) -> datetime:
+    """Return a moment at the site, `2026-02-14 02:10`, as aware UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=LOCAL).astimezone(UTC)
+
+
+@dataclass(slots=True)
+class Person:
+    """Someone at a keyboard: sends what people send, and waits for their own last command before reading."""
+
+    client: httpx.Client
+    token: str
+    position: str | None = None
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """Ask, having seen the effect of one's own last command."""
+        waiting = {"Wait-For-Position": self.position} if self.position else {}
+        return self.client.get(path, headers=self._signed() | waiting | headers)
+
+    def post(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> httpx.Response:
+        """Send a command under a new key, or the one given."""
+        sent = self._signed() | {"Idempotency-Key": key or str(uuid4())} | headers
+        answer = self.client.post(path, json=body, headers=sent)
+        self.position = answer.headers.get("Position", self.position)
+        return answer
+
+    def do(self, path: str, body: Any) -> dict[str, Any]:
+        """Send a command that must succeed, and return its answer."""
+        answer = self.post(path, body)
+        assert answer.status_code == 201, (path, answer.status_code, answer.text)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def see(self, path: str) -> dict[str, Any]:
+        """Ask a question that must be answered."""
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _signed(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@dataclass(slots=True)
+class SiteUnderTest:
+    """A running site; `people` are made by `person`."""
+
+    parts: Parts
+    base_url: str
+    issuer: DemoIssuer
+    clock: Clock
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def person(self, subject: str) -> Person:
+        """Return someone of the demo's staff, signed in: dana, luis, grace, noor, pat, kim, ortiz, webb, chen, ..."""
+        client = httpx.Client(base_url=self.base_url, timeout=30)
+        self.clients.append(client)
+        return Person(client, self.issuer.token(subject))
+
+    def settle(self, seconds: float = 20) -> None:
+        """Wait until every view has come as far as the log."""
+        end = time.monotonic() + seconds
+        position = self.parts.log.position()
+        from projections.views import VIEWS
+
+        while any(self.parts.log.view_position(reader) < position for reader in VIEWS):
+            assert time.monotonic() < end, "the views did not catch up"
+            time.sleep(0.005)
+
+
+@contextmanager
+def running_site(site_db: Database, *, begin: str | None = "2026-02-14 02:10") -> Iterator[SiteUnderTest]:
+    """Run a site on a fresh database. `begin`: the local time at which it begins; None: now."""
+    settings = Settings(environment="test", prefix=site_db.prefix, checkpoint_seconds=3600, sweep_seconds=0.3)
+    db = SiteDatabase(site_db.owner_url, site_db.secrets, site_db.prefix)
+    clock = Clock(site_db.owner_url)
+    with opened(db, settings) as parts:
+        clock.at(local(f"{SET_UP} 09:00"))
+        set_up(parts.site, SET_UP)
+        clock.at(local(begin) if begin else datetime.now(UTC))
+        issuer = DemoIssuer(settings.audience)
+        with at_work(parts, settings):
+            app = create_app(parts.site, SignIn(parts.site, issuer), settings, parts.spans, lambda: True)
+            config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, daemon=True)
+            thread.start()
+            while not server.started:
+                time.sleep(0.005)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            site = SiteUnderTest(parts, f"http://127.0.0.1:{port}", issuer, clock)
+            try:
+                yield site
+            finally:
+                for client in site.clients:
+                    client.close()
+                server.should_exit = True
+                thread.join(10)
+                clock.now()
