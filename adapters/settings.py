@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-def _home() -> Path:
-    return Path.home() / ".local" / "share" / "goldenthread"
-
-
 class Settings(BaseSettings):
     """What a site's operator sets.
 
-    Without `database_url` the site keeps its own PostgreSQL in `data_dir`. `database_url` says where a packaged server
-    is (host, port, database; the login roles and their passwords come from `prefix` and the secrets); `owner_url` is
-    for `goldenthread migrate` alone.
+    Without `database_url` the site keeps its own PostgreSQL in `data_dir`. Its secrets lie in `secrets_dir`: beside the
+    server's files where a `data_dir` is named, else with the user's configuration. `database_url` says where a packaged
+    server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
+    `owner_url` is for `goldenthread migrate` alone.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
 
-    data_dir: Path = Field(default_factory=_home)
-    secrets_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "goldenthread" / "secrets")
+    data_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "goldenthread")
+    secrets_dir: Path = Path()
     database_url: str | None = None
     owner_url: str | None = None
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")] = "goldenthread"
-    environment: Literal["production", "demo", "test"] = "production"
+    environment: Literal["production", "demo", "test"] | None = None
 
     host: str = "127.0.0.1"
     port: Port = 8000
@@ -49,4 +46,10 @@ class Settings(BaseSettings):
     pool_size: PositiveInt = 4
 
     otlp_endpoint: str | None = None
-    load_batch: NonNegativeInt = 500
+
+    @model_validator(mode="after")
+    def _place_secrets(self) -> Self:
+        if "secrets_dir" not in self.model_fields_set:
+            home = Path.home() / ".config" / "goldenthread"
+            self.secrets_dir = (self.data_dir if "data_dir" in self.model_fields_set else home) / "secrets"
+        return self

@@ -75,6 +75,8 @@ class Lens:
 
     def decide(self, recorded: Recorded[Event], name: str, *, own: bool = True) -> Decision:
         """Decide one field, and keep the trace. Not `own`: as consent shows it, whoever contributed the fact."""
+        if self.trace is None and (settled := _settled(self.viewer.reader, type(recorded.event), name)) is not None:
+            return settled
         fact = recorded.event.fact(name)
         if not own:
             fact = replace(fact, contributor=None)

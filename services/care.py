@@ -22,7 +22,18 @@ from domain.registry import READS_AS, Role, StaffRegistered, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.directory import Party
 from services.ports import Append, Caller
-from services.site import Command, Outcome, Site, append, handles, happened, last_day, load_participant, reference
+from services.site import (
+    Command,
+    Outcome,
+    Site,
+    append,
+    example,
+    handles,
+    happened,
+    last_day,
+    load_participant,
+    reference,
+)
 
 CARE = (Role.CASE_MANAGER, Role.SUPERVISOR)
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -30,6 +41,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 class CompleteIntake(Command):
     """The psychosocial interview took place; `document_sha256` is that of the paper form's photo."""
+
+    model_config = example(narrative="Lost his room last year; wants to see his daughter.", phone="206-555-0199")
 
     completed_at: AwareDatetime | None = None
     narrative: LongText
@@ -69,6 +82,8 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
 
 class AssignParticipant(Command):
     """A case manager carries a participant from now on. `case_manager`: her sign-in; you, if left out."""
+
+    model_config = example(case_manager="dana")
 
     case_manager: ShortText | None = None
 
@@ -121,11 +136,36 @@ class _Roi(Command):
 class SignRoi(_Roi):
     """The participant signed an ROI; it takes the place of the one before. `struck_out`: parties it strikes out."""
 
+    model_config = example(
+        expires_on="2027-02-10",
+        form_version="ROI-3",
+        explained_by="Dana Reyes",
+        language="English",
+        grants=[
+            {"party": "city-pd", "labels": ["enrolment.status", "case_manager.contact"], "purpose": "coordination"},
+            {
+                "party": "county-pa",
+                "labels": ["identity.legal", "enrolment.status", "iip.progress"],
+                "purpose": "coordination of pending cases",
+                "notify_completion": True,
+            },
+        ],
+        struck_out=["transit-pd"],
+    )
+
     struck_out: tuple[ShortText, ...] = ()
 
 
 class AmendRoi(_Roi):
     """The participant signed a change of the standing ROI; parties it does not name keep what they have."""
+
+    model_config = example(
+        expires_on="2027-02-10",
+        form_version="ROI-3",
+        explained_by="Dana Reyes",
+        language="English",
+        grants=[{"party": "housing-co", "labels": ["need.housing"], "purpose": "an application for a room"}],
+    )
 
 
 @handles(SignRoi, *CARE)
@@ -165,6 +205,8 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
 class RevokeRoi(Command):
     """The participant, or counsel for it, revoked: for these parties, or for all. Word of mouth is enough (T:893)."""
 
+    model_config = example(parties=["city-pd"], word_of="counsel", medium="oral", counsel="R. Patel")
+
     parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
     word_of: roi.WordOf
     medium: roi.Medium
@@ -198,6 +240,14 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
 
 class ConsentItem(Command):
     """The participant signed that this very sentence goes to this one party; counsel was offered (T:1089)."""
+
+    model_config = example(
+        party="county-pa",
+        text="He can be reached at the day centre on Jackson St.",
+        labels=["contact.location"],
+        expires_on="2026-04-30",
+        counsel_offered=True,
+    )
 
     party: ShortText
     text: ShortText
@@ -255,6 +305,8 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
 class WithdrawItem(Command):
     """The consent to one sentence ends."""
 
+    model_config = example()
+
 
 @handles(WithdrawItem, *CARE)
 def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, participant_id: str, item: str) -> Outcome:
@@ -273,6 +325,8 @@ def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, particip
 
 class RecordContact(Command):
     """A contact, or an attempt. Small acts count (T:443)."""
+
+    model_config = example(kind="visit", reached=True, note="Brought socks and water; talked about the room.")
 
     kind: ContactKind
     reached: bool
@@ -302,6 +356,8 @@ def record_contact(site: Site, caller: Caller, command: RecordContact, *, partic
 class MakeShare(Command):
     """One sentence for one party, under its standing grant."""
 
+    model_config = example(party="county-pa", text="Engaged; housing application filed.", labels=["iip.progress"])
+
     party: ShortText
     text: ShortText
     labels: frozenset[Label]
@@ -329,6 +385,8 @@ def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id
 
 class GiveAccess(Command):
     """The participant may sign in and read its own accounting. `subject`: what the identity provider calls it."""
+
+    model_config = example(subject="r.bell")
 
     subject: ShortText
 

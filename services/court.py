@@ -16,11 +16,19 @@ from domain.refusal import Refused, Unknown
 from domain.registry import Role
 from services.ports import Caller
 from services.referrals import Person
-from services.site import Command, Outcome, Site, append, day, handles, happened, known_to, reference
+from services.site import Command, Outcome, Site, append, day, example, handles, happened, known_to, reference
 
 
 class FileCase(Command):
     """Notice of a filing. `participant`: your own id of the person, where you know it from a notice or an answer."""
+
+    model_config = example(
+        docket="26-1-00317-9",
+        defendant={"given": "Ray", "surname": "Bell", "birth_date": "1984-05-09"},
+        charges=[{"code": "90J", "description": "Trespass of real property", "severity": "misdemeanor"}],
+        offense_on="2026-01-20",
+        filed_on="2026-02-10",
+    )
 
     docket: ShortText
     participant: str | None = None
@@ -65,6 +73,8 @@ def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
 
 class DecideCase(Command):
     """A decision in a case. Standard processing needs no source; `held by our office, not stated` is a valid one."""
+
+    model_config = example(kind="hold in abeyance", reason="Engaged with LEAD.")
 
     kind: DecisionKind
     reason: LongText | None = None

@@ -86,7 +86,7 @@ class Directory:
             if party.code == code:
                 return party
         known = ", ".join(sorted(p.code for p in self.parties.values() if p.kind in READS_AS))
-        raise Refused(name, f"no party here is called {code!r}.", f"Parties are: {known}.")
+        raise Refused(name, f"no party here is called {code!r}.", f"Parties are: {known or 'none yet'}.")
 
     def party(self, party: UUID) -> Party:
         """Return a party; raises `Unknown`."""

@@ -20,7 +20,7 @@ from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import MODELS, RoleRow, Row
 from services.ports import Accounted, Caller, Session
 from services.release import PART2_NOTICE, Purpose, Rendered, answer, is_part2
-from services.site import Command, Site
+from services.site import Command, Site, example
 from services.tokens import BadToken
 
 R = TypeVar("R", bound=Row)
@@ -35,6 +35,8 @@ _TABLES: dict[Reader, tuple[type[GrantedParticipant], type[GrantedEntry]]] = {
 
 class Lookup(Command):
     """A question about a person: by name and birth date, or by an incident number of one's own."""
+
+    model_config = example(given="Ray", surname="Bell", birth_date="1984-05-09")
 
     given: ShortText | None = None
     surname: ShortText | None = None

@@ -20,6 +20,7 @@ from services.site import (
     Site,
     append,
     day,
+    example,
     handles,
     happened,
     known_to,
@@ -58,6 +59,24 @@ class HeldCharge(Command):
 
 class OfferDiversion(Command):
     """An officer offered diversion, and the person agreed. `participant`: your own id, if you know the person."""
+
+    model_config = example(
+        door="arrest_diversion",
+        person={"given": "Ray", "surname": "Bell", "birth_date": "1984-05-09"},
+        incident_number="2026-44871",
+        place="3rd Ave and Pine",
+        facts="Took two coats; stopped at the door; agreed to be referred.",
+        charges=[
+            {
+                "code": "23C",
+                "description": "Shoplifting",
+                "severity": "misdemeanor",
+                "prosecutor": "county-pa",
+                "exclusions": ["prior felony"],
+                "race_as_perceived": "White",
+            }
+        ],
+    )
 
     door: Literal["arrest_diversion"]
     person: Person
@@ -131,6 +150,10 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
 class OverrideExclusion(Command):
     """A sergeant or commander overrides an exclusion of one charge (T:393)."""
 
+    model_config = example(
+        charge="k7q2m4xw6ahzn3rt5ybdcfgeuq", exclusion="prior felony", rank="sergeant", reason="old and unrelated"
+    )
+
     charge: str
     exclusion: ShortText
     rank: ShortText
@@ -160,6 +183,8 @@ def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *
 class RecordHandoff(Command):
     """A case manager met the person: when the department called, and when she arrived."""
 
+    model_config = example(requested_at="2026-02-14T02:14:00-08:00")
+
     requested_at: AwareDatetime
     met_at: AwareDatetime | None = None
 
@@ -177,6 +202,8 @@ def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referr
 class AcceptReferral(Command):
     """LEAD accepts the referral. `found_at`: where the person can be found, for care alone (T:1111)."""
 
+    model_config = example(found_at="Near the ferry terminal, mornings")
+
     accepted_at: AwareDatetime | None = None
     found_at: LongText | None = None
 
@@ -193,6 +220,8 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
 class RecordRelease(Command):
     """The officer released the person. Before co-defendants it may look like informing (T:1113)."""
 
+    model_config = example(in_presence_of_codefendants=False)
+
     released_at: AwareDatetime | None = None
     in_presence_of_codefendants: bool
 
@@ -208,6 +237,8 @@ def record_release(site: Site, caller: Caller, command: RecordRelease, *, referr
 
 class RequestExtension(Command):
     """Care asks for more time; the reason stays with care (T:407)."""
+
+    model_config = example(until="2026-03-30", reason="He is away until the end of the month.")
 
     until: date
     reason: LongText
@@ -231,6 +262,8 @@ def request_extension(site: Site, caller: Caller, command: RequestExtension, *, 
 
 class AgreeExtension(Command):
     """The referring officer or sergeant agrees to more time (T:407)."""
+
+    model_config = example(until="2026-03-30")
 
     until: date
     agreed_at: AwareDatetime | None = None

@@ -22,7 +22,7 @@ from domain.registry import (
     staff_stream,
 )
 from services.ports import Caller, Conflict
-from services.site import COMMANDS, Command, Outcome, Site, append, handles
+from services.site import COMMANDS, Command, Outcome, Site, append, example, handles
 
 _PARTIES = UUID("0c1f0a0e-8d5f-5b7a-9d52-2b3c7b1a6e10")
 PROTOCOLS = UUID("f3f0f3d4-4a08-5a4e-9c57-0a0b7b2d5e21")
@@ -33,6 +33,8 @@ FIRST = (Role.PROJECT_MANAGER, Role.SERVICE)
 class RegisterParty(Command):
     """An agency or other party takes part."""
 
+    model_config = example(code="sunrise-clinic", name="Sunrise Clinic", kind="recipient")
+
     code: PartyCode
     name: ShortText
     kind: PartyKind
@@ -40,6 +42,8 @@ class RegisterParty(Command):
 
 class RegisterStaff(Command):
     """A person works for a party, in one role. `subject`: what the identity provider calls the person."""
+
+    model_config = example(party="city-pd", name="Officer Doe", role="officer", subject="j.doe")
 
     party: PartyCode
     name: ShortText
@@ -50,11 +54,33 @@ class RegisterStaff(Command):
 class EndStaff(Command):
     """A person's authority ends, at once."""
 
+    model_config = example(subject="j.doe")
+
     subject: ShortText
 
 
 class AdoptProtocol(Command):
     """The Policy Coordinating Group adopted a version of the protocol."""
+
+    model_config = example(
+        protocol={
+            "version": "P-8",
+            "effective_from": "2026-04-01",
+            "zone": "America/Los_Angeles",
+            "handoff_minutes": 30,
+            "intake_days": 30,
+            "non_return_hours": 24,
+            "caseload_average": 20,
+            "caseload_most": 25,
+            "roi_days_most": 366,
+            "item_days_most": 90,
+            "divertible": ["23C", "35A", "90J"],
+            "exclusions": ["prior felony", "violent history"],
+            "override_ranks": ["sergeant", "commander"],
+            "on_call": "206-555-0100",
+            "team_number": "206-555-0100",
+        }
+    )
 
     protocol: Protocol
 

@@ -31,6 +31,11 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def example(**fields: Any) -> ConfigDict:
+    """Return the configuration of a command with an example of it, for the documentation."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The parts of a running site."""

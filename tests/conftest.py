@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -86,12 +86,25 @@ def empty_db(server: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[D
 
 
 @pytest.fixture
-def site_db(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[Database]:
+def new_site_db(
+    server: str, template: str, secrets_and_prefix: tuple[Secrets, str]
+) -> Iterator[Callable[[], Database]]:
+    """Make fresh migrated databases, of the environment `test`, all with the same secrets."""
+    with ExitStack() as stack:
+
+        def make() -> Database:
+            url = stack.enter_context(_created(server, template))
+            with psycopg.connect(url) as connection:
+                admit(connection, secrets_and_prefix[1])
+            return Database(url, *secrets_and_prefix)
+
+        yield make
+
+
+@pytest.fixture
+def site_db(new_site_db: Callable[[], Database]) -> Database:
     """A fresh migrated database, of the environment `test`."""
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, secrets_and_prefix[1])
-        yield Database(url, *secrets_and_prefix)
+    return new_site_db()
 
 
 @contextmanager

@@ -404,11 +404,9 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
     """Play a site on a PostgreSQL of its own, and serve it until interrupted."""
     with _folder(data_dir) as folder:
         settings = Settings(
-            data_dir=folder / "data",
-            secrets_dir=folder / "secrets",
+            data_dir=folder,
             database_url=None,
             environment="demo",
-            prefix="goldenthread_demo",
             host="127.0.0.1",
             port=port,
         )

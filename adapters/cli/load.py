@@ -19,13 +19,15 @@ from pydantic import ValidationError
 from adapters.bootstrap import database, opened
 from adapters.settings import Settings
 from domain.refusal import Refused
-from services.register import Beginning, begin
+from domain.registry import PartyKind
+from services.register import Beginning, RegisterParty, begin
 from services.site import Site
 from services.stops import Lines, Tally, WrongFile, load_stops
 
 _GZIP: Final = b"\x1f\x8b"
 _REGISTRY_BYTES_MOST: Final = 16 * 1024 * 1024
 _PROGRESS_SECONDS: Final = 1.0
+_SEATTLE: Final = RegisterParty(code="seattle-pd", name="Seattle Police Department", kind=PartyKind.POLICE)
 
 
 class Format(StrEnum):
@@ -42,9 +44,9 @@ class Unreadable(Exception):
 def load(
     file: Annotated[Path, typer.Argument(help="The file; CSV may be compressed with gzip.", show_default=False)],
     format_: Annotated[Format, typer.Option("--format", help="What the file is.", show_default=False)],
-    party: Annotated[str, typer.Option(help="For stops: the code of the police department that made them.")] = (
-        "seattle-pd"
-    ),
+    party: Annotated[
+        str | None, typer.Option(help="For stops: the code of the police department that made them.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Where the site keeps its own PostgreSQL.")
     ] = None,
@@ -59,10 +61,16 @@ def load(
             if format_ is Format.REGISTRY:
                 load_registry(parts.site, file)
             else:
-                load_stops_file(parts.site, file, party)
+                load_stops_file(parts.site, file, party or _department(parts.site))
         except Unreadable as error:
             typer.echo(f"goldenthread: {error}", err=True)
             raise typer.Exit(2) from None
+
+
+def _department(site: Site) -> str:
+    """Return the department whose file this is, registered if it is not yet."""
+    begin(site, Beginning(parties=(_SEATTLE,)))
+    return _SEATTLE.code
 
 
 def load_stops_file(site: Site, path: Path, party: str) -> Tally:

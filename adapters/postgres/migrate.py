@@ -35,13 +35,13 @@ class MigrationRefused(RuntimeError):
     """The database is not what these migrations expect; nothing was changed. The sentence says what to do."""
 
 
-def migrate(owner_url: str, secrets: Secrets, *, environment: Environment, prefix: str = PREFIX) -> None:
+def migrate(owner_url: str, secrets: Secrets, *, environment: Environment | None = None, prefix: str = PREFIX) -> None:
     """Make or bring up to date the site's database; harmless when there is nothing to do, or when several do it.
 
     `owner_url` is of the database's owner: a superuser, or a role with CREATEROLE that owns the database. `prefix`
     begins the names of the site's login roles, and is the site's own on a server with several. `environment` is said
-    once and stands for ever. Raises `MigrationRefused`, or `psycopg.Error` when the server cannot be reached or a
-    statement fails.
+    once and stands for ever; None: whatever was said before, else production. Raises `MigrationRefused`, or
+    `psycopg.Error` when the server cannot be reached or a statement fails.
     """
     with psycopg.connect(owner_url, autocommit=True) as connection, connection.transaction():
         connection.add_notice_handler(lambda notice: _log.warning("%s", notice.message_primary))
@@ -135,10 +135,12 @@ def _apply_migrations(connection: Connection) -> None:
             raise MigrationRefused(f"{path.name} is not what was applied to this database: restore the file.")
 
 
-def _set_environment(connection: Connection, environment: Environment) -> None:
-    connection.execute("insert into site.environment (kind) values (%s) on conflict do nothing", [environment])
+def _set_environment(connection: Connection, environment: Environment | None) -> None:
+    connection.execute(
+        "insert into site.environment (kind) values (%s) on conflict do nothing", [environment or "production"]
+    )
     kind = connection.execute("select kind from site.environment").fetchall()[0][0]
-    if kind != environment:
+    if environment is not None and kind != environment:
         raise MigrationRefused(f"This database was made for {kind} and stays so: use another for {environment}.")
 
 

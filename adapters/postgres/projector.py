@@ -25,7 +25,7 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.tables import ddl
 from domain.labels import Ceiling
 from projections.lens import History
-from projections.rows import MODELS, Holding, Model, Row
+from projections.rows import MODELS, Model, Row
 from projections.views import View
 from services.ports import Unavailable
 
@@ -189,7 +189,7 @@ class Projector:
         if state.ceiling != version:  # every row may have to change
             self._write(connection, state, _State(0, version, state.swept_at), [])
             return 0
-        due = _expired(connection, self._view, state.swept_at, now)
+        due = _expired(connection, state.swept_at, now)
         if not due:
             return 0
         for start in range(0, len(due), self._page_size):
@@ -422,22 +422,13 @@ def _insert(model: Model) -> sql.Composed:
     )
 
 
-def _expired(connection: psycopg.Connection, view: View, since: datetime | None, now: datetime) -> list[UUID]:
-    """Return whose consent ended by time since the last sweep, and who has granted rows that are past their end."""
-    parts: list[sql.Composable] = [
-        sql.SQL(
-            "select participant_id from log.event where expires_at > coalesce(%(since)s::timestamptz, '-infinity')"
-            " and expires_at <= %(now)s and participant_id is not null"
-        )
-    ]
-    parts += [
-        sql.SQL("select subject_id from {} where until <= %(now)s").format(
-            sql.Identifier(model.reader.value, model.name)
-        )
-        for model in view.models
-        if model.holding is Holding.GRANTED
-    ]
-    found = connection.execute(sql.SQL(" union ").join(parts), {"since": since, "now": now})
+def _expired(connection: psycopg.Connection, since: datetime | None, now: datetime) -> list[UUID]:
+    """Return whose consent came to an end by time since the last sweep: every end is an event's own."""
+    found = connection.execute(
+        "select distinct participant_id from log.event where expires_at > coalesce(%s::timestamptz, '-infinity')"
+        " and expires_at <= %s and participant_id is not null",
+        [since, now],
+    )
     return [subject for (subject,) in found]
 
 

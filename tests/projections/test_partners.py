@@ -14,8 +14,9 @@ import pytest
 from domain.labels import Label, Reader, Rule, Shown, Viewer, Withheld
 from domain.legal_case import DecisionKind
 from domain.referral import NoticeCode
+from domain.roi import grants
 from projections import case_manager, liaison_prosecutor, police, recipient
-from projections.lens import History, Traced, explain
+from projections.lens import History, Lens, Traced, explain
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow, OwnRow, Row
 from projections.views import VIEWS
@@ -320,6 +321,16 @@ def test_the_trace_gives_a_rule_or_a_basis_for_every_field_of_every_event() -> N
     assert rules["notice.prosecutor", "code"] == Withheld(Rule.NOT_ADDRESSED)
 
 
+@pytest.mark.parametrize("reader", Reader)
+def test_what_is_traced_is_what_is_decided(reader: Reader) -> None:
+    for story in stories():
+        for party in (PD, DA, HOUSING, CITY_ATTORNEY, story.who):
+            grant = grants(story.recorded).get(party)
+            lens = Lens(Viewer(reader, party), grant, P7.ceiling, story.now)
+            for line in explain(story.history, lens.viewer, P7.ceiling, story.now):
+                assert line.decision == lens.decide(story.recorded[line.position - 1], line.field)
+
+
 def test_the_trace_of_someone_whom_no_roi_names_says_so() -> None:
     story = enrolled()
     trace = explain(story.history, Viewer(Reader.PROSECUTOR, CITY_ATTORNEY), P7.ceiling, story.now)
@@ -434,3 +445,29 @@ def test_a_case_of_someone_not_in_lead_is_no_row_of_care() -> None:
 def test_nothing_of_nobody() -> None:
     empty = History(named("nobody"), ())
     assert [row for view in VIEWS.values() for row in view.rows(empty, P7.ceiling, local(3, 1))] == []
+
+
+# More than one of a thing ---------------------------------------------------------------------------------------------
+
+
+def test_two_referrals_of_one_person_keep_their_charges_notices_and_times_apart() -> None:
+    story = ray()
+    story.name, story.referral = "ray again", named("ray again")
+    story.matter = named("ray again charge 0")
+    story.at(local(6, 1)).referred(department=CAMPUS_PD).accepted()
+    (campus,) = rows_of(story, CAMPUS_PD)
+    assert isinstance(campus, police.OwnReferral)
+    assert (campus.notices, campus.released_at, campus.overrides) == ([], None, [])
+    assert [charge["charge"]["code"] for charge in campus.charges] == ["23C"]
+    assert "2009 robbery" not in text([campus])
+    (city,) = rows_of(story, PD)
+    assert isinstance(city, police.OwnReferral)
+    assert len(city.charges) == 1
+    assert city.offered_at == local(2, 14, 2, 10)
+
+
+def test_the_hour_of_a_release_is_forgotten_with_the_rest() -> None:
+    story = ray()
+    (referral,) = rows_of(story, PD, history=erased(story.history, story.who))
+    assert isinstance(referral, police.OwnReferral)
+    assert (referral.released_at, referral.non_return_until, referral.name) == (None, None, None)

@@ -1,9 +1,9 @@
 """Two worlds that tell one partner the same: the same visible acts, and hidden ones that differ freely.
 
-A script is drawn once and played into two sites over HTTP, on clocks that stand still between two acts. What the partner
-cannot know is drawn anew in each world: the hidden parts of visible acts (`Hidden`), what happens in the slots between
-them, other people's stories, loads of stop records. That the two worlds are equal to the partner follows from how the
-script is made, not from any of the program's own rules.
+A script is drawn once and played into two sites over HTTP, on clocks that stand still between two acts. What the
+partner cannot know is drawn anew in each world: the hidden parts of visible acts (`Hidden`), what happens in the slots
+between them, other people's stories, loads of stop records. That the two worlds are equal to the partner follows from
+how the script is made, not from any of the program's own rules.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from unittest import mock
 from uuid import UUID, uuid4, uuid5
@@ -34,8 +35,8 @@ from tests.site import Person, SiteUnderTest, running_site
 BEGIN = datetime(2026, 2, 14, 17, tzinfo=UTC)
 END = BEGIN + timedelta(days=60)
 """When the partner asks: every consent of the script that was to run out has."""
-SOON, LATE = "2026-04-01", "2026-10-01"
-"""The last days of consents that have ended by then, and that live."""
+SOON, LATE = "2026-04-01", "2026-05-10"
+"""The last days of consents that have ended by then, and of items that live."""
 
 VIEWERS = {"kim": "city-pd", "webb": "transit-pd", "chen": "county-pa", "marta": "housing-co"}
 PARTY_OF = VIEWERS | {
@@ -92,7 +93,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Someone sends a command. `{name}` in the path and `Name` in the body are ids; `gives` names those of the answer."""
+    """Someone sends a command. `{name}` in its path and `Name` in its body are ids; `gives` names those answered."""
 
     at: float
     who: str
@@ -149,9 +150,9 @@ class World:
     chance: random.Random
     people: dict[str, Person] = field(default_factory=dict)
     ids: dict[str, UUID] = field(default_factory=dict)
-    names: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    incidents: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
 
     def at(self, minutes: float) -> None:
@@ -181,7 +182,6 @@ class World:
         self.numbers.of(act.key)
         answer = self.person(act.who).post(path, body, key=act.key)
         assert answer.status_code == 201, (act.who, act.path, answer.text)
-        self.bodies[act.path.split("/")[1]] = body
         self.bodies[re.sub(r"\{[^}]+\}", "{}", act.path)] = body
         found = answer.json()
         for name, as_name in act.gives.items():
@@ -189,7 +189,10 @@ class World:
             opened = self.site.parts.site.ids.open(party_id(PARTY_OF[act.who]), text)
             assert opened is not None
             self.ids[as_name] = opened
+        if act.path == "/v1/referrals":
+            self.offers.append(body)
         if act.who == viewer:
+            self.sent.append((path, body, act.key or ""))
             self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", answer))
 
     def stops(self, number: int) -> None:
@@ -272,7 +275,7 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
 
 # The script ----------------------------------------------------------------------------------------------------------
 
-_WORDS = ("Grew up here.", "Lost a room two years ago; wants one.", "x" * 300, "Asked about work.")
+_WORDS = ("Grew up here.", "Lost a room two years ago; wants one.", "x" * 150, "Asked about work.")
 
 
 def words(chance: random.Random) -> str:
@@ -302,7 +305,6 @@ class Script:
     viewer: str
     chance: random.Random
     steps: list[Step] = field(default_factory=list)
-    people: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def party(self) -> str:
@@ -324,55 +326,52 @@ class Script:
         chance = self.chance
         own = self.viewer in ("kim", "webb") and (end == "none" or chance.random() < 0.7)
         officer = self.viewer if own else "webb" if self.viewer == "kim" else "kim"
-        given, surname = chance.choice(_NAMES)
-        born = chance.choice(_BORN)
+        who = (*chance.choice(_NAMES), chance.choice(_BORN))
         at = chance.uniform(1, 2000)
-        self.people[name] = {"contact": Label.CONTACT_FACT if chance.random() < 0.5 else None, "end": end}
 
-        def later(most: float = 600) -> float:
+        def later() -> float:
             nonlocal at
-            at += chance.uniform(5, most)
-            return round(at, 3)
+            at = round(at + chance.uniform(5, 600), 3)
+            return at
 
-        def act(who: str, path: str, body: dict[str, Any], **gives: str) -> None:
-            moment = later()
-            self.steps.append(Step(moment, Act(moment, who, path, body, gives, f"{name}/{path}/{moment}")))
-
-        def slot(kind: str) -> None:
-            self.steps.append(Step(later(), None, kind, name))
-
-        for each in story(name, officer, "county-pa", (given, surname, born), own=own, viewer=self.viewer, at=later):
+        way = story(name, officer, "county-pa", who, own=own, viewer=self.viewer, at=later)
+        for each in chain(way, ["history"], self._told(name, end, later)):
             if isinstance(each, str):
-                slot(each)
+                self.steps.append(Step(later(), None, each, name))
             else:
                 self.steps.append(Step(each.at, each))
-        slot("history")
-        if "granted" in end or end == "revoked":
-            labels = [*LABELS[self.party]] + ([Label.CONTACT_FACT] if self.people[name]["contact"] else [])
-            ours = {"party": self.party, "labels": labels, "purpose": "coordination"}
-
-            def grants(hidden: random.Random) -> list[dict[str, Any]]:
-                return [ours, *others(hidden, self.party)]
-
-            act("noor", f"/v1/participants/{{{name}}}/roi", roi(Hidden(grants)), roi=f"{name}.roi")
-            slot("after")
-            for _ in range(2):
-                text = f"Filed form {chance.randrange(10_000)}."
-                share = {"party": self.party, "text": text, "labels": [Label.IIP_PROGRESS]}
-                act("luis", f"/v1/participants/{{{name}}}/shares", share)
-                slot("contact" if not self.people[name]["contact"] else "after")
-                if self.people[name]["contact"]:
-                    act("dana", f"/v1/participants/{{{name}}}/contacts", contact(reached=chance.random() < 0.5))
-        if "item" in end:
-            label, text = _ITEM[self.party]
-            item = {"party": self.party, "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
-            act("dana", f"/v1/participants/{{{name}}}/items", item, share=f"{name}.item")
         if self.viewer == "chen":
             for n in range(chance.randrange(3)):
                 self._case(f"{name}.case{n}", later(), name)
+
+    def _told(self, name: str, end: str, at: Callable[[], float]) -> Iterator[Act | str]:
+        """Yield what the viewer's party is given and told."""
+        person, tells_contacts = f"/v1/participants/{{{name}}}", self.chance.random() < 0.5
+
+        def act(who: str, path: str, body: dict[str, Any], **gives: str) -> Act:
+            now = at()
+            return Act(now, who, person + path, body, gives, f"{name}{path}/{now}")
+
+        if end in ("granted", "granted and item", "revoked"):
+            labels = [*LABELS[self.party]] + ([Label.CONTACT_FACT] if tells_contacts else [])
+            ours = {"party": self.party, "labels": labels, "purpose": "coordination"}
+            grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
+            yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
+            for _ in range(2):
+                yield "after"
+                text = f"Filed form {self.chance.randrange(10_000)}."
+                yield act("luis", "/shares", {"party": self.party, "text": text, "labels": [Label.IIP_PROGRESS]})
+                if tells_contacts:
+                    yield act("dana", "/contacts", contact(reached=self.chance.random() < 0.5))
+                else:
+                    yield "contact"
+        if end in ("item", "granted and item"):
+            label, text = _ITEM[self.party]
+            item = {"party": self.party, "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
+            yield act("dana", "/items", item, share=f"{name}.item")
         if end == "revoked":
-            act("noor", f"/v1/participants/{{{name}}}/roi/{{{name}.roi}}/revocations", revocation(self.party))
-        slot("after")
+            yield act("noor", f"/roi/{{{name}.roi}}/revocations", revocation(self.party))
+        yield "after"
 
     def _case(self, name: str, at: float, participant: str | None) -> None:
         at = round(at, 3)
@@ -403,8 +402,13 @@ def story(
     """
     given, surname, born = who
     said = "As it was." if own else Hidden(words)
-    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": office}
-    offer = {
+    charge: dict[str, Any] = {
+        "code": "23C",
+        "description": "Shoplifting",
+        "severity": "misdemeanor",
+        "prosecutor": office,
+    }
+    offer: dict[str, Any] = {
         "door": "arrest_diversion",
         "person": {"given": given, "surname": surname, "birth_date": born},
         "incident_number": f"I-{name}",
@@ -436,10 +440,10 @@ def story(
     yield act("dana", f"{person}/intake", {"narrative": Hidden(words), "race_self": Hidden(words), "phone": phone})
 
 
-def roi(grants: Any, last_day: str = LATE, struck_out: tuple[str, ...] = ()) -> dict[str, Any]:
+def roi(grants: Any, last_day: str | None = None, struck_out: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the body of a signed ROI; but for the grants to the viewer nothing of it is a partner's to know."""
     return {
-        "expires_on": Hidden(lambda hidden: last_day if last_day == SOON else f"2026-{hidden.randrange(9, 13):02}-01"),
+        "expires_on": last_day or Hidden(lambda hidden: f"2026-{hidden.randrange(9, 13):02}-01"),
         "form_version": Hidden(words),
         "explained_by": Hidden(words),
         "language": Hidden(lambda hidden: hidden.choice(("English", "Spanish"))),

@@ -15,6 +15,7 @@ import pytest
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.projector import Interleaved, Projector, parked, rebuild
 from domain.labels import Ceiling, Label, Reader
+from projections import case_manager
 from projections.lens import History
 from projections.views import VIEWS, View
 from services.ports import Unavailable
@@ -197,6 +198,7 @@ def test_parked_subjects_are_tried_again_by_the_next_runner(lead: Site) -> None:
     view = replace(VIEWS[Reader.POLICE], rows=poison)
     bad = lead.identify()
     lead.grant(bad, lead.police, Reader.POLICE)
+    projector(lead, view).sweep_once()
     poison.poisoned.add(bad)
     catch_up(lead, view)
     assert parked(lead.database.owner_url)
@@ -219,15 +221,21 @@ def test_an_event_that_cannot_be_opened_parks_its_participant_alone(lead: Site) 
 
 
 def test_a_row_that_no_table_takes_parks_its_participant_alone(lead: Site) -> None:
-    view = VIEWS[Reader.CASE_MANAGER]
-    good = lead.identify()
-    bad = uuid4()
-    lead.identify(bad, surname="Do\0e")
+    bad, good = lead.identify(), lead.identify()
+    rows = VIEWS[Reader.CASE_MANAGER].rows
+
+    def with_a_nul(history: History, ceiling: Ceiling, at: datetime, trace: Any = None) -> Any:
+        for row in rows(history, ceiling, at, trace):
+            is_bad = isinstance(row, case_manager.Participant) and row.subject_id == bad
+            yield replace(row, name="Do\0e") if is_bad else row
+
+    view = replace(VIEWS[Reader.CASE_MANAGER], rows=with_a_nul)
     catch_up(lead, view)
-    assert [p.subject for p in parked(lead.database.owner_url, view)] == [bad]
-    assert {row.subject_id for row in lead.stored(view)["case_manager.participant"]} == {good}
-    assert build(lead, view).parked == 1
-    assert {row.subject_id for row in lead.stored(view)["case_manager.participant"]} == {good}
+    for _ in range(2):
+        assert [p.subject for p in parked(lead.database.owner_url, view)] == [bad]
+        assert {row.subject_id for row in lead.stored(view)["case_manager.participant"]} == {good}
+        assert {row.subject_id for row in lead.stored(view)["case_manager.entry"]} == {good}
+        build(lead, view)
 
 
 def test_an_outage_parks_nobody(lead: Site) -> None:
@@ -278,6 +286,20 @@ def test_a_running_projector_purges_by_itself(lead: Site) -> None:
         eventually(lambda: lead.owner("select count(*) from police.granted_participant") == [(1,)])
         lead.ahead("91 days")
         eventually(lambda: lead.owner("select count(*) from police.granted_participant") == [(0,)])
+
+
+def test_a_view_made_anew_under_a_runner_is_filled_again(lead: Site) -> None:
+    view, participant = VIEWS[Reader.CASE_MANAGER], lead.identify()
+    for _ in range(20):
+        lead.contact(participant)
+    runner = projector(lead, view, page=10)
+    runner.run_once()
+    runner.run_once()
+    lead.owner("truncate case_manager.entry, case_manager.participant")  # as a migration does
+    lead.owner("update log.view set position = 0")
+    while runner.run_once():
+        pass
+    assert lead.stored(view) == lead.expected(view)
 
 
 def test_a_lowered_ceiling_takes_rows_away(lead: Site) -> None:

@@ -1,0 +1,602 @@
+"""Absence says nothing: what a partner cannot know does not change a byte of what it hears, on any path there is.
+
+`GOLDENTHREAD_TEST_WORLDS` is the number of pairs of worlds for each partner, one if it is not set.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any, NamedTuple
+from unittest import mock
+from uuid import UUID, uuid5
+
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+import services.questions as ask
+from adapters.bootstrap import ceiling_of
+from adapters.http import commands
+from adapters.http.app import create_app
+from adapters.http.commands import ROUTES
+from adapters.http.signin import SignIn
+from adapters.postgres.projector import rebuild
+from adapters.settings import Settings
+from domain.labels import Ceiling, Decision, Fact, Grant, Label, Reader, Viewer, decide
+from domain.participant import ParticipantIdentified
+from domain.refusal import Refused, Unknown
+from domain.registry import READER_OF, Role
+from domain.roi import grants
+from projections import lens
+from projections.lens import History, Traced
+from projections.partner import GrantedParticipant
+from projections.rows import MODELS, Row
+from projections.views import VIEWS
+from services.ports import Caller
+from services.site import COMMANDS, Done, Site
+from services.tokens import Tokens
+from tests.conftest import Database
+from tests.properties.worlds import (
+    BEGIN,
+    END,
+    VIEWERS,
+    Filling,
+    Heard,
+    Script,
+    World,
+    filing,
+    numbered,
+    world,
+)
+
+pytestmark = pytest.mark.server
+
+PAIRS = int(os.environ.get("GOLDENTHREAD_TEST_WORLDS", "1"))
+SEED = int(os.environ.get("GOLDENTHREAD_TEST_SEED", "1"))
+ROLE = {"kim": Role.OFFICER, "webb": Role.OFFICER, "chen": Role.LIAISON_PROSECUTOR, "marta": Role.RECIPIENT_CONTACT}
+READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
+HEADERS = {"content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
+RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
+
+
+class Ask(NamedTuple):
+    """One request of the transcript. `follow`: go on with the cursor of each answer."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
+    follow: bool = False
+
+
+class Pair(NamedTuple):
+    """Two worlds and what can be asked about in either."""
+
+    viewer: str
+    first: World
+    second: World
+
+    @property
+    def worlds(self) -> tuple[World, World]:
+        return self.first, self.second
+
+    def known(self, suffix: str) -> list[str]:
+        """Return ids of one kind, as the viewer knows them or would: of both worlds, and some that are of none."""
+        both = self.first.ids | self.second.ids
+        raw = [value for name, value in sorted(both.items()) if _kind(name) == suffix]
+        raw += [uuid5(UUID(int=1), f"{suffix}{n}") for n in range(2)]
+        return [*dict.fromkeys(self.first.seal(self.viewer, value) for value in raw)]
+
+    def hidden(self, suffix: str) -> list[str]:
+        """Return such ids that do not belong to both worlds: hidden in one, absent in the other, or in neither."""
+        shared = {self.first.seal(self.viewer, v) for n, v in self.first.ids.items() if self.second.ids.get(n) == v}
+        return [text for text in self.known(suffix) if text not in shared]
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"\d+$", "", name.partition(".")[2]) if "." in name else ""
+
+
+# Every path there is -------------------------------------------------------------------------------------------------
+
+Asks = Callable[[Pair, str], Iterator[Ask]]
+
+
+def plain(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask as it is."""
+    yield Ask("GET", path)
+    yield Ask("GET", path, headers=(("Wait-For-Position", "not-one-of-mine"),))
+
+
+def paged(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask for every page, in pages of several sizes; and for pages that there are not."""
+    for limit in (1, 2, 50):
+        yield Ask("GET", f"{path}?limit={limit}", follow=True)
+    for wrong in ("limit=0", "limit=201", "limit=x", "cursor=x", "cursor=" + "A" * 120, "limit=1&cursor="):
+        yield Ask("GET", f"{path}?{wrong}")
+
+
+def docket(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask for the docket, whole and shared only."""
+    yield from paged(pair, path)
+    for limit in (1, 2, 50):
+        yield Ask("GET", f"{path}?only=shared&limit={limit}", follow=True)
+    yield Ask("GET", f"{path}?only=hidden")
+
+
+def by_id(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask about everyone of either world, about nobody, and about what is no id."""
+    for text in (*pair.known(""), *pair.known("referral")[:2], *NO_ID):
+        yield Ask("GET", re.sub(r"\{[^}]+\}", text, path))
+    stranger = next(value for name, value in pair.first.ids.items() if name.startswith("h"))
+    yield Ask("GET", re.sub(r"\{[^}]+\}", str(stranger), path))
+    yield Ask("GET", re.sub(r"\{[^}]+\}", pair.first.seal("lopez", stranger), path))
+
+
+def lookups(pair: Pair, path: str) -> Iterator[Ask]:
+    """Look up people of either world and nobody, by name and by incident; and nothing at all."""
+    people = {
+        (body["person"]["given"], body["person"]["surname"], body["person"]["birth_date"])
+        for each in pair.worlds
+        for body in each.offers
+    }
+    for given, surname, born in (*sorted(people), ("No", "Body", "1985-05-05")):
+        yield Ask("POST", path, {"given": given, "surname": surname, "birth_date": born})
+        yield Ask("POST", path, {"given": given.upper(), "surname": surname, "birth_date": "1999-01-01"})
+    incidents = {body["incident_number"] for each in pair.worlds for body in each.offers}
+    for incident in (*sorted(incidents), "I-none", "x" * 200):
+        yield Ask("POST", path, {"incident_number": incident})
+    yield from (Ask("POST", path, {}), Ask("POST", path, {"given": "Ray"}), Ask("POST", path, [1]))
+
+
+QUESTIONS: dict[str, Asks] = {
+    "/health/live": plain,
+    "/health/ready": plain,
+    "/v1/me": plain,
+    "/v1/parties": plain,
+    "/v1/police/referrals": paged,
+    "/v1/police/lookups": lookups,
+    "/v1/police/participants/{participant}": by_id,
+    "/v1/prosecutor/pending-cases": docket,
+    "/v1/prosecutor/participants/{participant}": by_id,
+    "/v1/prosecutor/decisions": paged,
+    "/v1/prosecutor/notices": paged,
+    "/v1/recipient/participants": paged,
+    "/v1/recipient/participants/{participant}": by_id,
+    "/v1/case-manager/caseload": paged,
+    "/v1/case-manager/participants/{participant}": by_id,
+    "/v1/program/funnel": plain,
+    "/v1/participants/{participant}/accounting": by_id,
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "register/staff/endings": {"subject": "marta"},
+    "register/parties": {"code": "new-co", "name": "New", "kind": "recipient"},
+    "register/staff": {"party": "city-pd", "name": "New", "role": "officer", "subject": "new"},
+    "register/protocols": {"protocol": {}},
+    "participants/{}/access": {"subject": "new"},
+    "referrals/{}/override": {"charge": "x", "exclusion": "prior felony", "rank": "sergeant", "reason": "old"},
+    "cases/{}/decisions": {"kind": "dismiss"},
+    "cases": filing("26-none", "No", "Body"),
+}
+"""Bodies of commands that no script sends."""
+
+# Where a command of a partner names something in its body: the field, and what kind of id it is.
+NAMED_IN_BODY = {"referrals": "", "cases": ""}
+NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"}
+
+
+def writes(pair: Pair) -> Iterator[Ask]:
+    """Send every command about what is hidden or absent, and every command that the viewer does not have."""
+    for path, kind, _ in ROUTES:
+        body = (
+            pair.first.bodies.get("/v1/" + re.sub(r"\{[^}]+\}", "{}", path))
+            or EXAMPLES[re.sub(r"\{[^}]+\}", "{}", path)]
+        )
+        names = re.findall(r"\{([^}]+)\}", path)
+        keys = (f"{path}-{n}" for n in range(10_000))
+
+        def send(where: str, what: Any, keys: Iterator[str] = keys, **headers: str) -> Ask:
+            key = next(keys).replace("{", "").replace("}", "")
+            return Ask("POST", f"/v1/{where}", what, (("Idempotency-Key", key), *headers.items()))
+
+        ids = pair.hidden(NAMED_IN_PATH[names[0]]) if names else []
+        for text in (*ids, *NO_ID) if names else []:
+            where = path.replace("{" + names[0] + "}", text)
+            for name in names[1:]:
+                where = where.replace("{" + name + "}", pair.known(NAMED_IN_PATH[name])[0])
+            yield send(where, body)
+        if path in NAMED_IN_BODY:
+            for text in (*pair.hidden(NAMED_IN_BODY[path]), *(unreadable for unreadable in NO_ID)):
+                yield send(path, body | {"participant": text})
+        first = path
+        for name in names:
+            first = first.replace("{" + name + "}", pair.hidden(NAMED_IN_PATH[name])[0])
+        if ROLE[pair.viewer] not in COMMANDS[kind].roles or names:
+            yield send(first, body, **{"If-Match": '"1"'})
+        yield send(first, {"unknown": 1})
+        yield Ask("POST", f"/v1/{first}", body)  # without a key
+
+
+def replays(pair: Pair) -> Iterator[Ask]:
+    """Send again what the viewer sent, under the same key; and another body under it."""
+    for path, body, key in pair.first.sent:
+        yield Ask("POST", path, body, (("Idempotency-Key", key),))
+        yield Ask("POST", path, body | {"incident_number": "other"}, (("Idempotency-Key", key),))
+
+
+def routes_of(one: World) -> set[tuple[str, str]]:
+    """Return (method, path) of every route, from the application's own router."""
+    site = one.site
+    settings = Settings(environment="test")
+    app: FastAPI = create_app(site.parts.site, SignIn(site.parts.site, site.issuer), settings, site.parts.spans, bool)
+    return {(method, route.path) for route in _flat(app.routes) for method in route.methods} - {
+        (method, "/openapi.json") for method in ("GET", "HEAD")
+    }
+
+
+def _flat(routes: Iterable[Any]) -> Iterator[Any]:
+    for route in routes:
+        included = getattr(route, "original_router", None)  # FastAPI keeps an included router as one route
+        if included is None:
+            yield route
+        else:
+            yield from _flat(included.routes)
+
+
+def everything(pair: Pair) -> Iterator[Ask]:
+    """Ask everything there is to ask; fail for a path that nothing here asks."""
+    by_command = {("POST", f"/v1/{path}") for path, _, _ in ROUTES}
+    by_question = {("POST" if asks is lookups else "GET", path) for path, asks in QUESTIONS.items()}
+    assert routes_of(pair.first) == by_command | by_question, "a path that no probe asks, or a probe without a path"
+    for path, asks in QUESTIONS.items():
+        yield from asks(pair, path)
+    yield Ask("GET", "/openapi.json")
+    yield Ask("GET", "/v1/nothing")
+    yield Ask("DELETE", "/v1/police/referrals")
+    yield from writes(pair)
+    yield from replays(pair)
+
+
+# Transcripts ---------------------------------------------------------------------------------------------------------
+
+
+def hear(pair: Pair, one: World, request: Ask) -> Iterator[Heard]:
+    """Ask in one world; yield the answer, and those of the pages that follow."""
+    person = one.person(pair.viewer)
+    cursor = ""
+    for page in range(100):
+        path = request.path + (f"&cursor={cursor}" if cursor else "")
+        headers = person._signed() | dict(request.headers)
+        answer = person.client.request(request.method, path, json=request.body, headers=headers)
+        asked = f"{request.method} {request.path} page {page} {request.body} {request.headers}"
+        heard = one.compared(pair.viewer, asked, answer)
+        assert answer.status_code < 500, asked
+        yield heard
+        following = answer.json().get("next") if request.follow and answer.status_code == 200 else None
+        if following is None:
+            return
+        cursor = following
+    raise AssertionError("the pages do not end")
+
+
+def differences(pair: Pair) -> Iterator[tuple[Heard | None, Heard | None]]:
+    """Yield what the viewer hears in one world and not in the other."""
+    for request in everything(pair):
+        for first, second in zip_longest(*(hear(pair, one, request) for one in pair.worlds)):
+            if first != second:
+                yield first, second
+
+
+def play(pair: Pair, script: Script, people: int) -> None:
+    for one in pair.worlds:
+        for n, act in enumerate(Filling(script, one.chance).fill(people)):
+            one.play(act, pair.viewer)
+            if n % 20 == 0:
+                one.stops(one.chance.randrange(40))
+        one.at((END - BEGIN).total_seconds() / 60)
+        one.site.settle()
+
+
+@contextmanager
+def two_worlds(viewer: str, seed: int, new_site_db: Callable[[], Database]) -> Iterator[Pair]:
+    """Two worlds after the same visible acts."""
+    with ExitStack() as stack:
+        numbers = stack.enter_context(numbered())
+        first, second = (stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}")) for n in "ab")
+        pair = Pair(viewer, first, second)
+        play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6), people=3)
+        yield pair
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_two_worlds_that_differ_in_what_is_hidden_are_the_same_bytes(
+    viewer: str, new_site_db: Callable[[], Database]
+) -> None:
+    for seed in range(SEED, SEED + PAIRS):
+        with two_worlds(viewer, seed, new_site_db) as pair:
+            assert pair.first.site.parts.log.position() != pair.second.site.parts.log.position()
+            assert pair.first.heard == pair.second.heard, f"commands, seed {seed}"
+            for first, second in differences(pair):
+                pytest.fail(f"seed {seed}: {first}\n{second}")
+            shown_well(pair)
+            missed = [name for name, leak in LEAKS[viewer].items() if not finds(pair, leak)]
+            assert not missed, f"leaks that nothing found: {missed}"
+            assert next(differences(pair), None) is None  # each leak was closed again
+
+
+def shown_well(pair: Pair) -> None:
+    """Check what one world is enough for: closed headers, no id of the log, and that something is shown at all."""
+    shown = 0
+    for path, asks in QUESTIONS.items():
+        for request in asks(pair, path):
+            for heard in hear(pair, pair.first, request):
+                assert {name for name, _ in heard.headers} <= HEADERS, heard
+                assert not RAW_ID.search(heard.body.partition(b'"next":')[0]), heard
+                shown += b'"as the ROI' in heard.body or b"42 CFR" in heard.body
+    assert shown > 3
+
+
+# Leaks that the test must find ---------------------------------------------------------------------------------------
+
+Leak = Callable[[Pair], AbstractContextManager[object]]
+
+
+def finds(pair: Pair, leak: Leak) -> bool:
+    with leak(pair):
+        return next(differences(pair), None) is not None
+
+
+def _events(site: Site, participant: UUID | None) -> list[Any]:
+    return site.log.history(participant) if participant else []
+
+
+def on_every_answer(change: Callable[[Site, Caller, dict[str, Any]], None]) -> Leak:
+    """Change every body just before it is sent."""
+
+    def leak(_: Pair) -> AbstractContextManager[object]:
+        right = ask.answer
+
+        def wrong(site: Site, caller: Caller, *rest: Any) -> dict[str, Any]:
+            body = right(site, caller, *rest)
+            change(site, caller, body)
+            return body
+
+        return mock.patch.object(ask, "answer", wrong)
+
+    return leak
+
+
+def on_participants(change: Callable[[Site, Caller, list[Any], dict[str, Any]], dict[str, Any]]) -> Leak:
+    """Change the answer about one participant, knowing all that happened to it."""
+
+    def leak(_: Pair) -> AbstractContextManager[object]:
+        right = ask.partner_participant
+
+        def wrong(site: Site, caller: Caller, reader: Reader, text: str) -> dict[str, Any]:
+            body = right(site, caller, reader, text)
+            return change(site, caller, _events(site, site.ids.open(caller.party, text)), body)
+
+        return mock.patch.object(ask, "partner_participant", wrong)
+
+    return leak
+
+
+def total(site: Site, caller: Caller, body: dict[str, Any]) -> None:
+    """A list says how many people the site has."""
+    if "next" in body:
+        body["total"] = len(site.log.of_topics([ParticipantIdentified.topic]))
+
+
+def withheld(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """An answer says that something is kept back."""
+    return body | {"withheld": caller.party in grants(history)}
+
+
+def statement(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Someone who revoked gets another sentence than someone who never signed."""
+    ended = caller.party in grants(history) and not body["shared"]
+    return body | ({"statement": "The consent has ended."} if ended else {})
+
+
+def not_found(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Someone who does not exist is 404, someone hidden is not."""
+    if not history:
+        raise Unknown
+    return body
+
+
+def page_of(change: Callable[[Any, Site, list[Any]], list[Any]]) -> Leak:
+    """Change the rows of every page."""
+
+    def leak(pair: Pair) -> AbstractContextManager[object]:
+        right = ask._page
+
+        def wrong(site: Site, caller: Caller, session: Any, row: Any, where: Any, cursor: Any, limit: int) -> Any:
+            page, following = right(site, caller, session, row, where, cursor, limit)
+            owner = next(w.owner for w in pair.worlds if w.site.parts.site is site)
+            return change(((owner, MODELS[row], limit)), site, page), following
+
+        return mock.patch.object(ask, "_page", wrong)
+
+    return leak
+
+
+def limited_first(of: Any, site: Site, page: list[Any]) -> list[Any]:
+    """The limit counts rows before the gate and the policy have let them through."""
+    owner, model, limit = of
+    way = "desc" if model.descending else "asc"
+    order = ", ".join(f"{name} {way}" for name in model.order)
+    first = owner.execute(f"select subject_id, party_id from {model.table} order by {order} limit {limit}").fetchall()
+    return [row for row in page if (row.subject_id, row.party_id) in first]
+
+
+def busiest_first(of: Any, site: Site, page: list[Any]) -> list[Any]:
+    """A page is sorted by how much has happened to each."""
+    return sorted(page, key=lambda row: len(_events(site, row.subject_id)), reverse=True)
+
+
+def cursor_of_the_log(pair: Pair) -> AbstractContextManager[object]:
+    """A cursor holds a position of the log."""
+    seal, opened = Tokens.seal, Tokens.open
+
+    def wrong(self: Tokens, viewer: UUID, use: str, value: Any) -> str:
+        site = next(w.site.parts.site for w in pair.worlds if w.site.parts.site.tokens is self)
+        return seal(self, viewer, use, [*value, site.log.position()] if use.startswith("cursor") else value)
+
+    def back(self: Tokens, viewer: UUID, use: str, token: str) -> Any:
+        found = opened(self, viewer, use, token)
+        return found[:2] if use.startswith("cursor") and wrong_for_program() else found
+
+    import inspect
+
+    def wrong_for_program() -> bool:
+        return any(frame.function == "_page" for frame in inspect.stack()[1:5])
+
+    return mock.patch.multiple(Tokens, seal=wrong, open=back)
+
+
+def etag_of_the_log(pair: Pair) -> AbstractContextManager[object]:
+    """Every answer has an ETag made from how far the log has come."""
+    stack = ExitStack()
+    for one in pair.worlds:
+        right = one.site.parts.site.log
+
+    import adapters.http.questions as http
+
+    reply = http.reply
+    del right
+
+    def wrong(body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200) -> Response:
+        site = _site_in_the_stack()
+        tag = {"ETag": f'"{site.log.position()}"'} if site else {}
+        return reply(body, (headers or {}) | tag, status)
+
+    stack.enter_context(mock.patch.object(http, "reply", wrong))
+    return stack
+
+
+def _site_in_the_stack() -> Site | None:
+    import inspect
+
+    for frame in inspect.stack():
+        site = frame.frame.f_locals.get("site")
+        if isinstance(site, Site):
+            return site
+    return None
+
+
+def lookup_of_everyone(pair: Pair) -> AbstractContextManager[object]:
+    """A lookup matches people of whom the department may know nothing."""
+    right = ask.police_lookup
+
+    def wrong(site: Site, caller: Caller, lookup: ask.Lookup) -> dict[str, Any]:
+        body = right(site, caller, lookup)
+        known = [r.event for r in site.log.of_topics([ParticipantIdentified.topic])]
+        if any(isinstance(e, ParticipantIdentified) and ask._same_name(str(e.name), lookup) for e in known):
+            body["statement"] += " "
+        return body
+
+    return mock.patch.object(ask, "police_lookup", wrong)
+
+
+def error_text(pair: Pair) -> AbstractContextManager[object]:
+    """A write about someone hidden is refused with another text than one about nobody."""
+    import services.court
+    import services.referrals
+
+    right = services.court.known_to
+
+    def wrong(site: Site, caller: Caller, text: str, name: str = "participant") -> UUID:
+        try:
+            return right(site, caller, text, name)
+        except Unknown:
+            if _events(site, site.ids.open(caller.party, text)):
+                raise Refused(name, "its consent has ended.", "Ask LEAD.") from None
+            raise
+
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(services.court, "known_to", wrong))
+    stack.enter_context(mock.patch.object(services.referrals, "known_to", wrong))
+    return stack
+
+
+def replay_at(pair: Pair) -> AbstractContextManager[object]:
+    """A command's answer says where in the log it stands."""
+    right = commands.carry_out
+
+    def wrong(*given: Any, **named: Any) -> Done:
+        done = right(*given, **named)
+        return replace(done, answer=done.answer | {"position": done.position})
+
+    return mock.patch.object(commands, "carry_out", wrong)
+
+
+@contextmanager
+def projected(pair: Pair, change: Callable[[Iterator[Row]], Iterator[Row]]) -> Iterator[None]:
+    """Compute the viewer's view again with something wrong in it, and rightly afterwards."""
+    view = VIEWS[READER[pair.viewer]]  # type: ignore[index]
+
+    def wrong(history: History, ceiling: Ceiling, at: Any, trace: list[Traced] | None = None) -> Iterator[Row]:
+        return change(view.rows(history, ceiling, at, trace))
+
+    def again(shown: Any) -> None:
+        for one in pair.worlds:
+            parts = one.site.parts
+            rebuild(shown, parts.database.url, parts.log, ceiling_of(parts.site.directory))
+
+    again(replace(view, rows=wrong))
+    try:
+        yield
+    finally:
+        again(view)
+
+
+def as_of_in_a_row(pair: Pair) -> AbstractContextManager[object]:
+    """A granted row shows how far the participant's history has come."""
+
+    def change(rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            yield replace(row, purpose=f"{row.purpose} {row.as_of}") if isinstance(row, GrantedParticipant) else row
+
+    return projected(pair, change)
+
+
+@contextmanager
+def addressed_to_anyone(pair: Pair) -> Iterator[None]:
+    """What was told to one party is shown to all that hold its label."""
+
+    def wrong(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+        item = None if fact.form is Label.SHARE_TEXT else fact.item
+        return decide(viewer, replace(fact, addressee=None, item=item), grant, ceiling, at)
+
+    with mock.patch.object(lens, "decide", wrong), projected(pair, iter):
+        yield
+
+
+LEAKS: dict[str, dict[str, Leak]] = {
+    "kim": {
+        "total": on_every_answer(total),
+        "etag": etag_of_the_log,
+        "lookup": lookup_of_everyone,
+        "error text": error_text,
+        "limit first": page_of(limited_first),
+        "cursor": cursor_of_the_log,
+    },
+    "webb": {"withheld": on_participants(withheld), "replay": replay_at, "as of": as_of_in_a_row},
+    "chen": {
+        "statement": on_participants(statement),
+        "not found": on_participants(not_found),
+        "error text": error_text,
+        "sort": page_of(busiest_first),
+        "addressee": addressed_to_anyone,
+    },
+    "marta": {"total": on_every_answer(total), "as of": as_of_in_a_row, "limit first": page_of(limited_first)},
+}
