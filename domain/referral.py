@@ -201,13 +201,14 @@ class ChargeLatched(Event):
 
 @dataclass(frozen=True, slots=True)
 class HeldCharge:
-    """A charge of a referral, as it stands. `excluded`: exclusions not overridden yet."""
+    """A charge of a referral, as it stands. `excluded`: exclusions that stand; `told`: its office heard of the end."""
 
     charge: Charge
     incident_number: str
     prosecutor: UUID
     excluded: frozenset[str] = frozenset()
     latched: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,8 @@ def _charges(charges: dict[UUID, HeldCharge], matter: UUID, recorded: Recorded[E
             held = replace(charges[matter], excluded=charges[matter].excluded - {event.exclusion})
         case ChargeLatched():
             held = replace(charges[matter], latched=True)
+        case ProsecutorNotified(code=NoticeCode.COMPLETED):
+            held = replace(charges[matter], told=True)
         case _:
             return charges
     return {**charges, matter: held}
@@ -390,32 +393,31 @@ def agree_extension(state: Referral, until: date, agreed_at: datetime, protocol:
     return [agreed, *_deadline(state, agreed_at, until, protocol)]
 
 
-def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UUID]) -> list[Event]:
+def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UUID], now: datetime) -> list[Event]:
     """Latch the charges of a referral whose participant enrolled in time: they will not be filed (T:1183).
 
     Before the release is written down no deadline runs, and any time is in time. `tell` holds the offices for which
-    the participant signed that they hear `completed`.
+    the participant signed that they hear `completed`: now, or earlier.
     """
-    if state.due_at is not None and enrolled_at > state.due_at:
-        return []
+    in_time = state.due_at is None or enrolled_at <= state.due_at
     at = max(enrolled_at, state.offered_at)
     events: list[Event] = []
     for matter, held in state.charges.items():
-        if held.latched or held.excluded:
-            continue
-        events.append(
-            ChargeLatched(
-                participant_id=state.participant,
-                party_id=care,
-                matter_id=matter,
-                occurred_at=at,
-                prosecutor=held.prosecutor,
-                charge=held.charge,
-                incident_number=held.incident_number,
+        latches = in_time and not held.latched and not held.excluded
+        if latches:
+            events.append(
+                ChargeLatched(
+                    participant_id=state.participant,
+                    party_id=care,
+                    matter_id=matter,
+                    occurred_at=at,
+                    prosecutor=held.prosecutor,
+                    charge=held.charge,
+                    incident_number=held.incident_number,
+                )
             )
-        )
-        if held.prosecutor in tell:
-            events.append(_tell_prosecutor(state, matter, NoticeCode.COMPLETED, at, None))
+        if (latches or held.latched) and held.prosecutor in tell and not held.told:
+            events.append(_tell_prosecutor(state, matter, NoticeCode.COMPLETED, now, None))
     return events
 
 
@@ -439,7 +441,7 @@ def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol) -
         *(
             _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, at, due_on)
             for matter, held in state.charges.items()
-            if not held.latched
+            if not held.told  # an office that may not hear of the latch hears what it would of anyone
         ),
     ]
 

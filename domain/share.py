@@ -104,12 +104,13 @@ def share(event: ShareMade, reader: Reader, grant: Grant | None, protocol: Proto
     return [event]
 
 
-def share_item(event: ShareMade, reader: Reader) -> list[Event]:
+def share_item(event: ShareMade, reader: Reader, protocol: Protocol) -> list[Event]:
     """Share a sentence that the participant signed for, to this one party.
 
-    Raises `Refused` for a label that not even an item can carry to that kind of party.
+    Raises `Refused` for a label that not even an item can carry to that kind of party here.
     """
-    never = sorted(event.labels - grantable(reader) - by_item(reader))
+    lowered = {label for low, label in protocol.ceiling.lowered if low is reader}
+    never = sorted(event.labels - ((grantable(reader) | by_item(reader)) - lowered))
     if never or not event.labels:
         what = never[0] if never else "nothing"
         raise Refused("labels", f"{what} can never go to this kind of party.", "Name what the sentence is about.")

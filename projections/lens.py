@@ -143,15 +143,6 @@ class Gathered:
         return " ".join(sorted(self.labels))
 
 
-def entry(lens: Lens, recorded: Recorded[Event]) -> Gathered:
-    """Gather all that consent shows a viewer of one event."""
-    gathered = Gathered()
-    for name in labels_of(type(recorded.event)):
-        if name != "occurred_at":
-            gathered.take(lens, recorded, name)
-    return gathered
-
-
 def explain(history: History, viewer: Viewer, ceiling: Ceiling, at: datetime) -> list[Traced]:
     """Return the decision about every field of every event for one viewer, in the order of the log."""
     trace: list[Traced] = []

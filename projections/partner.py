@@ -16,10 +16,18 @@ from domain.referral import ChargeHeld, ChargeLatched
 from domain.roi import RoiGranted, RoiNarrowed, grants
 from domain.roster import ParticipantAssigned
 from domain.share import ShareMade
-from projections.lens import Gathered, History, Lens, Traced, entry, explain, is_id, plain
+from projections.lens import Gathered, History, Lens, Traced, explain, plain
 from projections.rows import AnyOf, GrantedRow, Ref
 
-ENTRIES: tuple[type[Event], ...] = (ShareMade, ContactMade, ChargeHeld, ChargeLatched, CaseFiled)
+# What reaches a partner by itself under its grant, and which fields of it: what care says of a person goes as a share,
+# an act of its own (T:885), so of a contact only that it took place.
+ENTRIES: dict[type[Event], frozenset[str]] = {
+    ShareMade: frozenset({"text", "labels"}),
+    ContactMade: frozenset({"reached"}),
+    ChargeHeld: frozenset({"charge", "incident_number"}),
+    ChargeLatched: frozenset({"charge", "incident_number"}),
+    CaseFiled: frozenset({"docket", "charges", "incident_number", "offense_on", "filed_on"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +126,9 @@ def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
 def _entry(
     lens: Lens, history: History, grant: Grant, recorded: Recorded[Event], told: Callable[..., N]
 ) -> Iterator[N]:
-    gathered = entry(lens, recorded)
+    gathered = Gathered()
+    for name in sorted(ENTRIES[type(recorded.event)]):
+        gathered.take(lens, recorded, name)
     if gathered.authority is None:
         return
     ends = dict(grant.items).get(gathered.authority) if gathered.basis is Basis.ITEM else grant.until
@@ -135,7 +145,7 @@ def _entry(
         occurred_at=recorded.event.occurred_at,
         entry_id=recorded.id,
         kind=recorded.event.topic,
-        body={name: plain(value) for name, value in gathered.values.items() if not is_id(value)},
+        body={name: plain(value) for name, value in gathered.values.items()},
     )
 
 

@@ -9,19 +9,19 @@ from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from domain import referral as ref
 from domain import roi, roster
 from domain.calendar import end_of_day
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
 from domain.labels import Label, Reader
-from domain.participant import IntakeCompleted, complete_intake, enrol, participant
+from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import READS_AS, Role, StaffRegistered, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.directory import Party
-from services.ports import Append, Caller
+from services.ports import Caller
+from services.referrals import latches
 from services.site import (
     Command,
     Outcome,
@@ -74,7 +74,7 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
     return Outcome(
         [
             append(who, state.version, *events, *enrolled),
-            *_latches(caller, history, enrolled, consent.completion),
+            *latches(caller.party, history, _enrolled_at(state, enrolled), consent.completion, site.log.now()),
         ],
         {"participant": participant_id},
     )
@@ -183,7 +183,7 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
         [
             append(roi.consent_stream(who), consent.version, *events),
             *([append(who, state.version, *enrolled)] if enrolled else []),
-            *_latches(caller, history, enrolled, tell),
+            *latches(caller.party, history, _enrolled_at(state, enrolled), tell, site.log.now()),
         ],
         {"participant": participant_id, "roi": site.ids.seal(caller.party, number)},
     )
@@ -197,8 +197,14 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.log.now())
+    state = participant(who, [r for r in history if r.stream == who])
+    tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)], {"participant": participant_id, "roi": roi_id}
+        [
+            append(roi.consent_stream(who), consent.version, *events),
+            *latches(caller.party, history, state.enrolled_at, tell, site.log.now()),
+        ],
+        {"participant": participant_id, "roi": roi_id},
     )
 
 
@@ -295,7 +301,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
     )
     return Outcome(
         [
-            append(item, 0, *share_item(told, reader)),
+            append(item, 0, *share_item(told, reader, protocol)),
             append(roi.consent_stream(who), consent.version, consented),
         ],
         {"participant": participant_id, "share": site.ids.seal(caller.party, item)},
@@ -471,17 +477,6 @@ def _signed(
     return signed, list(offers.values()), protocol
 
 
-def _latches(
-    caller: Caller, history: list[Recorded[Event]], enrolled: list[Event], tell: frozenset[UUID]
-) -> list[Append]:
-    """Latch the charges of every referral that the enrolment was in time for."""
-    if not enrolled:
-        return []
-    at: datetime = enrolled[0].occurred_at
-    appends: list[Append] = []
-    for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
-        state = ref.referral([r for r in history if r.stream == stream])
-        events = ref.latch(state, caller.party, at, tell) if state else []
-        if state and events:
-            appends.append(append(stream, state.version, *events))
-    return appends
+def _enrolled_at(state: Participant, enrolled: list[Event]) -> datetime | None:
+    """Return when the participant enrolled: now, or before."""
+    return enrolled[0].occurred_at if enrolled else state.enrolled_at

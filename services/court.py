@@ -44,7 +44,7 @@ class FileCase(Command):
 @handles(FileCase, Role.LIAISON_PROSECUTOR)
 def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
     """File notice of a case."""
-    participant = known_to(site, caller, command.participant) if command.participant else None
+    participant = None if command.participant is None else known_to(site, caller, command.participant)
     case = uuid5(caller.party, command.docket)
     if site.log.load(case):
         raise Refused("docket", "your office has filed it already.", "Read your docket.")

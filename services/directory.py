@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
-from domain.protocol import Protocol, ProtocolAdopted, in_force
+from domain.protocol import NoProtocol, Protocol, ProtocolAdopted, in_force
 from domain.refusal import Refused, Unknown
 from domain.registry import READS_AS, PartyKind, PartyRegistered, Role, StaffEnded, StaffRegistered
 from services.ports import Log
@@ -69,6 +69,13 @@ class Directory:
     def protocol(self, at: datetime) -> Protocol:
         """Return the protocol in force; raises `NoProtocol` where none is."""
         return in_force(self.protocols, at)
+
+    def version(self, name: str) -> Protocol:
+        """Return an adopted version; raises `NoProtocol`."""
+        for adopted in self.protocols:
+            if adopted.version == name:
+                return adopted
+        raise NoProtocol(f"the protocol {name} was never adopted")
 
     def by_subject(self, subject: str) -> Staff | None:
         """Return who the identity provider calls by this name, if the person's authority has not ended."""

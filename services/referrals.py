@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field
 
 from domain import referral as ref
-from domain.event import LongText, PersonName, ShortText
-from domain.participant import ParticipantIdentified
+from domain import roi
+from domain.event import Event, LongText, PersonName, Recorded, ShortText
+from domain.participant import ParticipantIdentified, participant
+from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import PartyKind, Role
-from services.ports import Caller
+from services.ports import Append, Caller
 from services.site import (
     Command,
     Outcome,
@@ -98,7 +100,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
     if agreed_at < offered_at:
         raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
     day(site, "person.birth_date", command.person.birth_date)
-    participant = known_to(site, caller, command.participant) if command.participant else uuid4()
+    participant = uuid4() if command.participant is None else known_to(site, caller, command.participant)
     referral, matters = uuid4(), [uuid4() for _ in command.charges]
     offered = ref.ReferralOffered(
         participant_id=participant,
@@ -164,7 +166,6 @@ class OverrideExclusion(Command):
 @handles(OverrideExclusion, Role.SERGEANT)
 def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *, referral: str) -> Outcome:
     """Override an exclusion."""
-    protocol = site.protocol()
     state = _own_referral(site, caller, referral)
     matter = reference(site, caller, "charge", command.charge)
     event = ref.ExclusionOverridden(
@@ -175,9 +176,11 @@ def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *
         exclusion=command.exclusion,
         rank=command.rank,
         reason=command.reason,
-        protocol_version=protocol.version,
+        protocol_version=state.protocol_version,
     )
-    return Outcome([append(state.id, state.version, *ref.override(state, event, protocol))], {"referral": referral})
+    return Outcome(
+        [append(state.id, state.version, *ref.override(state, event, _rules(site, state)))], {"referral": referral}
+    )
 
 
 class RecordHandoff(Command):
@@ -195,7 +198,7 @@ def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referr
     state = _referral(site, caller, referral)
     requested_at = happened(site, "requested_at", command.requested_at)
     met_at = happened(site, "met_at", command.met_at)
-    events = ref.meet(state, caller.party, requested_at, met_at, site.protocol())
+    events = ref.meet(state, caller.party, requested_at, met_at, _rules(site, state))
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -210,10 +213,14 @@ class AcceptReferral(Command):
 
 @handles(AcceptReferral, *CARE)
 def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, referral: str) -> Outcome:
-    """Accept a referral."""
+    """Accept a referral; the charges of someone who is enrolled already latch at once (T:1183, T:1327)."""
     state = _referral(site, caller, referral)
     accepted_at = happened(site, "accepted_at", command.accepted_at)
     events = ref.accept(state, caller.party, accepted_at, command.found_at)
+    enrolled_at = participant(state.participant, site.log.load(state.participant)).enrolled_at
+    if enrolled_at is not None:
+        consent = roi.consent(state.participant, site.log.load(roi.consent_stream(state.participant)))
+        events += ref.latch(state, caller.party, enrolled_at, consent.completion, site.log.now())
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -231,7 +238,7 @@ def record_release(site: Site, caller: Caller, command: RecordRelease, *, referr
     """Record the release."""
     state = _own_referral(site, caller, referral)
     released_at = happened(site, "released_at", command.released_at)
-    events = ref.release(state, released_at, site.protocol(), codefendants=command.in_presence_of_codefendants)
+    events = ref.release(state, released_at, _rules(site, state), codefendants=command.in_presence_of_codefendants)
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -256,7 +263,7 @@ def request_extension(site: Site, caller: Caller, command: RequestExtension, *, 
         until=last_day(site, "until", command.until),
         reason=command.reason,
     )
-    events = ref.request_extension(state, event, site.protocol())
+    events = ref.request_extension(state, event, _rules(site, state))
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -275,7 +282,7 @@ def agree_extension(site: Site, caller: Caller, command: AgreeExtension, *, refe
     state = _own_referral(site, caller, referral)
     agreed_at = happened(site, "agreed_at", command.agreed_at)
     until = last_day(site, "until", command.until)
-    events = ref.agree_extension(state, until, agreed_at, site.protocol())
+    events = ref.agree_extension(state, until, agreed_at, _rules(site, state))
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -293,8 +300,28 @@ def _own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
     return state
 
 
+def _rules(site: Site, state: ref.Referral) -> Protocol:
+    """Return the protocol under which a referral was made; it keeps its deadlines."""
+    return site.directory.version(state.protocol_version)
+
+
 def _office(site: Site, code: str, name: str) -> UUID:
     party = site.directory.by_code(code, name)
     if party.kind is not PartyKind.PROSECUTOR:
         raise Refused(name, f"{code!r} is not a prosecutor's office.", "Name the office whose charge it would be.")
     return party.id
+
+
+def latches(
+    care: UUID, history: list[Recorded[Event]], enrolled_at: datetime | None, tell: frozenset[UUID], now: datetime
+) -> list[Append]:
+    """Return the latches of every referral that a participant's enrolment was in time for, and who hears of them."""
+    appends: list[Append] = []
+    for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
+        state = ref.referral([r for r in history if r.stream == stream])
+        if state is None or enrolled_at is None:
+            continue
+        events = ref.latch(state, care, enrolled_at, tell, now)
+        if events:
+            appends.append(append(stream, state.version, *events))
+    return appends

@@ -259,7 +259,7 @@ class Given:
         enrolled = enrol(state, CARE, state.intake_at, consent.first_signed_at)
         self.record(self.who, *enrolled)
         if enrolled and self.stream(self.referral):
-            self.record(self.referral, *ref.latch(self.state, CARE, enrolled[0].occurred_at, consent.completion))
+            self.record(self.referral, *ref.latch(self.state, CARE, enrolled[0].occurred_at, consent.completion, self.now))
         return self
 
     def assigned(self, case_manager: str = "Dana") -> Self:
@@ -345,7 +345,7 @@ class Given:
             labels=frozenset(labels),
             counsel_offered=True,
         )
-        self.record(item, *share_item(told, READS_AS[party]))
+        self.record(item, *share_item(told, READS_AS[party], self.protocol))
         self.record(roi.consent_stream(self.who), consented).then()
         return item
 

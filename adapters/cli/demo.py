@@ -412,7 +412,9 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
         )
         typer.echo("Starting a PostgreSQL of the demo's own.")
         with database(settings) as db, opened(db, settings) as parts:
-            if not parts.site.directory.parties:
+            if parts.site.directory.parties:
+                Clock(db.url).now()  # a demo that was killed while it played left its clock in the past
+            else:
                 play(parts, db.url, seed=seed, participants=participants)
                 _participant_access(parts)
             parts.site.directory.refresh()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,26 +17,43 @@ from adapters.bootstrap import Parts, at_work, database, opened
 from adapters.http.app import create_app
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import KeySet, Verifier
+from adapters.postgres.projector import Projector
 from adapters.settings import Settings
+from domain.labels import Reader
+from projections.views import VIEWS
 from services.ports import Unavailable
 
 _STOP_SECONDS = 5
+_SAY_SECONDS = 5
+_POLL_SECONDS = 0.02
 
 
 @dataclass(slots=True)
 class Ready:
-    """Whether the site can answer: its database does, and every view's runner works."""
+    """Whether the site can answer: its database does, its views' runners work, and each has once caught up."""
 
     parts: Parts
-    failures: list[Callable[[], str | None]] = field(default_factory=list)
+    runners: list[Projector]
+    behind: set[Reader] = field(default_factory=lambda: set(VIEWS))
 
     def __call__(self) -> bool:
         """Ask."""
+        log = self.parts.log
         try:
-            self.parts.log.position()
+            position = log.position()
+            self.behind = {reader for reader in self.behind if log.view_position(reader) < position}
         except Unavailable:
             return False
-        return not any(failure() for failure in self.failures)
+        return not self.behind and not any(runner.failure for runner in self.runners)
+
+    def wait(self) -> None:
+        """Wait until it can, and say so while it cannot."""
+        said = time.monotonic()
+        while not self():
+            if time.monotonic() - said > _SAY_SECONDS:
+                said = time.monotonic()
+                typer.echo("Still computing the views.", err=True)
+            time.sleep(_POLL_SECONDS)
 
 
 def serve_site(settings: Settings) -> None:
@@ -52,9 +70,9 @@ def serve_site(settings: Settings) -> None:
 def answer(
     parts: Parts, settings: Settings, verifier: Verifier, *, ready_file: Path | None = None, ready: Any = None
 ) -> None:
-    """Answer requests until an interrupt; write `ready` to `ready_file` and say so once the site can."""
+    """Answer requests until an interrupt; with `ready`, only once the site can, which then `ready_file` tells."""
     with at_work(parts, settings) as runners:
-        can_answer = Ready(parts, [lambda runner=runner: runner.failure for runner in runners])  # type: ignore[misc]
+        can_answer = Ready(parts, runners)
         app = create_app(parts.site, SignIn(parts.site, verifier), settings, parts.spans, can_answer)
         config = uvicorn.Config(
             app,
@@ -69,7 +87,12 @@ def answer(
         )
         server = _Server(config, ready_file, ready)
         with suppress(KeyboardInterrupt):  # the server has stopped by then
-            server.run()
+            if ready is not None:
+                can_answer.wait()
+            try:
+                server.run()
+            except SystemExit:
+                sys.exit(f"goldenthread: {settings.host}:{settings.port} cannot be listened on: choose another --port.")
 
 
 class _Server(uvicorn.Server):

@@ -70,7 +70,7 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
                 site, caller, command, key=key, request=digest, unchanged=unchanged if if_match else None, path=named
             )
         position = site.tokens.seal(caller.staff, "position", str(done.position))
-        return reply(done.answer, {"Position": position}, 201)
+        return reply(dict(sorted(done.answer.items())), {"Position": position}, 201)  # as the stored one, byte for byte
 
     def add(path: str, kind: type[Command], summary: str) -> None:
         """Add the route of a command; the ids of its path are given to its handler by name."""

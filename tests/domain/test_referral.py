@@ -256,8 +256,8 @@ def test_one_step_alone_enrols_nobody() -> None:
 
 def test_the_last_second_of_the_deadline_is_in_time_and_the_next_is_not() -> None:
     story = ray().at(local(3, 17)).intake(at=local(3, 15))
-    assert latch(story.state, CARE, LAST_SECOND, frozenset())
-    assert not latch(story.state, CARE, LAST_SECOND + timedelta(seconds=1), frozenset())
+    assert latch(story.state, CARE, LAST_SECOND, frozenset(), local(3, 17))
+    assert not latch(story.state, CARE, LAST_SECOND + timedelta(seconds=1), frozenset(), local(3, 17))
 
 
 def test_an_intake_on_day_33_enrols_but_does_not_latch_by_itself() -> None:
@@ -277,11 +277,23 @@ def test_every_charge_of_the_referral_latches() -> None:
     assert {latched.charge.code for latched in story.of(ChargeLatched)} == {"23C", "90J"}
 
 
-def test_someone_enrolled_before_the_release_is_written_down_keeps_the_latch_and_no_deadline_threatens() -> None:
-    story = Given().referred().met().accepted().intake().signed({DA: PROGRESS})
+def test_someone_enrolled_before_the_release_is_written_down_keeps_the_latch() -> None:
+    story = Given().referred().met().accepted().intake().signed({DA: PROGRESS}, completion={DA})
     assert len(story.of(ChargeLatched)) == 1
     story.released()
-    assert not [n for n in story.of(ProsecutorNotified) if n.code is NoticeCode.DIVERSION_PENDING]
+    assert [n.code for n in story.of(ProsecutorNotified)] == [NoticeCode.COMPLETED]
+
+
+def test_an_office_that_may_not_hear_completed_hears_what_it_would_of_anyone() -> None:
+    story = Given().referred().met().accepted().intake().signed({DA: PROGRESS}).released()
+    assert story.of(ChargeLatched)
+    assert [n.code for n in story.of(ProsecutorNotified)] == [NoticeCode.DIVERSION_PENDING]
+
+
+def test_an_office_hears_completed_when_the_participant_signs_for_it_later() -> None:
+    story = ray().intake().signed({DA: PROGRESS})
+    told = latch(story.state, CARE, local(3, 15), frozenset({DA}), local(3, 20))
+    assert [event.topic for event in told] == [ProsecutorNotified.topic]
 
 
 def test_a_charge_whose_exclusion_stands_does_not_latch() -> None:
@@ -291,7 +303,7 @@ def test_a_charge_whose_exclusion_stands_does_not_latch() -> None:
 
 def test_a_charge_latches_once() -> None:
     story = enrolled_on(ray(), intake=(3, 15), signed=(3, 15), entered=(3, 18))
-    assert latch(story.state, CARE, local(3, 15), frozenset({DA})) == []
+    assert latch(story.state, CARE, local(3, 15), frozenset(), local(3, 18)) == []
 
 
 def test_the_office_hears_completed_only_where_the_participant_signed_for_it() -> None:
@@ -325,7 +337,7 @@ def test_a_charge_that_was_vacated_and_erased_takes_no_other_with_it() -> None:
     state = referral([r for r in erased(story.history, story.matter).events if r.stream == story.referral])
     assert state is not None
     assert state.version == story.state.version
-    latched = latch(state, CARE, local(3, 1), frozenset())
+    latched = latch(state, CARE, local(3, 1), frozenset(), local(3, 1))
     assert [event.matter_id for event in latched] == [named("ray charge 1")]
 
 

@@ -7,7 +7,7 @@ import pytest
 from domain.labels import PARTNERS, Label, Reader, by_item, grantable
 from domain.refusal import Refused
 from domain.share import NOTHING_HELPFUL, ShareMade, lint, share_item
-from tests.histories import CITY_ATTORNEY, DA, HOUSING, PD, Given, local, named
+from tests.histories import CITY_ATTORNEY, DA, HOUSING, P7, PD, Given, local, named
 
 GRANTED = {
     PD: {Label.IIP_PROGRESS, Label.CONTACT_FACT},
@@ -113,7 +113,7 @@ def item(reader: Reader, *labels: Label, text: str = "Will be at the library at 
         labels=frozenset(labels),
         item_id=named("item"),
     )
-    return list(share_item(told, reader))
+    return list(share_item(told, reader, P7))
 
 
 def test_one_signed_sentence_carries_what_a_standing_roi_may_not() -> None:

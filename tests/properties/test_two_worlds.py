@@ -196,10 +196,8 @@ NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi
 def writes(pair: Pair) -> Iterator[Ask]:
     """Send every command about what is hidden or absent, and every command that the viewer does not have."""
     for path, kind, _ in ROUTES:
-        body = (
-            pair.first.bodies.get("/v1/" + re.sub(r"\{[^}]+\}", "{}", path))
-            or EXAMPLES[re.sub(r"\{[^}]+\}", "{}", path)]
-        )
+        template = re.sub(r"\{[^}]+\}", "{}", path)
+        body = EXAMPLES.get(template) or pair.first.bodies.get(f"/v1/{template}", {})
         names = re.findall(r"\{([^}]+)\}", path)
         keys = (f"{path}-{n}" for n in range(10_000))
 
@@ -295,9 +293,10 @@ def differences(pair: Pair) -> Iterator[tuple[Heard | None, Heard | None]]:
                 yield first, second
 
 
-def play(pair: Pair, script: Script, people: int) -> None:
-    for one in pair.worlds:
-        for n, act in enumerate(Filling(script, one.chance).fill(people)):
+def play(pair: Pair, script: Script) -> None:
+    """Play the visible acts into both worlds, each with its own hidden acts and number of strangers."""
+    for one, strangers in zip(pair.worlds, (2, 4), strict=True):
+        for n, act in enumerate(Filling(script, one.chance).fill(strangers)):
             one.play(act, pair.viewer)
             if n % 20 == 0:
                 one.stops(one.chance.randrange(40))
@@ -312,7 +311,7 @@ def two_worlds(viewer: str, seed: int, new_site_db: Callable[[], Database]) -> I
         numbers = stack.enter_context(numbered())
         first, second = (stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}")) for n in "ab")
         pair = Pair(viewer, first, second)
-        play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6), people=3)
+        play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6))
         yield pair
 
 
@@ -550,7 +549,7 @@ def projected(pair: Pair, change: Callable[[Iterator[Row]], Iterator[Row]]) -> I
     def again(shown: Any) -> None:
         for one in pair.worlds:
             parts = one.site.parts
-            rebuild(shown, parts.database.url, parts.log, ceiling_of(parts.site.directory))
+            rebuild([shown], parts.database.url, parts.log, ceiling_of(parts.site.directory))
 
     again(replace(view, rows=wrong))
     try:

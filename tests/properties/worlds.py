@@ -590,14 +590,15 @@ class Filling:
         viewer, chance = self.script.viewer, self.chance
         name = f"h{chance.randrange(10**9)}"
         officer = "webb" if viewer == "kim" else "kim"
-        at = chance.uniform(1, 12_000)
+        at = chance.uniform(1, 3000)
 
         def later() -> float:
             nonlocal at
             at += chance.uniform(5, 300)
             return at
 
-        who = (*chance.choice(_NAMES), chance.choice(_BORN))
+        given, surname = chance.choice(_NAMES)  # half of them share it with someone whom the viewer knows
+        who = (given, chance.choice((surname, f"{surname}-{chance.randrange(10**6)}")), chance.choice(_BORN))
         for each in story(name, officer, "metro-pa", who, own=False, viewer="", at=later):
             if isinstance(each, str):
                 getattr(self, f"_{each}")(name, later())

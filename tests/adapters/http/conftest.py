@@ -1,0 +1,79 @@
+"""One site for all tests of a module, with Ray enrolled at it: each test leaves him as he was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from adapters.http.commands import ROUTES
+from adapters.postgres.migrate import admit
+from adapters.secrets import Secrets
+from tests.conftest import Database, _created
+from tests.scenarios import ray as story
+from tests.site import SiteUnderTest, running_site
+
+
+@pytest.fixture(scope="module")
+def lead(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[SiteUnderTest]:
+    """A site with the demo's parties and staff."""
+    secrets, prefix = secrets_and_prefix
+    with _created(server, template) as url:
+        with psycopg.connect(url) as connection:
+            admit(connection, prefix)
+        with running_site(Database(url, secrets, prefix)) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def ray(lead: SiteUnderTest) -> story.Ray:
+    """Ray, arrested on 14 February, enrolled on 18 March; the site stands at noon of that day."""
+    enrolled = story.arrest(lead)
+    story.enrol(enrolled)
+    enrolled.at("2026-03-18 12:00")
+    return enrolled
+
+
+@contextmanager
+def unrecorded(lead: SiteUnderTest) -> Iterator[None]:
+    """Assert that nothing is recorded meanwhile."""
+    before = lead.parts.log.position()
+    yield
+    assert lead.parts.log.position() == before, "something was recorded"
+
+
+def problem(answer: httpx.Response, status: int, name: str, *fields: str) -> None:
+    """Assert that an answer is this problem, names these fields, and says of each the way out."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert (body["type"], body["status"]) == (f"/problems/{name}", status)
+    faults = body.get("faults", [])
+    assert [fault["field"] for fault in faults] == list(fields), answer.text
+    assert all(fault["reason"] and fault["way_out"].endswith(("'", '"', ".")) for fault in faults), faults
+
+
+COMMANDS = {kind.__name__: (f"/v1/{path}", kind) for path, kind, _ in ROUTES}
+
+
+def example(name: str, **other: Any) -> dict[str, Any]:
+    """Return the documentation's example of a command, with other values for some fields."""
+    extra: Any = COMMANDS[name][1].model_config["json_schema_extra"]
+    return dict(extra["examples"][0]) | other
+
+
+def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
+    """Return the path of a command about Ray, as `police`, `care` or anyone calls him."""
+    police = whose == "police"
+    return COMMANDS[name][0].format(
+        referral=ray.referral if police else ray.care_referral,
+        participant=ray.participant if police else ray.care,
+        roi=ray.roi,
+        item=ray.roi,
+        case=ray.charge,
+    )

@@ -1,0 +1,519 @@
+"""Revocation is linearizable: no answer to a request begun after the acknowledgement holds what the grant carried.
+
+Real threads, real HTTP: three readers, one of each kind of partner, ask on every path there is while consent ends.
+`GOLDENTHREAD_TEST_REVOCATIONS` is the number of revocations, 200 if it is not set; the variants take a sixth of it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from unittest import mock
+from uuid import UUID, uuid4, uuid5
+
+import psycopg
+import pytest
+
+from adapters.bootstrap import ceiling_of
+from domain.event import Envelope, Event, PersonName
+from domain.labels import Label, Reader
+from domain.legal_case import CaseFiled, Defendant
+from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.referral import Charge, ChargeHeld, Door, ReferralOffered
+from domain.registry import Role
+from domain.roi import ItemConsented, RoiGranted, RoiSigned, consent_stream
+from domain.share import ShareMade
+from projections.rows import GrantedRow
+from projections.views import VIEWS
+from services import release
+from services.questions import _TABLES
+from services.register import party_id
+from services.site import append
+from tests.conftest import Database
+from tests.properties.test_two_worlds import QUESTIONS
+from tests.site import Person, SiteUnderTest, running_site
+
+pytestmark = pytest.mark.server
+
+REVOCATIONS = int(os.environ.get("GOLDENTHREAD_TEST_REVOCATIONS", "200"))
+FEW = max(REVOCATIONS // 6, 5)
+PARTIES = {"kim": "city-pd", "chen": "county-pa", "marta": "housing-co"}
+READER = {"city-pd": Reader.POLICE, "county-pa": Reader.PROSECUTOR, "housing-co": Reader.RECIPIENT}
+LABELS = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_FACT, Label.CONSENT_SCOPE})
+EXTRA = {
+    "city-pd": Label.IIP_PROGRESS,
+    "county-pa": Label.IIP_PROGRESS,
+    "housing-co": Label.NEED_HOUSING,
+}
+MARK = re.compile(rb"(grant|told|item|shared)-(\d+)-")
+BEGIN = datetime(2026, 2, 14, 17, tzinfo=UTC)
+CHARGE = Charge(code="90J", description="Trespass", severity="misdemeanor")
+_SPACE = UUID("3b6c6a2f-7c57-5c62-8b0b-2e5f6b1d7c40")
+
+
+class Mark(NamedTuple):
+    """A fact whose only authority is a grant: the ROI's own purpose, a share, an item, a place in a shared docket."""
+
+    kind: str
+    n: int
+
+
+class Heard(NamedTuple):
+    """One answer: which request, when it began and ended, what of others' consent is in its bytes."""
+
+    who: str
+    path: str
+    begun: float
+    ended: float
+    status: int
+    correlation: UUID
+    marks: frozenset[Mark]
+
+
+def number(n: int) -> UUID:
+    """Return a participant's id: they lie in lists in the order of their numbers."""
+    return UUID(bytes=n.to_bytes(4, "big") + uuid5(_SPACE, str(n)).bytes[4:])
+
+
+@dataclass(slots=True)
+class Race:
+    """A site full of consent, three readers, and what they heard."""
+
+    site: SiteUnderTest
+    owner: psycopg.Connection[Any]
+    current: int = 0
+    heard: list[Heard] = field(default_factory=list)
+    acknowledged: dict[Mark, float] = field(default_factory=dict)
+    """By fact: when its end was acknowledged. A fact of `Mark("grant", n)` stands for all that the ROI carries."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    failures: list[BaseException] = field(default_factory=list)
+
+    def seal(self, party: str, value: UUID) -> str:
+        return self.site.parts.site.ids.seal(party_id(party), value)
+
+    def consenting(self, numbers: range, *, until: Callable[[int], datetime] | None = None, item: bool = False) -> None:
+        """Record participants whose ROI names all three parties, each told a sentence; and a case of each."""
+        care, envelope = party_id("lead-care"), self._envelope()
+        for n in numbers:
+            who, at, ends = number(n), BEGIN, until(n) if until else BEGIN + timedelta(days=300)
+            name = PersonName(given="Ray", surname=f"Bell {n}")
+            roi = uuid5(who, "roi")
+            about = {"participant_id": who, "occurred_at": at}
+            consent: list[Event] = [
+                RoiSigned(**about, expires_at=ends, roi=roi, form_version="3", explained_by="Dana", language="English")
+            ]
+            shares: list[Event] = []
+            for party, reader in READER.items():
+                labels = LABELS | {EXTRA[party]}
+                given = {"roi": roi, "reader": reader, "labels": labels, "purpose": f"grant-{n}-"}
+                consent.append(RoiGranted(**about, party_id=party_id(party), expires_at=ends, covers_from=at, **given))
+                text = f"told-{n}-"
+                shares.append(ShareMade(**about, party_id=party_id(party), text=text, labels=frozenset({EXTRA[party]})))
+            if item:
+                signed = uuid5(who, "item")
+                housing, what = party_id("housing-co"), frozenset({Label.SUBSTANCE_CURRENT})
+                consent.append(
+                    ItemConsented(
+                        **about, party_id=housing, expires_at=ends, item_id=signed, reader=Reader.RECIPIENT,
+                        labels=what, counsel_offered=True,
+                    )
+                )  # fmt: skip
+                shares.append(ShareMade(**about, party_id=housing, text=f"item-{n}-", labels=what, item_id=signed))
+            referral, matter, case = (uuid5(who, kind) for kind in ("referral", "matter", "case"))
+            police, office = party_id("city-pd"), party_id("county-pa")
+            born, day = date(1980, 1, 1), date(2020, 1, 1) + timedelta(days=5000 - n)
+            offered = ReferralOffered(
+                **about, party_id=police, door=Door.ARREST_DIVERSION, incident_number=f"I-{n}", place="Pine", facts="f",
+                agreed_at=at, protocol_version="P-1",
+            )  # fmt: skip
+            held = ChargeHeld(
+                **about, party_id=police, matter_id=matter, charge=CHARGE, incident_number=f"I-{n}", prosecutor=office
+            )
+            filed = CaseFiled(
+                **about, party_id=office, matter_id=case, docket=f"shared-{n}-", charges=(CHARGE,),
+                defendant=Defendant(name=name, birth_date=born), offense_on=day, filed_on=day, received_at=at,
+            )  # fmt: skip
+            self.site.parts.log.record(
+                [
+                    append(referral, 0, offered, held),
+                    append(
+                        who,
+                        0,
+                        ParticipantIdentified(**about, party_id=police, name=name, birth_date=born),
+                        ParticipantEnrolled(**about, party_id=care),
+                    ),
+                    append(consent_stream(who), 0, *consent),
+                    append(case, 0, filed),
+                    *(append(uuid5(who, f"share {k}"), 0, share) for k, share in enumerate(shares)),
+                ],
+                envelope,
+            )
+
+    def reading(self, who: str) -> None:
+        """Ask on every path of one's own, again and again, until stopped."""
+        person = self.site.person(who)
+        try:
+            while not self.stop.is_set():
+                for method, path, body in requests(self, who):
+                    self.ask(person, who, method, path, body)
+        except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
+            self.failures.append(error)
+
+    def ask(self, person: Person, who: str, method: str, path: str, body: Any = None) -> Heard:
+        """Ask once, and write down what was heard."""
+        correlation = uuid4()
+        headers = person._signed() | {"X-Correlation-ID": str(correlation)}
+        begun = time.perf_counter()
+        answer = person.client.request(method, path, json=body, headers=headers)
+        ended = time.perf_counter()
+        marks = {Mark(kind.decode(), int(n)) for kind, n in MARK.findall(answer.content)}
+        if "only=shared" not in path:  # a docket number is the office's own; that it is shared is not
+            marks = {mark for mark in marks if mark.kind != "shared"}
+        heard = Heard(who, path, begun, ended, answer.status_code, correlation, frozenset(marks))
+        self.heard.append(heard)
+        return heard
+
+    @contextmanager
+    def under_way(self, readers: tuple[str, ...] = ("kim", "chen", "marta")) -> Iterator[None]:
+        """Let the readers read, slowly between reading and release."""
+        self.site.settle()
+        right = release.disclosures
+
+        def slowly(*given: Any) -> Any:
+            time.sleep(random.random() * 0.004)
+            return right(*given)
+
+        threads = [threading.Thread(target=self.reading, args=(who,), daemon=True) for who in readers]
+        with mock.patch.object(release, "disclosures", slowly):
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                self.stop.set()
+                for thread in threads:
+                    thread.join(30)
+        assert not self.failures, self.failures
+        assert {h.status for h in self.heard} <= {200, 401, 503}, Counter(h.status for h in self.heard)
+
+    def end(self, n: int, act: Callable[[int], object], *marks: str, dwell: float = 0.02) -> None:
+        """End something about one participant while everyone asks about it."""
+        self.current = n
+        time.sleep(random.random() * dwell)
+        act(n)
+        acknowledged = time.perf_counter()
+        for kind in marks:
+            self.acknowledged[Mark(kind, n)] = acknowledged
+        time.sleep(random.random() * dwell)
+
+    def too_late(self) -> list[Heard]:
+        """Return the answers to requests begun after an acknowledgement that hold what had ended."""
+        return [h for h in self.heard if any(h.begun > self.acknowledged.get(mark, h.begun) for mark in h.marks)]
+
+    def disclosed_later(self, topic: str = "roi.revoked") -> int:
+        """Count the disclosures that stand after the revocation in the log."""
+        row = self.owner.execute(
+            "select count(*) from log.disclosure d join log.event e"
+            " on e.participant_id = d.participant_id and e.party_id = d.party_id"
+            " where e.topic = %s and d.position > e.notification_id",
+            [topic],
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def accounted(self) -> None:
+        """Check that every answer that showed something has exactly its rows, and that each can be computed again."""
+        columns = "correlation_id, participant_id, party_id, recorded_at, as_of, epoch, labels, surface, digest"
+        rows = defaultdict(list)
+        for correlation, *rest in self.owner.execute(f"select {columns} from log.disclosure where kind = 'disclosure'"):
+            rows[correlation].append(rest)
+        shown = 0
+        for heard in self.heard:
+            by_participant = {row[0]: row for row in rows[heard.correlation]}
+            assert len(by_participant) == len(rows[heard.correlation]), "two rows for one participant"
+            assert {number(mark.n) for mark in heard.marks} <= set(by_participant), heard
+            for mark in heard.marks:
+                labels = by_participant[number(mark.n)][5].split()
+                party = PARTIES.get(heard.who, "city-pd")
+                want = {"told": EXTRA[party], "item": Label.SUBSTANCE_CURRENT}.get(mark.kind, Label.CONSENT_SCOPE)
+                assert want in labels, (heard, labels)
+                shown += 1
+            assert heard.status != 200 or heard.marks or not by_participant, "a row for nothing shown"
+        assert shown > 50, "nothing was shown at all"
+        again = cache(self._rows_again)
+        for some in rows.values():
+            for who, party, at, as_of, epoch, _, surface, digest in some:
+                whole = surface.endswith((".participant", ".lookup"))
+                # Rows change with time alone only where consent runs out; then their `until` says so.
+                found = [r for r in again(who, party, as_of) if r.until > at and (whole or hasattr(r, "purpose"))]
+                assert {r.epoch for r in found} == {epoch}
+                computed = release.digest(self.site.parts.site.digests, found)
+                assert computed == bytes(digest), f"{surface} at {as_of} cannot be computed again"
+
+    def _rows_again(self, who: UUID, party: UUID, as_of: int) -> list[GrantedRow]:
+        """Compute what a party had of a participant as of a position of the log, in the order in which it is shown."""
+        history = self.site.parts.log.histories([who], upto=as_of)[who]
+        reader = next(r for code, r in READER.items() if party_id(code) == party)
+        ceiling = ceiling_of(self.site.parts.site.directory)(BEGIN)
+        head, entry = _TABLES[reader]
+        rows = [r for r in VIEWS[reader].rows(history, ceiling, BEGIN) if isinstance(r, GrantedRow)]
+        ours = [r for r in rows if r.party_id == party]
+        entries = [r for r in ours if isinstance(r, entry)]
+        return [
+            *(r for r in ours if isinstance(r, head)),
+            *sorted(entries, key=lambda r: (r.occurred_at, r.entry_id.bytes)),
+        ]
+
+    def _envelope(self) -> Envelope:
+        return Envelope(actor=None, role=Role.CASE_MANAGER, agency=party_id("lead-care"), correlation_id=uuid4())
+
+
+def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield a request on each of a partner's paths, about whoever is next."""
+    for path in PATHS[who]:
+        n = race.current
+        where = path.replace("{participant}", race.seal(PARTIES.get(who, "city-pd"), number(n)))
+        if path.endswith("lookups"):
+            yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}
+            yield "POST", path, {"incident_number": f"I-{n}"}
+        elif path.endswith("pending-cases"):
+            first = f"{where}?limit=8"
+            yield "GET", first, None
+            yield "GET", f"{first}&only=shared", None
+        else:
+            yield "GET", where, None
+
+
+PREFIX = {"kim": "/v1/police/", "chen": "/v1/prosecutor/", "marta": "/v1/recipient/"}
+# Every question of a partner: a path that the application has and this table has not fails the two-world test.
+PATHS = {who: [path for path in QUESTIONS if path.startswith(prefix)] for who, prefix in PREFIX.items()}
+
+
+@contextmanager
+def raced(db: Database) -> Iterator[Race]:
+    with running_site(db, begin="2026-02-14 10:00") as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
+        yield Race(site, owner)
+
+
+@pytest.fixture
+def race(site_db: Database) -> Iterator[Race]:
+    with raced(site_db) as made:
+        yield made
+
+
+def revoking(race: Race) -> Callable[[int], object]:
+    """Return how the supervisor revokes for all, over HTTP."""
+    noor = race.site.person("noor")
+
+    def revoke(n: int) -> None:
+        who = number(n)
+        person, roi = race.seal("lead-care", who), race.seal("lead-care", uuid5(who, "roi"))
+        body = {"word_of": "counsel", "medium": "oral"}
+        noor.do(f"/v1/participants/{person}/roi/{roi}/revocations", body)
+
+    return revoke
+
+
+def contacts(race: Race) -> Callable[[], object]:
+    """Return how a case manager records a contact with whoever is next: rows change while they are read."""
+    dana = race.site.person("dana")
+
+    def record() -> None:
+        person = race.seal("lead-care", number(race.current))
+        dana.do(f"/v1/participants/{person}/contacts", {"kind": "phone", "reached": True, "note": "Called."})
+
+    return record
+
+
+def test_nothing_revoked_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    race.consenting(range(REVOCATIONS))
+    revoke, record = revoking(race), contacts(race)
+    with race.under_way():
+        for n in range(REVOCATIONS):
+            if n % 4 == 0:
+                race.current = n
+                record()
+            race.end(n, revoke, "grant", "told", "shared")
+    assert race.too_late() == []
+    assert race.disclosed_later() == 0
+    race.accounted()
+    asked = {re.sub(r"[a-z2-7]{26}", "{participant}", h.path.partition("?")[0]) for h in race.heard}
+    assert asked == {path for paths in PATHS.values() for path in paths}
+
+
+def test_nothing_narrowed_away_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    race.consenting(range(FEW))
+    noor = race.site.person("noor")
+
+    def narrow(n: int) -> None:
+        who = number(n)
+        person, roi = race.seal("lead-care", who), race.seal("lead-care", uuid5(who, "roi"))
+        grants = [{"party": p, "labels": sorted(LABELS), "purpose": f"grant-{n}-"} for p in READER]
+        for grant in grants:
+            grant["covers_from"] = BEGIN.isoformat()
+        body = {"form_version": "3", "explained_by": "Dana", "language": "English", "grants": grants}
+        noor.do(f"/v1/participants/{person}/roi/{roi}/amendments", body | {"expires_on": "2026-12-10"})
+
+    with race.under_way():
+        for n in range(FEW):
+            race.end(n, narrow, "told", dwell=0.05)
+    assert race.too_late() == []
+    rows = race.owner.execute(
+        "select d.labels from log.disclosure d join log.event e"
+        " on e.participant_id = d.participant_id and e.party_id = d.party_id"
+        " where e.topic = 'roi.narrowed' and d.position > e.notification_id"
+    ).fetchall()
+    assert rows, "nobody asked after a narrowing"
+    assert not any(extra in labels.split() for (labels,) in rows for extra in EXTRA.values())
+    race.accounted()
+
+
+def test_no_item_withdrawn_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    race.consenting(range(FEW), item=True)
+    noor = race.site.person("noor")
+
+    def withdraw(n: int) -> None:
+        who = number(n)
+        person, item = race.seal("lead-care", who), race.seal("lead-care", uuid5(who, "item"))
+        noor.do(f"/v1/participants/{person}/items/{item}/withdrawals", {})
+
+    with race.under_way():
+        for n in range(FEW):
+            race.end(n, withdraw, "item", dwell=0.05)
+    assert race.too_late() == []
+    rows = race.owner.execute(
+        "select d.labels from log.disclosure d join log.event e"
+        " on e.participant_id = d.participant_id and e.party_id = d.party_id"
+        " where e.topic = 'item.withdrawn' and d.position > e.notification_id"
+    ).fetchall()
+    assert rows, "nobody asked after a withdrawal"
+    assert not any(Label.SUBSTANCE_CURRENT in labels.split() for (labels,) in rows)
+    race.accounted()
+
+
+@contextmanager
+def views_stand_still(race: Race) -> Iterator[None]:
+    """Keep the projectors from writing: the views go stale."""
+    with race.owner.transaction():
+        race.owner.execute("select from log.view for update")
+        yield
+
+
+def test_views_that_stand_still_show_nothing_revoked(race: Race) -> None:
+    race.consenting(range(FEW))
+    revoke = revoking(race)
+    with race.under_way(), views_stand_still(race):
+        for n in range(FEW):
+            race.end(n, revoke, "grant", "told", "shared")
+    assert race.too_late() == []
+    assert race.disclosed_later() == 0
+    race.accounted()
+
+
+def test_a_person_whose_authority_ended_hears_nothing(race: Race) -> None:
+    race.consenting(range(1))
+    pat, ended = race.site.person("pat"), {}
+    names = [f"officer-{n}" for n in range(FEW)]
+    for name in names:
+        body = {"party": "city-pd", "name": "An Officer", "role": "officer", "subject": name}
+        pat.do("/v1/register/staff", body)
+    person = race.seal("city-pd", number(0))
+    race.site.settle()
+    for name in names:
+        reader = race.site.person(name)
+        going = threading.Event()
+
+        def read(reader: Person = reader, name: str = name, going: threading.Event = going) -> None:
+            while not going.is_set():
+                race.ask(reader, name, "GET", f"/v1/police/participants/{person}")
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(random.random() * 0.03)
+        pat.do("/v1/register/staff/endings", {"subject": name})
+        ended[name] = time.perf_counter()
+        # What a refusal would tell: someone who is known here, or nobody.
+        sent = {"participant": person, "incident_number": "I", "place": "p", "facts": "f", "door": "arrest_diversion"}
+        sent |= {"person": {"given": "A", "surname": "B", "birth_date": "1980-01-01"}}
+        sent |= {"charges": [{"code": "90J", "description": "d", "severity": "s", "prosecutor": "county-pa"}]}
+        for about in (person, race.seal("city-pd", uuid4())):
+            assert reader.post("/v1/referrals", sent | {"participant": about}).status_code == 401
+        time.sleep(0.02)
+        going.set()
+        for thread in threads:
+            thread.join(10)
+    late = [h for h in race.heard if h.begun > ended[h.who]]
+    assert late
+    assert {h.status for h in late} == {401}
+    assert any(h.marks for h in race.heard)
+    later = race.owner.execute(
+        "select count(*) from log.disclosure d join log.event e on e.staff_id = d.staff_id"
+        " where e.topic = 'staff.ended' and d.position > e.notification_id"
+    ).fetchone()
+    assert later == (0,)
+
+
+def test_nothing_that_has_run_out_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    ends = {n: BEGIN + timedelta(days=2, hours=n) for n in range(FEW)}
+    race.consenting(range(FEW), until=ends.__getitem__)
+
+    def let_time_pass(n: int) -> None:
+        race.site.clock.at(ends[n])
+
+    race.site.clock.at(BEGIN + timedelta(days=1))
+    with race.under_way():
+        for n in range(FEW):
+            race.end(n, let_time_pass, "grant", "told", "shared")
+    assert race.too_late() == []
+    for n, end in ends.items():
+        late = "select count(*) from log.disclosure where participant_id = %s and recorded_at >= %s"
+        assert race.owner.execute(late, [number(n), end]).fetchone() == (0,)
+    race.accounted()
+
+
+def test_the_race_is_lost_where_release_does_not_check(race: Race) -> None:
+    """Read and render before the revocation, release after it: only the check in `gate.release` stands between."""
+    race.owner.execute(without_check(race.owner))
+    race.consenting(range(FEW))
+    revoke = revoking(race)
+    with race.under_way():
+        for n in range(FEW):
+            race.end(n, revoke, "grant", "told", "shared")
+    assert race.disclosed_later() > 0
+
+
+def test_the_race_is_lost_where_no_row_policy_looks_at_the_gate_either(race: Race) -> None:
+    race.owner.execute(without_check(race.owner))
+    for (table,) in race.owner.execute(
+        "select format('%I.%I', schemaname, tablename) from pg_policies where policyname = 'granted'"
+    ).fetchall():
+        race.owner.execute(f"alter policy granted on {table} using (party_id = (select gate.party()))")
+    race.consenting(range(FEW))
+    revoke = revoking(race)
+    with race.under_way(), views_stand_still(race):
+        for n in range(FEW):
+            race.end(n, revoke, "grant", "told", "shared")
+    assert len(race.too_late()) > FEW
+    assert race.disclosed_later() > FEW
+
+
+def without_check(owner: psycopg.Connection[Any]) -> str:
+    """Return `gate.release` with its check cut out."""
+    row = owner.execute("select pg_get_functiondef('gate.release'::regproc)").fetchone()
+    assert row is not None
+    text, cut = re.subn(
+        r"if exists \(\s*select from unnest\(participants.*?return false;\s*end if;", "", row[0], flags=re.DOTALL
+    )
+    assert cut == 1
+    return text
