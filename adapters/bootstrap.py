@@ -38,11 +38,15 @@ _log = logging.getLogger("goldenthread")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the site's database is: its URL (the owner's, where the site keeps its own server) and its secrets."""
+    """Where the site's database is: its URL (the owner's, where the site keeps its own server) and its secrets.
+
+    `revive` starts the site's own server again should it have died; a packaged one has a keeper of its own.
+    """
 
     url: str
     secrets: Secrets
     prefix: str
+    revive: Callable[[], object] = lambda: None
 
     def login(self, role: str) -> str:
         """Return the URL under which a part of the site logs in."""
@@ -59,10 +63,11 @@ def database(settings: Settings) -> Iterator[Database]:
         yield Database(settings.database_url, Secrets.read(settings.secrets_dir), settings.prefix)
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with EmbeddedServer(settings.data_dir / "postgres", settings.secrets_dir) as owner_url:
+    server = EmbeddedServer(settings.data_dir / "postgres", settings.secrets_dir)
+    with server as owner_url:
         secrets = Secrets.make(settings.secrets_dir)
         migrate(owner_url, secrets, environment=settings.environment, prefix=settings.prefix)
-        yield Database(owner_url, secrets, settings.prefix)
+        yield Database(owner_url, secrets, settings.prefix, server.ensure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +135,12 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         padding=settings.checkpoint_pad,
     )
     threads = [Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
-    threads.append(Thread(target=_on_a_beat, args=(stop, settings.sweep_seconds, lambda: _expire(parts)), daemon=True))
-    threads.append(Thread(target=_on_a_beat, args=(stop, settings.checkpoint_seconds, sealer.checkpoint), daemon=True))
+    beats: tuple[tuple[float, Callable[[], object]], ...] = (
+        (settings.sweep_seconds, parts.database.revive),
+        (settings.sweep_seconds, lambda: _expire(parts)),
+        (settings.checkpoint_seconds, sealer.checkpoint),
+    )
+    threads += [Thread(target=_on_a_beat, args=(stop, *beat), daemon=True) for beat in beats]
     for thread in threads:
         thread.start()
     try:

@@ -437,7 +437,7 @@ def _recipient(site: Site, code: str, name: str) -> tuple[Party, Reader]:
     party = site.directory.by_code(code, name)
     reader = READS_AS.get(party.kind)
     if reader is None:
-        raise Refused(name, f"{code!r} is not a party that an ROI names.", "Name a partner or another recipient.")
+        raise Refused(name, "it is not a party that an ROI names.", "Name a partner or another recipient.")
     return party, reader
 
 
@@ -463,9 +463,9 @@ def _signed(
     for n, grant in enumerate(command.grants):
         party, reader = _recipient(site, grant.party, f"grants[{n}].party")
         if party.id in offers:
-            raise Refused(f"grants[{n}].party", f"{grant.party!r} is named twice.", "Name each party once.")
+            raise Refused(f"grants[{n}].party", "it is named twice.", "Name each party once.")
         if party.id in signed.struck_out:
-            raise Refused(f"grants[{n}].party", f"struck_out names {grant.party!r} too.", "Name it in one of the two.")
+            raise Refused(f"grants[{n}].party", "struck_out names it too.", "Name it in one of the two.")
         offers[party.id] = roi.Offer(
             party=party.id,
             reader=reader,

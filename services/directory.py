@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.protocol import NoProtocol, Protocol, ProtocolAdopted, in_force
 from domain.refusal import Refused, Unknown
-from domain.registry import READS_AS, PartyKind, PartyRegistered, Role, StaffEnded, StaffRegistered
+from domain.registry import READS_AS, PartyKind, PartyRegistered, Role, StaffEnded, StaffRegistered, staff_stream
 from services.ports import Log
 
 TOPICS = (PartyRegistered.topic, StaffRegistered.topic, StaffEnded.topic, ProtocolAdopted.topic)
@@ -77,15 +77,17 @@ class Directory:
                 return adopted
         raise NoProtocol(f"the protocol {name} was never adopted")
 
+    def known(self, subject: str) -> Staff | None:
+        """Return who the identity provider calls by this name, as far as was read."""
+        person = self.staff.get(staff_stream(subject))
+        return None if person is None or person.ended else person
+
     def by_subject(self, subject: str) -> Staff | None:
         """Return who the identity provider calls by this name, if the person's authority has not ended."""
-        for attempt in (1, 2):
-            for person in list(self.staff.values()):
-                if person.subject == subject and not person.ended:
-                    return person
-            if attempt == 1:
-                self.refresh()
-        return None
+        if (person := self.known(subject)) is None:
+            self.refresh()
+            person = self.known(subject)
+        return person
 
     def by_code(self, code: str, name: str) -> Party:
         """Return the party of this code; raises `Refused` naming the input `name`."""
@@ -93,7 +95,7 @@ class Directory:
             if party.code == code:
                 return party
         known = ", ".join(sorted(p.code for p in self.parties.values() if p.kind in READS_AS))
-        raise Refused(name, f"no party here is called {code!r}.", f"Parties are: {known or 'none yet'}.")
+        raise Refused(name, "no party here is called so.", f"Parties are: {known or 'none yet'}.")
 
     def party(self, party: UUID) -> Party:
         """Return a party; raises `Unknown`."""

@@ -20,6 +20,7 @@ class PartyIds:
     def __init__(self, master: bytes) -> None:
         self._master = master
         self._key = lru_cache(maxsize=10_000)(self._derive)
+        self._block = lru_cache(maxsize=100_000)(self._seal)  # a page shows the same ids again and again
 
     def _derive(self, party: UUID) -> Cipher[modes.ECB]:
         key = hmac.digest(self._master, b"party id" + party.bytes, sha256)
@@ -27,6 +28,9 @@ class PartyIds:
 
     def seal(self, party: UUID, value: UUID) -> str:
         """Return the id by which `party` knows `value`: 26 lower-case letters and digits."""
+        return self._block(party, value)
+
+    def _seal(self, party: UUID, value: UUID) -> str:
         block = self._key(party).encryptor().update(value.bytes)
         return base64.b32encode(block).decode().rstrip("=").lower()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,6 +25,15 @@ from services.tokens import BadToken
 R = TypeVar("R", bound=Row)
 
 _HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown"})
+# The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
+_SHOWN: dict[type[Row], tuple[str, ...]] = {
+    row: tuple(
+        column.name
+        for column in model.columns
+        if column.name not in (_HIDDEN - {"until"} if issubclass(row, RoleRow) else _HIDDEN)
+    )
+    for row, model in MODELS.items()
+}
 _TABLES: dict[Reader, tuple[type[GrantedParticipant], type[GrantedEntry]]] = {
     Reader.POLICE: (police.Participant, police.Entry),
     Reader.PROSECUTOR: (liaison_prosecutor.Participant, liaison_prosecutor.Entry),
@@ -427,17 +435,14 @@ def _parse(sql_type: str, value: str) -> Any:
 
 
 def _show(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
-    """Return a row as the caller's answer shows it: ids of its own, no coordinates."""
+    """Return a row as the caller's answer shows it, ids being the caller's own."""
     body: dict[str, Any] = {}
-    hidden = _HIDDEN - {"until"} if isinstance(row, RoleRow) else _HIDDEN  # partners are not told when consent ends
-    for column in fields(row):
-        if column.name in hidden:
-            continue
-        value = getattr(row, column.name)
+    for name in _SHOWN[type(row)]:
+        value = getattr(row, name)
         if isinstance(value, UUID):
-            value = site.ids.seal(caller.party, value)
-        if isinstance(row, GrantedEntry) and column.name == "body":
+            body[name] = site.ids.seal(caller.party, value)
+        elif isinstance(row, GrantedEntry) and name == "body":
             body |= value
         else:
-            body[column.name] = plain(value)
+            body[name] = value
     return body

@@ -308,7 +308,7 @@ def _rules(site: Site, state: ref.Referral) -> Protocol:
 def _office(site: Site, code: str, name: str) -> UUID:
     party = site.directory.by_code(code, name)
     if party.kind is not PartyKind.PROSECUTOR:
-        raise Refused(name, f"{code!r} is not a prosecutor's office.", "Name the office whose charge it would be.")
+        raise Refused(name, "it is not a prosecutor's office.", "Name the office whose charge it would be.")
     return party.id
 
 

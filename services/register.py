@@ -95,7 +95,7 @@ def register_party(site: Site, caller: Caller, command: RegisterParty) -> Outcom
     """Register a party."""
     party = party_id(command.code)
     if site.log.load(party):
-        raise Refused("code", f"{command.code!r} is registered already.", "Choose another code.")
+        raise Refused("code", "it is registered already.", "Choose another code.")
     event = PartyRegistered(
         party_id=party, occurred_at=site.log.now(), code=command.code, name=command.name, kind=command.kind
     )
@@ -115,7 +115,7 @@ def register_staff(site: Site, caller: Caller, command: RegisterStaff) -> Outcom
     stream = staff_stream(command.subject)
     history = site.log.load(stream)
     if history and not isinstance(history[-1].event, StaffEnded):
-        raise Refused("subject", f"{command.subject!r} is registered already.", "End that authority first.")
+        raise Refused("subject", "it is registered already.", "End that authority first.")
     event = StaffRegistered(
         party_id=party.id,
         staff_id=stream,

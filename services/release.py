@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -114,8 +114,13 @@ def _labels_of(row: RoleRow) -> set[str]:
 
 def digest(key: bytes, rows: Iterable[Row]) -> bytes:
     """Return the keyed digest of the canonical facts of some rows: what can be computed again from the log."""
-    facts = [{f.name: getattr(row, f.name) for f in fields(row)} | {"table": MODELS[type(row)].table} for row in rows]
+    facts = [_facts(row) for row in rows]
     return hmac.digest(key, orjson.dumps(facts, option=orjson.OPT_SORT_KEYS), sha256)
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    model = MODELS[type(row)]
+    return {column.name: getattr(row, column.name) for column in model.columns} | {"table": model.table}
 
 
 def is_part2(rows: Iterable[Row]) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems
 from adapters.http.signin import SignIn
@@ -45,13 +46,13 @@ def routes(  # noqa: C901 - one after the other
     limit_most = settings.page_most
     Limit = Annotated[int, Query(ge=1, le=limit_most, description="How many at most.")]  # noqa: N806 - a type
 
-    def waited(
+    async def waited(
         caller: Annotated[Caller, Depends(sign_in)],
         wait_for_position: Annotated[str | None, Header(description="The `Position` of a command's answer.")] = None,
     ) -> Caller:
         """Wait until the caller's view has come as far as the caller's own last command."""
         if wait_for_position is not None:
-            _wait(site, caller, wait_for_position, settings.wait_seconds_most)
+            await run_in_threadpool(_wait, site, caller, wait_for_position, settings.wait_seconds_most)
         return caller
 
     Asking = Annotated[Caller, Depends(waited)]  # noqa: N806 - a type

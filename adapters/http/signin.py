@@ -10,6 +10,7 @@ from fastapi import Depends, Header
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.concurrency import run_in_threadpool
 
 from adapters.identity.issuer import BadIdentity, Verifier
 from domain.registry import READER_OF, PartyKind, Role
@@ -26,7 +27,7 @@ class SignIn:
     site: Site
     verifier: Verifier
 
-    def __call__(
+    async def __call__(
         self,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
         x_correlation_id: Annotated[str | None, Header()] = None,
@@ -38,10 +39,12 @@ class SignIn:
             subject = self.verifier.subject(credentials.credentials)
         except BadIdentity:
             raise AuthorityEnded from None
-        person = self.site.directory.by_subject(subject)
+        directory = self.site.directory
+        # Known people cost no thread; someone new is looked up in the log.
+        person = directory.known(subject) or await run_in_threadpool(directory.by_subject, subject)
         if person is None:
             raise AuthorityEnded
-        party = self.site.directory.parties.get(person.party)
+        party = directory.parties.get(person.party)
         kind = PartyKind.PERSON if person.role is Role.PARTICIPANT else party.kind if party else None
         if kind is None:
             raise AuthorityEnded

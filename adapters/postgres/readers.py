@@ -293,8 +293,8 @@ def _select(row: type[Row], matches: tuple[tuple[str, _Match], ...], after: bool
 
 
 _RELEASE = (
-    b"select gate.release(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::text[], %s::text[],"
-    b" %s::bytea[], %s, %s, %s, %s)"
+    b"select gate.release(%b::uuid[], %b::bigint[], %b::timestamptz[], %b::bigint[], %b::text[], %b::text[],"
+    b" %b::bytea[], %s, %s, %s, %s)"
 )
 _ACCOUNTING = (
     b"select disclosed_at, kind, reader, party_id, staff_id, labels, grants, purpose, surface from log.accounting(%s)"

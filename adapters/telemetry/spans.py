@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNROUTED = "unrouted"
@@ -30,15 +30,28 @@ class Spans:
     @contextmanager
     def command(self, name: str) -> Iterator[None]:
         """Span a command: its name, nothing of what it holds."""
-        with self._tracer.start_as_current_span(f"command {name}", record_exception=False):
+        with self._span(f"command {name}", {}):
             yield
 
     @contextmanager
     def page(self, view: str, events: int) -> Iterator[None]:
         """Span a projected page: the view, and how many events it took."""
         attributes: dict[str, str | int] = {"goldenthread.view": view, "goldenthread.events": events}
-        with self._tracer.start_as_current_span("project", attributes=attributes, record_exception=False):
+        with self._span("project", attributes):
             yield
+
+    @contextmanager
+    def _span(self, name: str, attributes: dict[str, str | int]) -> Iterator[None]:
+        """Span some work; of a failure its kind is told, never its message, which may quote what was sent."""
+        with self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(StatusCode.ERROR)
+                raise
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Wrap an application so that each request has its span, named by its route, never by its path."""

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
+import psycopg
 import psycopg_pool
 import pytest
 import uvicorn
@@ -24,12 +26,10 @@ pytestmark = [pytest.mark.server, pytest.mark.benchmark]
 PARTICIPANTS = 1_000
 REQUESTS = 400
 
-_BARE = """
-    select c.*, g.name, g.birth_date as known_birth_date, g.enrolment, g.case_manager, g.call, g.scope, g.purpose
-    from liaison_prosecutor.own_case c
-    left join liaison_prosecutor.granted_participant g on g.party_id = c.party_id and g.subject_id = c.participant_id
-    where c.party_id = %s order by c.filed_on desc, c.case_id desc limit 51
+_CASES = """
+    select * from liaison_prosecutor.own_case where party_id = %s order by filed_on desc, case_id desc limit 51
 """
+_KNOWN = "select * from liaison_prosecutor.granted_participant where party_id = %s and subject_id = any(%s)"
 
 
 @contextmanager
@@ -39,13 +39,22 @@ def bare_endpoint(site_db: Database) -> Iterator[str]:
 
     app = FastAPI()
     pool = psycopg_pool.ConnectionPool(
-        site_db.owner_url, min_size=2, max_size=4, open=True, kwargs={"autocommit": True, "row_factory": dict_row}
+        site_db.owner_url,
+        connection_class=psycopg.Connection[dict[str, Any]],
+        min_size=2,
+        max_size=4,
+        open=True,
+        kwargs={"autocommit": True, "row_factory": dict_row},
     )
 
     @app.get("/page")
     def page() -> Response:
         with pool.connection() as connection:
-            rows = connection.execute(_BARE, (OFFICE,), prepare=True).fetchall()
+            cases = connection.execute(_CASES, (OFFICE,), prepare=True).fetchall()
+            named = [case["participant_id"] for case in cases]
+            known = connection.execute(_KNOWN, (OFFICE, named), prepare=True).fetchall()
+        by_id = {row["subject_id"]: row for row in known}
+        rows = [case | {"lead": by_id.get(case["participant_id"])} for case in cases[:50]]
         return Response(orjson.dumps(rows, default=str), media_type="application/json")
 
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))

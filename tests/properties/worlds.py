@@ -513,6 +513,7 @@ class Filling:
                 getattr(self, f"_{step.slot}")(step.person, step.at)
         for _ in range(people):
             self._stranger()
+            self._stranger(offered_only=True)
         return sorted(self.acts, key=lambda act: act.at)
 
     def _add(self, at: float, who: str, path: str, body: dict[str, Any], **gives: str) -> None:
@@ -585,12 +586,12 @@ class Filling:
                     gone = revocation(mate)
                     self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone)
 
-    def _stranger(self) -> None:
+    def _stranger(self, *, offered_only: bool = False) -> None:
         """Play someone of whom the viewer has nothing at all."""
         viewer, chance = self.script.viewer, self.chance
         name = f"h{chance.randrange(10**9)}"
         officer = "webb" if viewer == "kim" else "kim"
-        at = chance.uniform(1, 3000)
+        at = chance.uniform(1, 2000)
 
         def later() -> float:
             nonlocal at
@@ -604,6 +605,8 @@ class Filling:
                 getattr(self, f"_{each}")(name, later())
             else:
                 self.acts.append(Act(each.at, each.who, each.path, each.body, each.gives))
+            if offered_only:
+                return
         self._history(name, later())
         self._after(name, later())
         self._contact(name, later())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
-from tests.site import SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, local, running_site
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,42 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         item=ray.roi,
         case=ray.charge,
     )
+
+
+def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
+    """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
+    kim, ortiz, dana, chen, pat = (lead.person(who) for who in ("kim", "ortiz", "dana", "chen", "pat"))
+    given: set[str] = set()
+
+    def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
+        given.add(name)
+        return who.do(COMMANDS[name][0].format(**(path or {})), body(name, **ids))
+
+    made = do(kim, "OfferDiversion")
+    lead.settle()
+    participant = dana.see("/v1/case-manager/caseload?team=true")["participants"][0]["participant"]
+    history = dana.see(f"/v1/case-manager/participants/{participant}")["history"]
+    referral = next(entry["stream_id"] for entry in history if entry["kind"] == "referral.offered")
+    police, care = {"referral": made["referral"]}, {"referral": referral, "participant": participant}
+    do(ortiz, "OverrideExclusion", police, charge=made["charges"][0])
+    lead.clock.at(local("2026-02-14 02:38"))
+    do(dana, "RecordHandoff", care)
+    do(dana, "AcceptReferral", care)
+    do(kim, "RecordRelease", police)
+    do(dana, "RequestExtension", care)
+    do(kim, "AgreeExtension", police)
+    do(dana, "AssignParticipant", care)
+    do(dana, "CompleteIntake", care)
+    signed = care | {"roi": do(dana, "SignRoi", care)["roi"]}
+    do(dana, "AmendRoi", signed)
+    do(dana, "MakeShare", care)
+    do(dana, "WithdrawItem", care | {"item": do(dana, "ConsentItem", care)["share"]})
+    do(dana, "RecordContact", care)
+    do(dana, "RevokeRoi", signed)
+    do(dana, "GiveAccess", care)
+    do(chen, "DecideCase", {"case": do(chen, "FileCase")["case"]})
+    do(pat, "RegisterParty")
+    do(pat, "RegisterStaff")
+    do(pat, "EndStaff")
+    do(pat, "AdoptProtocol")
+    assert given == set(COMMANDS)

@@ -408,7 +408,7 @@ def test_who_is_not_signed_in(lead: SiteUnderTest, ray: story.Ray) -> None:
         "no subject": jwt.encode(
             {k: v for k, v in good.items() if k != "sub"}, lead.issuer._key, "EdDSA", {"kid": "demo"}
         ),
-        "unsigned": jwt.encode(good, None, "none", {"kid": "demo"}),
+        "unsigned": jwt.encode(good, "", "none", {"kid": "demo"}),
         "another algorithm": jwt.encode(good, "k" * 32, "HS256", {"kid": "demo"}),
         "no key's name": jwt.encode(good, lead.issuer._key, "EdDSA"),
         "someone nobody registered": lead.issuer.token("mallory"),

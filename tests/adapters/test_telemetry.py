@@ -1,0 +1,190 @@
+"""Telemetry tells that something was done, never about whom: canaries in every text, looked for wherever we write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from services.care import RecordContact
+from services.site import COMMANDS as HANDLERS
+from services.site import Registered
+from tests.adapters.http.conftest import COMMANDS, every_command, example
+from tests.conftest import Database
+from tests.scenarios.eyes import everything
+from tests.site import SiteUnderTest, running_site
+
+pytestmark = pytest.mark.server
+
+CANARY = "kanarienvogel"
+# Values of closed lists, dates and codes: a command with another text there is refused.
+CLOSED = {
+    *("door", "birth_date", "code", "prosecutor", "exclusion", "exclusions", "rank", "party", "parties", "struck_out"),
+    *("kind", "word_of", "medium", "labels", "role", "zone", "divertible", "override_ranks", "charge", "participant"),
+    *("until", "case_manager", "expires_on", "requested_at", "offense_on", "filed_on", "effective_from"),
+}
+OPTIONAL: dict[str, dict[str, Any]] = {
+    "OfferDiversion": {"charges": [example("OfferDiversion")["charges"][0] | {"criminal_history": "x"}]},
+    "CompleteIntake": {"race_self": "x", "phone": "x"},
+    "SignRoi": {"interpreter": "x"},
+    "AmendRoi": {"interpreter": "x"},
+    "RecordContact": {"location": "x", "current_use": "x", "health": "x"},
+    "FileCase": {"incident_number": "x"},
+    "DecideCase": {"reason": "x", "note": "x"},
+}
+PEOPLE = ("kim", "ortiz", "webb", "dana", "noor", "chen", "marta", "pat", "ames")
+LOOKUP = {"given": f"{CANARY} given", "surname": f"{CANARY} surname", "birth_date": "1984-05-09"}
+
+
+def planted(value: Any, name: str = "") -> Any:
+    """Return a body with a canary for every text that is free; the same name, the same canary."""
+    if isinstance(value, dict):
+        return {key: inner if key in CLOSED else planted(inner, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [planted(inner, name) for inner in value]
+    return f"{CANARY} {name}" if isinstance(value, str) else value
+
+
+def body(name: str, **ids: str) -> dict[str, Any]:
+    found: dict[str, Any] = planted(example(name) | OPTIONAL.get(name, {})) | ids
+    return found | ({"subject": f"{CANARY} of the participant"} if name == "GiveAccess" else {})
+
+
+@contextmanager
+def watched(
+    site_db: Database, caplog: pytest.LogCaptureFixture
+) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, Path | None]]:
+    """Run a site whose spans and logs are kept, at their most talkative; its server's log, if on this machine."""
+    caplog.set_level(logging.NOTSET)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(("httpx", "httpcore")):  # the test's own client
+            caplog.set_level(logging.CRITICAL, logger=name)
+        else:
+            caplog.set_level(logging.DEBUG, logger=name)
+    with psycopg.connect(site_db.owner_url) as owner:
+        row = owner.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
+    log = Path(row[0]) / "server.log" if row else None
+    exporter = InMemorySpanExporter()
+    with running_site(site_db) as lead:
+        lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
+        yield lead, exporter, log if log is not None and log.exists() else None
+
+
+def told(span: ReadableSpan) -> str:
+    """Return all that a span tells whoever it is exported to."""
+    events = [(event.name, dict(event.attributes or {})) for event in span.events]
+    state = span.context.trace_state if span.context else None
+    return str((span.name, dict(span.attributes or {}), events, span.status.description, span.links, state))
+
+
+def test_no_canary_is_heard(
+    site_db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched(site_db, caplog) as (lead, exporter, server_log):
+        problems = say_and_ask_everything(lead, monkeypatch)
+        spans = exporter.get_finished_spans()
+    heard = {
+        "spans": "\n".join(told(span) for span in spans),
+        "logs": "\n".join(f"{record.getMessage()} {record.exc_text} {record.__dict__}" for record in caplog.records),
+        "the server's log": server_log.read_text(errors="replace") if server_log else "",
+        "problems": "\n".join(problems),
+    }
+    for where, text in heard.items():
+        found = text.casefold().find(CANARY)
+        assert found < 0, (where, text[max(0, found - 300) : found + 300])
+    assert "RuntimeError at" in heard["logs"]
+    assert len(problems) > 100
+
+
+def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let everyone say what can be said, and ask what can be asked; return the problems that they were answered."""
+    problems: list[str] = []
+
+    # Everything that can be said is said, and everything that can be asked is asked by everyone.
+    every_command(lead, body)
+    lead.settle()
+    seen = {subject: everything(lead.person(subject), lookups=(LOOKUP,)) for subject in PEOPLE}
+    for field in ("given", "narrative", "note", "current_use", "found_at", "reason", "explained_by", "text"):
+        assert f"{CANARY} {field}" in seen["dana"], field  # they were planted, and are read by whom they are for
+
+    # What is refused: an unknown field, a wrong role, an unknown id, a canary where none can be.
+    for name, (path, _) in COMMANDS.items():
+        where = path.format(**dict.fromkeys(("referral", "participant", "roi", "item", "case"), "a" * 26))
+        for subject in ("kim", "ortiz", "dana", "chen", "pat", "marta"):
+            person = lead.person(subject)
+            for wrong in ({}, {"colour": f"{CANARY} colour"}, dict.fromkeys(body(name), f"{CANARY} {name}")):
+                answer = person.post(where, body(name) | wrong)
+                if answer.status_code != 201:
+                    problems.append(answer.text)
+    paths = (f"/v1/{CANARY}", f"/v1/case-manager/participants/{CANARY}", f"/v1/case-manager/caseload?cursor={CANARY}")
+    problems += [lead.person("dana").get(path).text for path in paths]
+
+    # What nobody expected.
+    def boom(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(CANARY)
+
+    with monkeypatch.context() as broken:
+        handlers: dict[Any, Any] = HANDLERS
+        broken.setitem(handlers, RecordContact, Registered(boom, HANDLERS[RecordContact].roles))
+        broken.setattr("services.questions.me", boom)
+        answers = [
+            lead.person("dana").post(f"/v1/participants/{'a' * 26}/contacts", body("RecordContact")),
+            lead.person("dana").get("/v1/me"),
+        ]
+    assert [answer.status_code for answer in answers] == [500, 500]
+    problems += [answer.text for answer in answers]
+
+    return problems
+
+
+def test_spans_of_request_command_and_projected_page(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with watched(site_db, caplog) as (lead, exporter, _):
+        follow(lead, exporter)
+
+
+def follow(lead: SiteUnderTest, exporter: InMemorySpanExporter) -> None:
+    correlation = str(uuid4())
+    traceparent = f"00-{uuid4().hex}-{'1' * 16}-01"
+    lead.settle()
+    exporter.clear()
+    lead.person("kim").post(
+        "/v1/referrals",
+        example("OfferDiversion"),
+        **{"traceparent": traceparent, "X-Correlation-Id": correlation},
+    )
+    lead.settle()
+    lead.person("kim").get(f"/v1/police/participants/{'a' * 26}")
+    lead.person("kim").get("/nowhere")
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    request, command = spans["POST /v1/referrals"], spans["command OfferDiversion"]
+    assert request.attributes is not None
+    assert dict(request.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/v1/referrals",
+        "http.response.status_code": 201,
+        "goldenthread.role": "officer",
+    }
+    assert request.context is not None
+    assert command.context is not None
+    assert command.parent is not None
+    assert command.parent.span_id == request.context.span_id
+    assert f"{request.context.trace_id:032x}" == traceparent.split("-")[1]
+    assert "GET /v1/police/participants/{participant}" in spans
+    assert "GET unrouted" in spans
+    pages = [span for span in exporter.get_finished_spans() if span.name == "project"]
+    assert {dict(span.attributes or {})["goldenthread.view"] for span in pages} >= {"police", "case_manager"}
+
+    # The events carry the request's correlation and trace, so that a person's report finds what happened.
+    (offered,) = lead.parts.log.of_topics(["referral.offered"])
+    assert str(offered.envelope.correlation_id) == correlation
+    assert offered.envelope.traceparent is not None
+    assert traceparent.split("-")[1] in offered.envelope.traceparent
