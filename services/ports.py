@@ -101,8 +101,8 @@ class Log(Protocol):
         """Return a stream's events, oldest first; empty for a stream that does not exist."""
         ...
 
-    def history(self, participant: UUID) -> list[Recorded[Event]]:
-        """Return everything recorded about a participant, in the order of the log."""
+    def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
+        """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:

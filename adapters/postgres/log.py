@@ -50,9 +50,14 @@ class PostgresLog:
         """Return a stream's events, oldest first; empty for a stream that does not exist."""
         return self._events(f"{_SELECT} where originator_id = %s order by originator_version", stream)
 
-    def history(self, participant: UUID) -> list[Recorded[Event]]:
-        """Return everything recorded about a participant, in the order of the log."""
-        return self._events(f"{_SELECT} where participant_id = %s order by notification_id", participant)
+    def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
+        """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
+        return self._events(
+            f"{_SELECT} where participant_id = %s and (%s::uuid is null or party_id = %s) order by notification_id",
+            participant,
+            party,
+            party,
+        )
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
         """Return the events of these topics after a position, in the order of the log."""

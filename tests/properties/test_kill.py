@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,20 @@ def folder() -> Iterator[Path]:
     yield made
     EmbeddedServer(made / "postgres", made / "secrets").stop()
     shutil.rmtree(made)
+
+
+@pytest.fixture
+def site(folder: Path) -> Iterator[Callable[[], Worker]]:
+    """Begins sites in processes of their own; none outlives the test."""
+    begun: list[Worker] = []
+
+    def begin() -> Worker:
+        begun.append(Worker(folder))
+        return begun[-1]
+
+    yield begin
+    for worker in begun:
+        worker.kill()
 
 
 class Worker:
@@ -76,18 +90,18 @@ class Worker:
         return self.done
 
 
-def test_the_application_is_killed(folder: Path) -> None:
+def test_the_application_is_killed(folder: Path, site: Callable[[], Worker]) -> None:
     acknowledged: list[str] = []
     for _ in range(ROUNDS):
-        worker = Worker(folder)
+        worker = site()
         worker.does_more()
         time.sleep(random.uniform(0, 0.3))
         acknowledged += worker.kill()
     check(folder, acknowledged)
 
 
-def test_postgresql_is_killed(folder: Path) -> None:
-    worker = Worker(folder)
+def test_postgresql_is_killed(folder: Path, site: Callable[[], Worker]) -> None:
+    worker = site()
     worker.does_more()
     server = EmbeddedServer(folder / "postgres", folder / "secrets")
     for _ in range(ROUNDS):

@@ -69,6 +69,9 @@ RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
 
 
+MINE = "the position of my own last command"
+
+
 class Ask(NamedTuple):
     """One request of the transcript. `follow`: go on with the cursor of each answer."""
 
@@ -116,6 +119,7 @@ def plain(pair: Pair, path: str) -> Iterator[Ask]:
     """Ask as it is."""
     yield Ask("GET", path)
     yield Ask("GET", path, headers=(("Wait-For-Position", "not-one-of-mine"),))
+    yield Ask("GET", path, headers=(("Wait-For-Position", MINE),))
 
 
 def paged(pair: Pair, path: str) -> Iterator[Ask]:
@@ -277,7 +281,8 @@ def hear(pair: Pair, one: World, request: Ask) -> Iterator[Heard]:
     cursor = ""
     for page in range(100):
         path = request.path + (f"&cursor={cursor}" if cursor else "")
-        headers = person._signed() | dict(request.headers)
+        headers = {name: (person.position or "") if value == MINE else value for name, value in request.headers}
+        headers |= person._signed()
         answer = person.client.request(request.method, path, json=request.body, headers=headers)
         asked = f"{request.method} {request.path} page {page} {request.body} {request.headers}"
         heard = one.compared(pair.viewer, asked, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import httpx
@@ -64,7 +65,7 @@ COMMANDS = {kind.__name__: (f"/v1/{path}", kind) for path, kind, _ in ROUTES}
 def example(name: str, **other: Any) -> dict[str, Any]:
     """Return the documentation's example of a command, with other values for some fields."""
     extra: Any = COMMANDS[name][1].model_config["json_schema_extra"]
-    return dict(extra["examples"][0]) | other
+    return deepcopy(dict(extra["examples"][0])) | other
 
 
 def path_of(ray: story.Ray, name: str, *, whose: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +17,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.http.app import create_app
 from adapters.http.commands import ROUTES
+from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
+from adapters.settings import Settings
 from domain.registry import Role
+from services.directory import Directory
 from services.site import COMMANDS as HANDLERS
 from tests.adapters.http.conftest import COMMANDS, example, path_of, problem, unrecorded
 from tests.scenarios import ray as story
@@ -478,6 +484,50 @@ def everyone(lead: SiteUnderTest, ray: story.Ray) -> dict[Role, Person]:
     return {role: lead.person(subject) for role, (subject, _) in ROLES.items()}
 
 
+def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray: story.Ray) -> None:
+    """One that has no view to run, and read the register before."""
+    pat, site = lead.person("pat"), lead.parts.site
+    hers = {"party": "lead-care", "name": "Temp", "role": "case_manager", "subject": "x.care"}
+    pat.do("/v1/register/staff", hers)
+    other = replace(site, directory=Directory(site.log))
+    other.directory.refresh()
+    app = create_app(other, SignIn(other, lead.issuer), Settings(environment="test"), lead.parts.spans, lambda: True)
+    contact = f"/v1/participants/{ray.care}/contacts"
+    signed = {"Authorization": f"Bearer {lead.issuer.token('x.care')}"}
+    paths = [f"/v1/case-manager/participants/{one}" for one in (ray.care, UNKNOWN_ID)]
+    paths += [f"/v1/participants/{one}/accounting" for one in (ray.care, UNKNOWN_ID)]
+
+    async def elsewhere(method: str, path: str, key: str = "k") -> httpx.Response:
+        sent = example("RecordContact") if method == "POST" else None
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://elsewhere") as client:
+            return await client.request(method, path, json=sent, headers=signed | {"Idempotency-Key": key})
+
+    assert asyncio.run(elsewhere("POST", contact)).status_code == 201
+    pat.do("/v1/register/staff/endings", {"subject": "x.care"})
+    with unrecorded(lead):
+        for path in (*paths, "/v1/case-manager/caseload", "/v1/me"):
+            problem(asyncio.run(elsewhere("GET", path)), 401, "not-signed-in")
+        for key in ("k", "l"):  # neither the stored answer of an old command, nor a new one
+            problem(asyncio.run(elsewhere("POST", contact, key)), 401, "not-signed-in")
+
+
+POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
+OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
+ALLOWED: dict[str, set[Role]] = {
+    **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
+    "OverrideExclusion": {Role.SERGEANT},
+    **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
+    **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
+    **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
+    **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
+    **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
+}
+
+
+def test_whose_each_command_is() -> None:
+    assert {kind.__name__: set(HANDLERS[kind].roles) for _, kind, _ in ROUTES} == ALLOWED
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_a_command_of_another_role(
     lead: SiteUnderTest, ray: story.Ray, everyone: dict[Role, Person], role: Role
@@ -485,7 +535,7 @@ def test_a_command_of_another_role(
     answers = []
     with unrecorded(lead):
         for _, kind, _ in ROUTES:
-            if role in HANDLERS[kind].roles:
+            if role in ALLOWED[kind.__name__]:
                 continue
             for whose in ("care", "police"):
                 path = path_of(ray, kind.__name__, whose=whose)
