@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -96,7 +97,7 @@ def partner_participant(site: Site, caller: Caller, reader: Reader, text: str) -
     participant = site.ids.open(caller.party, text)
 
     def render(session: Session) -> Rendered:
-        shown = _shared(session, reader, [participant]) if participant is not None else []
+        shown = _shared(session, reader, [participant] if participant is not None else [])
         rendered = _partner(site, caller, shown)
         rendered.body["own"] = _own(site, caller, session, reader, participant)
         return rendered
@@ -117,27 +118,38 @@ def partner_participants(site: Site, caller: Caller, reader: Reader, cursor: str
     return answer(site, caller, f"{reader}.participants", Purpose.AS_THE_ROI_STATES, render)
 
 
-def _shared(session: Session, reader: Reader, participants: Sequence[UUID]) -> list[tuple[Row, list[Row]]]:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What consent shows of some participants: who each is, and what was told. `torn`: the view changed meanwhile."""
+
+    participants: list[tuple[Row, list[Row]]]
+    torn: bool = False
+
+
+def _shared(session: Session, reader: Reader, participants: Sequence[UUID]) -> Shared:
     who, told = _TABLES[reader]
     found: list[tuple[Row, list[Row]]] = []
+    torn = False
     for participant in participants:
-        entries = list[Row](session.select(told, {"subject_id": participant}))
         named = list[Row](session.select(who, {"subject_id": participant}))
+        entries = list[Row](session.select(told, {"subject_id": participant}))
+        # Entries that went dark between two computations would be missing beside a newer head: look again.
+        torn = torn or list[Row](session.select(who, {"subject_id": participant})) != named
         if named or entries:
             found.append((named[0] if named else entries[0], entries))
-    return found
+    return Shared(found, torn)
 
 
-def _partner(site: Site, caller: Caller, shown: list[tuple[Row, list[Row]]]) -> Rendered:
-    unique = list({id(row): row for head, entries in shown for row in (head, *entries)}.values())
+def _partner(site: Site, caller: Caller, found: Shared) -> Rendered:
+    unique = list({id(row): row for head, entries in found.participants for row in (head, *entries)}.values())
     shared = []
-    for head, entries in shown:
+    for head, entries in found.participants:
         body: dict[str, Any] = {"participant": site.ids.seal(caller.party, head.subject_id)}
         if isinstance(head, GrantedParticipant):
             body |= _show(site, caller, head)
         body["told"] = [_show(site, caller, entry) for entry in entries]
         shared.append(body)
-    return Rendered(_statement(site, unique) | {"shared": shared}, unique)
+    return Rendered(_statement(site, unique) | {"shared": shared}, unique, torn=found.torn)
 
 
 def _statement(site: Site, rows: Sequence[Row]) -> dict[str, Any]:

@@ -37,11 +37,15 @@ class Purpose:
 
 @dataclass(slots=True)
 class Rendered:
-    """An answer before it leaves: its body, and the rows about participants that it shows."""
+    """An answer before it leaves: its body, and the rows about participants that it shows.
+
+    `torn`: the view was seen to change between two of its reads, so that it must be rendered again.
+    """
 
     body: dict[str, Any]
     shown: list[Row] = field(default_factory=list)
     accessed: list[UUID] = field(default_factory=list)
+    torn: bool = False
 
 
 def answer(
@@ -59,7 +63,7 @@ def answer(
             except Unknown:
                 session.release([], "", purpose, surface)  # an ended authority hears that it has ended
                 raise
-            torn = is_torn(rendered.shown)
+            torn = rendered.torn or is_torn(rendered.shown)
             disclosed = [] if torn else disclosures(site.digests, rendered)
             released = session.release(disclosed, view.version if view else "", purpose, surface)
         if released and not torn:  # and committed
@@ -89,16 +93,21 @@ def disclosures(digests: bytes, rendered: Rendered) -> list[Disclosed]:
 
 
 def _line(digests: bytes, participant: UUID, rows: list[GrantedRow | RoleRow]) -> Disclosed:
-    granted = [row for row in rows if isinstance(row, GrantedRow)]
-    labels = {label for row in granted for label in row.shown.split()}
-    labels |= {label for row in rows if isinstance(row, RoleRow) for label in _labels_of(row)}
+    first, granted = rows[0], [row for row in rows if isinstance(row, GrantedRow)]
+    if len(rows) == 1 and isinstance(first, GrantedRow):  # a page's usual line
+        labels, grants = first.shown, str(first.authority)
+    else:
+        named = {label for row in granted for label in row.shown.split()}
+        read = {label for row in rows if isinstance(row, RoleRow) for label in _labels_of(row)}
+        labels = " ".join(sorted(named | read))
+        grants = " ".join(sorted({str(row.authority) for row in granted}))
     return Disclosed(
         participant=participant,
         epoch=min((row.epoch for row in granted), default=None),  # the oldest: any that went dark is refused
         until=min((row.until for row in granted), default=None),
         as_of=max(row.as_of for row in rows),
-        labels=" ".join(sorted(labels)),
-        grants=" ".join(sorted({str(row.authority) for row in granted})),
+        labels=labels,
+        grants=grants,
         digest=digest(digests, rows),
     )
 
