@@ -259,7 +259,9 @@ class Given:
         enrolled = enrol(state, CARE, state.intake_at, consent.first_signed_at)
         self.record(self.who, *enrolled)
         if enrolled and self.stream(self.referral):
-            self.record(self.referral, *ref.latch(self.state, CARE, enrolled[0].occurred_at, consent.completion, self.now))
+            self.record(
+                self.referral, *ref.latch(self.state, CARE, enrolled[0].occurred_at, consent.completion, self.now)
+            )
         return self
 
     def assigned(self, case_manager: str = "Dana") -> Self:

@@ -18,6 +18,7 @@ import typer
 
 from adapters.bootstrap import Parts, database, opened
 from adapters.cli.serve import answer
+from adapters.cli.tour import look_around
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
 from domain.contact import ContactKind
@@ -412,7 +413,8 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
         )
         typer.echo("Starting a PostgreSQL of the demo's own.")
         with database(settings) as db, opened(db, settings) as parts:
-            if parts.site.directory.parties:
+            fresh = not parts.site.directory.parties
+            if not fresh:
                 Clock(db.url).now()  # a demo that was killed while it played left its clock in the past
             else:
                 play(parts, db.url, seed=seed, participants=participants)
@@ -420,8 +422,13 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
             parts.site.directory.refresh()
             issuer = DemoIssuer(settings.audience)
             listed = personas(parts.site, issuer)
-            _print(listed)
-            answer(parts, settings, issuer, ready_file=ready_file, ready={"personas": listed})
+
+            def first() -> None:
+                if fresh:
+                    look_around(parts, callers(parts.site))
+                _print(listed)
+
+            answer(parts, settings, issuer, ready_file=ready_file, ready={"personas": listed}, first=first)
 
 
 def _participant_access(parts: Parts) -> None:

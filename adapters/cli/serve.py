@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,9 +69,18 @@ def serve_site(settings: Settings) -> None:
 
 
 def answer(
-    parts: Parts, settings: Settings, verifier: Verifier, *, ready_file: Path | None = None, ready: Any = None
+    parts: Parts,
+    settings: Settings,
+    verifier: Verifier,
+    *,
+    ready_file: Path | None = None,
+    ready: Any = None,
+    first: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer requests until an interrupt; with `ready`, only once the site can, which then `ready_file` tells."""
+    """Answer requests until an interrupt; with `ready`, only once the site can, which then `ready_file` tells.
+
+    `first` is done when the site can answer and before it does.
+    """
     with at_work(parts, settings) as runners:
         can_answer = Ready(parts, runners)
         app = create_app(parts.site, SignIn(parts.site, verifier), settings, parts.spans, can_answer)
@@ -89,6 +99,7 @@ def answer(
         with suppress(KeyboardInterrupt):  # the server has stopped by then
             if ready is not None:
                 can_answer.wait()
+                first()
             try:
                 server.run()
             except SystemExit:
@@ -108,9 +119,9 @@ class _Server(uvicorn.Server):
             return
         port = self.servers[0].sockets[0].getsockname()[1]
         base_url = f"http://{self.config.host}:{port}"
-        typer.echo(f"Golden Thread answers on {base_url} (documentation: {base_url}/openapi.json). Ctrl-C stops it.")
+        typer.echo(f"Golden Thread answers on {base_url}/. Ctrl-C stops it.")
         if self._ready_file is not None:
-            told = {"base_url": base_url, "console_url": f"{base_url}/openapi.json"} | (self._ready or {})
+            told = {"base_url": base_url, "console_url": f"{base_url}/"} | (self._ready or {})
             draft = self._ready_file.with_suffix(".draft")
             draft.write_text(json.dumps(told, indent=2))
             draft.chmod(0o600)

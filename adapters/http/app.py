@@ -7,10 +7,12 @@ import traceback
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http import commands, problems, questions
+from adapters.http.page import page
 from adapters.http.signin import SignIn
 from adapters.settings import Settings
 from adapters.telemetry.spans import Spans
@@ -95,6 +97,12 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
     problems.install(app)
     app.include_router(questions.routes(site, sign_in, settings, ready))
     app.include_router(commands.routes(site, sign_in, spans))
+
+    @app.get("/", include_in_schema=False)
+    def api_page() -> HTMLResponse:
+        """Show every question and command there is."""
+        return HTMLResponse(page(app.openapi()))
+
     app.add_middleware(Guard)
     app.add_middleware(BodyLimit, most=settings.body_bytes_most)
     app.add_middleware(spans.middleware)

@@ -165,6 +165,7 @@ def lookups(pair: Pair, path: str) -> Iterator[Ask]:
 
 
 QUESTIONS: dict[str, Asks] = {
+    "/": plain,
     "/health/live": plain,
     "/health/ready": plain,
     "/v1/me": plain,
