@@ -100,5 +100,7 @@ class Directory:
     def party(self, party: UUID) -> Party:
         """Return a party; raises `Unknown`."""
         if party not in self.parties:
+            self.refresh()
+        if party not in self.parties:
             raise Unknown
         return self.parties[party]

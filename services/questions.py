@@ -83,6 +83,7 @@ def me(site: Site, caller: Caller) -> dict[str, Any]:
 
 def parties(site: Site, caller: Caller) -> dict[str, Any]:
     """Return the register of parties."""
+    site.directory.refresh()
     listed = sorted(site.directory.parties.values(), key=lambda p: p.code)
     body = {"parties": [{"code": p.code, "name": p.name, "kind": p.kind} for p in listed]}
     return answer(site, caller, "parties", Purpose.OWN_RECORDS, lambda _: Rendered(body)) if caller.reader else body

@@ -115,7 +115,8 @@ def carry_out(
     if caller.role not in registered.roles:
         raise Forbidden
     site.directory.refresh()
-    if (person := site.directory.staff.get(caller.staff)) and person.ended:
+    person = site.directory.staff.get(caller.staff)
+    if person and (person.ended or (person.party, person.role) != (caller.party, caller.role)):
         raise AuthorityEnded  # before anything is answered, a stored answer included
     if key is not None and (before := _answered(site, caller, key, request)):
         return before
