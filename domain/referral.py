@@ -224,6 +224,7 @@ class Referral:
     charges: dict[UUID, HeldCharge] = field(default_factory=dict)
     met: bool = False
     accepted_at: datetime | None = None
+    accepted_by: UUID | None = None
     released_at: datetime | None = None
     due_at: datetime | None = None
     extension_until: date | None = None
@@ -260,7 +261,7 @@ def _apply(state: Referral | None, recorded: Recorded[Event]) -> Referral | None
         case HandoffMet():
             return replace(state, met=True)
         case ReferralAccepted():
-            return replace(state, accepted_at=event.occurred_at)
+            return replace(state, accepted_at=event.occurred_at, accepted_by=event.party_id)
         case ReleasedFromCustody():
             return replace(state, released_at=event.occurred_at)
         case DeadlineSet():
@@ -323,8 +324,10 @@ def override(state: Referral, event: ExclusionOverridden, protocol: Protocol) ->
     return [event]
 
 
-def meet(state: Referral, care: UUID, requested_at: datetime, met_at: datetime, protocol: Protocol) -> list[Event]:
-    """Record the warm handoff and tell the department."""
+def meet(
+    state: Referral, care: UUID, requested_at: datetime, met_at: datetime, protocol: Protocol, now: datetime
+) -> list[Event]:
+    """Record the warm handoff and tell the department, now."""
     if state.met:
         raise Refused("met_at", "the handoff is recorded already.", "Read the referral.")
     if met_at < requested_at:
@@ -339,7 +342,7 @@ def meet(state: Referral, care: UUID, requested_at: datetime, met_at: datetime, 
             minutes=minutes,
             within_protocol=met_at - requested_at <= timedelta(minutes=protocol.handoff_minutes),
         ),
-        _tell_department(state, NoticeCode.HANDOFF_MET, met_at, protocol),
+        _tell_department(state, NoticeCode.HANDOFF_MET, now, protocol),
     ]
 
 
@@ -357,7 +360,9 @@ def accept(state: Referral, care: UUID, accepted_at: datetime, found_at: str | N
     ]
 
 
-def release(state: Referral, released_at: datetime, protocol: Protocol, *, codefendants: bool) -> list[Event]:
+def release(
+    state: Referral, released_at: datetime, protocol: Protocol, now: datetime, *, codefendants: bool
+) -> list[Event]:
     """Release the person; the intake deadline begins, and the prosecutor's office hears how long the charge is held."""
     if state.accepted_at is None:
         raise Refused("released_at", "the referral is not accepted yet.", "The case manager records acceptance first.")
@@ -373,16 +378,18 @@ def release(state: Referral, released_at: datetime, protocol: Protocol, *, codef
         non_return_until=released_at + protocol.non_return,
     )
     due_on = days_after(released_at, protocol.intake_days, protocol.tz)
-    return [released, *_deadline(state, released_at, due_on, protocol)]
+    return [released, *_deadline(state, released_at, due_on, protocol, now)]
 
 
-def request_extension(state: Referral, event: ExtensionRequested, protocol: Protocol) -> list[Event]:
+def request_extension(state: Referral, event: ExtensionRequested, protocol: Protocol, now: datetime) -> list[Event]:
     """Ask the department for more time; it hears the code, not the reason."""
     _check_until(state, event.until, protocol)
-    return [event, _tell_department(state, NoticeCode.EXTENSION_REQUESTED, event.occurred_at, protocol)]
+    return [event, _tell_department(state, NoticeCode.EXTENSION_REQUESTED, now, protocol)]
 
 
-def agree_extension(state: Referral, until: date, agreed_at: datetime, protocol: Protocol) -> list[Event]:
+def agree_extension(
+    state: Referral, until: date, agreed_at: datetime, protocol: Protocol, now: datetime
+) -> list[Event]:
     """Agree to more time; the deadline moves, and the prosecutor's office hears the new date."""
     if state.extension_until is None:
         raise Refused("referral", "no extension is asked for.", "The case manager asks first.")
@@ -390,7 +397,7 @@ def agree_extension(state: Referral, until: date, agreed_at: datetime, protocol:
     agreed = ExtensionAgreed(
         participant_id=state.participant, party_id=state.department, occurred_at=agreed_at, until=until
     )
-    return [agreed, *_deadline(state, agreed_at, until, protocol)]
+    return [agreed, *_deadline(state, agreed_at, until, protocol, now)]
 
 
 def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UUID], now: datetime) -> list[Event]:
@@ -399,6 +406,8 @@ def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UU
     Before the release is written down no deadline runs, and any time is in time. `tell` holds the offices for which
     the participant signed that they hear `completed`: now, or earlier.
     """
+    if state.accepted_at is None:  # LEAD may still decline it
+        return []
     in_time = state.due_at is None or enrolled_at <= state.due_at
     at = max(enrolled_at, state.offered_at)
     events: list[Event] = []
@@ -428,7 +437,7 @@ def _check_until(state: Referral, until: date, protocol: Protocol) -> None:
         raise Refused("until", "it is not later than the deadline that runs.", "Give a later day.")
 
 
-def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol) -> list[Event]:
+def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol, now: datetime) -> list[Event]:
     return [
         DeadlineSet(
             participant_id=state.participant,
@@ -439,7 +448,7 @@ def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol) -
             protocol_version=protocol.version,
         ),
         *(
-            _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, at, due_on)
+            _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, now, due_on)
             for matter, held in state.charges.items()
             if not held.told  # an office that may not hear of the latch hears what it would of anyone
         ),

@@ -112,6 +112,14 @@ class StaffRegistered(Event):
     subject: Annotated[ShortText, Label.REGISTRY]
 
 
+class ParticipantAccess(Event):
+    """A participant may sign in. The stream's id is made of the sign-in; nothing here names the person."""
+
+    topic: ClassVar[str] = "access.given"
+    label: ClassVar[Label] = Label.REGISTRY
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "staff_id")
+
+
 class StaffEnded(Event):
     """A person's authority ended; it ends at once."""
 

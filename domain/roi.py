@@ -146,6 +146,10 @@ class Consent:
     completion: frozenset[UUID] = frozenset()
     revoked_at: Mapping[UUID, datetime] = field(default_factory=dict)
 
+    def hear_completed(self, at: datetime) -> frozenset[UUID]:
+        """Return the offices that the participant signed for to hear `completed`, and whose ROI lives."""
+        return frozenset(party for party in self.completion if self.live(party, at))
+
     def live(self, party: UUID, at: datetime) -> Grant | None:
         """Return what a party holds at a moment, or None where its standing ROI is not alive."""
         grant = self.grants.get(party)
@@ -203,15 +207,19 @@ def change(grant: Grant, recorded: Recorded[Event]) -> Grant:
             return grant
 
 
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((end for end in (one, other) if end is not None), default=None)
+
+
 def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
     event = recorded.event
     if isinstance(event, RoiSigned):
         return replace(
             state,
             roi=event.roi,
-            signed_at=event.occurred_at,
+            signed_at=max(event.occurred_at, state.signed_at or event.occurred_at),
             first_signed_at=state.first_signed_at or event.occurred_at,
-            expires_at=event.expires_at,
+            expires_at=_later(state.expires_at, event.expires_at) if event.amends else event.expires_at,
         )
     party = event.party_id
     if party is None or not isinstance(event, _CHANGES):
@@ -269,14 +277,28 @@ def amend(state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Prot
     """Change what the standing ROI gives some parties; the others keep what they have."""
     if state.roi != signed.roi or state.expires_at is None or at >= state.expires_at:
         raise Refused("roi", "this ROI does not stand.", "Read the participant's consent, or sign a new ROI.")
+    if state.signed_at is not None and signed.occurred_at < state.signed_at:
+        raise Refused("signed_at", "a later paper is recorded already.", "Keep the later one, or have it signed anew.")
     return [signed, *_given(state, signed, offers, protocol, at)]
+
+
+def consent_item(state: Consent, event: ItemConsented, at: datetime) -> list[Event]:
+    """Consent to one sentence for one party; what was said since counts."""
+    if event.expires_at is None or event.expires_at <= at:
+        raise Refused("expires_on", "it is not in the future.", "Give a later day.")
+    if event.party_id is not None:
+        _not_taken_back(state, event.party_id, event.occurred_at, "party")
+    return [event]
 
 
 def revoke(
     state: Consent, parties: list[UUID] | None, at: datetime, *, word_of: WordOf, medium: Medium, counsel: str | None
 ) -> list[Event]:
-    """Revoke for these parties, or for all; a party that holds nothing needs no event (T:891-893)."""
-    named = list(state.grants) if parties is None else parties
+    """Revoke for these parties, or for all that hold something (T:891-893).
+
+    A party that is named and holds nothing yet is written down too: paper signed before may still come in.
+    """
+    named = [p for p, g in state.grants.items() if g.labels is not None or g.items] if parties is None else parties
     return [
         RoiRevoked(
             participant_id=state.participant,
@@ -287,7 +309,6 @@ def revoke(
             counsel=counsel,
         )
         for party in dict.fromkeys(named)
-        if party in state.grants and (state.grants[party].labels is not None or state.grants[party].items)
     ]
 
 
@@ -326,13 +347,7 @@ def _grant(
             f"no ROI can grant {never[0]} to this kind of party.",
             "Leave it out; some labels can be shared one sentence at a time, when the participant signs for it.",
         )
-    revoked_at = state.revoked_at.get(offer.party)
-    if revoked_at is not None and signed.occurred_at < revoked_at:
-        raise Refused(
-            f"grants[{n}].party",
-            "the participant revoked for this party after signing this.",
-            "Leave it out, or have it signed again.",
-        )
+    _not_taken_back(state, offer.party, signed.occurred_at, f"grants[{n}].party")
     labels = offer.labels | {Label.CONSENT_SCOPE}
     before = state.live(offer.party, at)
     narrower = before is not None and not _covers(labels, offer, signed, before)
@@ -348,6 +363,16 @@ def _grant(
         covers_from=offer.covers_from,
         notify_completion=offer.notify_completion,
     )
+
+
+def _not_taken_back(state: Consent, party: UUID, signed_at: datetime, name: str) -> None:
+    revoked_at = state.revoked_at.get(party)
+    if revoked_at is not None and signed_at < revoked_at:
+        raise Refused(
+            name,
+            "the participant revoked for this party after signing this.",
+            "Leave it out, or have it signed again.",
+        )
 
 
 def _covers(labels: frozenset[Label], offer: Offer, signed: RoiSigned, before: Grant) -> bool:

@@ -123,7 +123,7 @@ def _participant(history: History, lens: Lens) -> Participant:
         return next((value for value in reversed(values) if value is not None), None)
 
     carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
-    signed = list(history.of(RoiSigned))
+    signed = [r for r in history.of(RoiSigned) if not r.event.amends]  # an amendment has an end of its own
     return Participant(
         subject_id=history.subject,
         as_of=history.position,

@@ -10,7 +10,6 @@ from typing import Annotated, Any, TypeVar
 from domain.contact import ContactMade
 from domain.event import Event, Recorded
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
-from domain.legal_case import CaseFiled
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
 from domain.referral import ChargeHeld, ChargeLatched
 from domain.roi import RoiGranted, RoiNarrowed, grants
@@ -26,7 +25,6 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     ContactMade: frozenset({"reached"}),
     ChargeHeld: frozenset({"charge", "incident_number"}),
     ChargeLatched: frozenset({"charge", "incident_number"}),
-    CaseFiled: frozenset({"docket", "charges", "incident_number", "offense_on", "filed_on"}),
 }
 
 

@@ -17,7 +17,7 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
-from domain.registry import READS_AS, Role, StaffRegistered, staff_stream
+from domain.registry import READS_AS, ParticipantAccess, Role, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.directory import Party
 from services.ports import Caller
@@ -74,7 +74,10 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
     return Outcome(
         [
             append(who, state.version, *events, *enrolled),
-            *latches(caller.party, history, _enrolled_at(state, enrolled), consent.completion, site.log.now()),
+            append(roi.consent_stream(who), consent.version),
+            *latches(
+                caller.party, history, _enrolled_at(state, enrolled), consent.hear_completed(site.now()), site.now()
+            ),
         ],
         {"participant": participant_id},
     )
@@ -103,7 +106,7 @@ def assign(site: Site, caller: Caller, command: AssignParticipant, *, participan
         participant_id=who,
         party_id=caller.party,
         staff_id=staff.id,
-        occurred_at=site.log.now(),
+        occurred_at=site.now(),
         case_manager=staff.name,
         phone=protocol.team_number,
     )
@@ -175,15 +178,15 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
     consent = roi.consent(who, _consent(history, who))
     number = uuid4()
     signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
-    events = roi.sign(consent, signed, offers, protocol, site.log.now())
+    events = roi.sign(consent, signed, offers, protocol, site.now())
     state = participant(who, [r for r in history if r.stream == who])
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
             append(roi.consent_stream(who), consent.version, *events),
-            *([append(who, state.version, *enrolled)] if enrolled else []),
-            *latches(caller.party, history, _enrolled_at(state, enrolled), tell, site.log.now()),
+            append(who, state.version, *enrolled),
+            *latches(caller.party, history, _enrolled_at(state, enrolled), tell, site.now()),
         ],
         {"participant": participant_id, "roi": site.ids.seal(caller.party, number)},
     )
@@ -196,13 +199,14 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, number, command, amends=True)
-    events = roi.amend(consent, signed, offers, protocol, site.log.now())
+    events = roi.amend(consent, signed, offers, protocol, site.now())
     state = participant(who, [r for r in history if r.stream == who])
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
             append(roi.consent_stream(who), consent.version, *events),
-            *latches(caller.party, history, state.enrolled_at, tell, site.log.now()),
+            append(who, state.version),
+            *latches(caller.party, history, state.enrolled_at, tell, site.now()),
         ],
         {"participant": participant_id, "roi": roi_id},
     )
@@ -233,7 +237,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
     events = roi.revoke(
         consent,
         parties,
-        site.log.now(),
+        site.now(),
         word_of=command.word_of,
         medium=command.medium,
         counsel=command.counsel,
@@ -302,7 +306,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
     return Outcome(
         [
             append(item, 0, *share_item(told, reader, protocol)),
-            append(roi.consent_stream(who), consent.version, consented),
+            append(roi.consent_stream(who), consent.version, *roi.consent_item(consent, consented, site.now())),
         ],
         {"participant": participant_id, "share": site.ids.seal(caller.party, item)},
     )
@@ -323,7 +327,7 @@ def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, particip
     party = next((p for p, g in consent.grants.items() if any(i == number for i, _ in g.items)), None)
     if party is None:
         raise Unknown
-    event = roi.ItemWithdrawn(participant_id=who, party_id=party, occurred_at=site.log.now(), item_id=number)
+    event = roi.ItemWithdrawn(participant_id=who, party_id=party, occurred_at=site.now(), item_id=number)
     return Outcome(
         [append(roi.consent_stream(who), consent.version, event)], {"participant": participant_id, "share": item}
     )
@@ -378,7 +382,7 @@ def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id
     event = ShareMade(
         participant_id=who,
         party_id=party.id,
-        occurred_at=site.log.now(),
+        occurred_at=site.now(),
         text=command.text,
         labels=command.labels,
     )
@@ -404,27 +408,24 @@ def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_
     stream = staff_stream(command.subject)
     if site.log.load(stream):
         raise Refused("subject", "it is registered already.", "Use another one.")
-    event = StaffRegistered(
-        participant_id=who,
-        party_id=who,
-        staff_id=stream,
-        occurred_at=site.log.now(),
-        name="participant",
-        role=Role.PARTICIPANT,
-        subject=command.subject,
-    )
+    event = ParticipantAccess(participant_id=who, party_id=who, staff_id=stream, occurred_at=site.now())
     return Outcome([append(stream, 0, event)], {"participant": participant_id})
 
 
 def expire_due(site: Site, envelope: Envelope) -> int:
     """Write down the standing ROIs that came to their end; the gate had closed by itself. Returns how many."""
-    written = 0
+    written, failed = 0, None
     for who in site.log.due_expiries():
-        consent = roi.consent(who, site.log.load(roi.consent_stream(who)))
-        events = roi.expire(consent, site.log.now())
-        if events:
-            site.log.record([append(roi.consent_stream(who), consent.version, *events)], envelope)
-            written += len(events)
+        try:
+            consent = roi.consent(who, site.log.load(roi.consent_stream(who)))
+            events = roi.expire(consent, site.log.now())
+            if events:
+                site.log.record([append(roi.consent_stream(who), consent.version, *events)], envelope)
+                written += len(events)
+        except Exception as error:  # noqa: BLE001 - one participant's trouble keeps nobody else's consent from ending
+            failed = error
+    if failed is not None:
+        raise failed
     return written
 
 

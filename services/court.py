@@ -48,7 +48,7 @@ def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
     case = uuid5(caller.party, command.docket)
     if site.log.load(case):
         raise Refused("docket", "your office has filed it already.", "Read your docket.")
-    now = site.log.now()
+    now = site.now()
     day(site, "defendant.birth_date", command.defendant.birth_date)
     for name in ("offense_on", "arrested_on", "filed_on"):
         if (value := getattr(command, name)) is not None:

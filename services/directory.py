@@ -9,10 +9,21 @@ from uuid import UUID
 
 from domain.protocol import NoProtocol, Protocol, ProtocolAdopted, in_force
 from domain.refusal import Refused, Unknown
-from domain.registry import READS_AS, PartyKind, PartyRegistered, Role, StaffEnded, StaffRegistered, staff_stream
+from domain.registry import (
+    READS_AS,
+    ParticipantAccess,
+    PartyKind,
+    PartyRegistered,
+    Role,
+    StaffEnded,
+    StaffRegistered,
+    staff_stream,
+)
 from services.ports import Log
 
-TOPICS = (PartyRegistered.topic, StaffRegistered.topic, StaffEnded.topic, ProtocolAdopted.topic)
+TOPICS = tuple(
+    kind.topic for kind in (PartyRegistered, StaffRegistered, ParticipantAccess, StaffEnded, ProtocolAdopted)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class Directory:
                         self.parties[party] = Party(party, event.code, event.name, event.kind)
                     case StaffRegistered(party_id=UUID() as party, staff_id=UUID() as staff) as event:
                         self.staff[staff] = Staff(staff, party, event.name, event.role, event.subject)
+                    case ParticipantAccess(party_id=UUID() as party, staff_id=UUID() as staff):
+                        self.staff[staff] = Staff(staff, party, "participant", Role.PARTICIPANT, "")
                     case StaffEnded(staff_id=UUID() as staff) if staff in self.staff:
                         known = self.staff[staff]
                         self.staff[staff] = Staff(staff, known.party, known.name, known.role, known.subject, ended=True)
@@ -91,7 +104,7 @@ class Directory:
 
     def by_code(self, code: str, name: str) -> Party:
         """Return the party of this code; raises `Refused` naming the input `name`."""
-        for party in self.parties.values():
+        for party in list(self.parties.values()):
             if party.code == code:
                 return party
         known = ", ".join(sorted(p.code for p in self.parties.values() if p.kind in READS_AS))

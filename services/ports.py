@@ -64,7 +64,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Events to append to a stream whose last version is `expected` (0: the stream is new)."""
+    """Events to append to a stream whose last version is `expected` (0: the stream is new).
+
+    Without events: the stream was read for the decision, and must still stand there.
+    """
 
     stream: UUID
     expected: int

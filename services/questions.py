@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from domain.event import ShortText
@@ -13,7 +13,7 @@ from domain.labels import TABLE, Label, Reader
 from domain.participant import ParticipantIdentified
 from domain.referral import DepartmentNotified, ProsecutorNotified
 from domain.refusal import Forbidden, Refused, Unknown
-from domain.roi import RoiGranted, RoiNarrowed
+from domain.roi import ItemConsented, RoiGranted, RoiNarrowed
 from projections import case_manager, liaison_prosecutor, police, recipient
 from projections.lens import plain
 from projections.partner import GrantedEntry, GrantedParticipant
@@ -24,6 +24,8 @@ from services.site import Command, Site, example
 from services.tokens import BadToken
 
 R = TypeVar("R", bound=Row)
+
+ONE_SENTENCE = "one sentence, which the participant signed for"
 
 _HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown"})
 # The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
@@ -51,11 +53,6 @@ class Lookup(Command):
     surname: ShortText | None = None
     birth_date: date | None = None
     incident_number: ShortText | None = None
-
-
-def null_view(site: Site) -> dict[str, Any]:
-    """Return the one constant answer about anyone of whom LEAD has nothing to show here."""
-    return {"shared": [], "statement": nothing(site)}
 
 
 def nothing(site: Site) -> str:
@@ -101,6 +98,8 @@ def partner_participant(site: Site, caller: Caller, reader: Reader, text: str) -
         shown = _shared(session, reader, [participant] if participant is not None else [])
         rendered = _partner(site, caller, shown)
         rendered.body["own"] = _own(site, caller, session, reader, participant)
+        if reader is Reader.PROSECUTOR:
+            rendered.body["notice"] = PART2_NOTICE  # goes with a `completed`; the same whatever there is to show
         return rendered
 
     return answer(site, caller, f"{reader}.participant", Purpose.AS_THE_ROI_STATES, render)
@@ -148,9 +147,15 @@ def _partner(site: Site, caller: Caller, found: Shared) -> Rendered:
         body: dict[str, Any] = {"participant": site.ids.seal(caller.party, head.subject_id)}
         if isinstance(head, GrantedParticipant):
             body |= _show(site, caller, head)
+        else:  # 42 CFR 2.32 asks for the scope of the consent; that of an item is its sentence
+            body |= {"scope": sorted({label for e in entries for label in _labels(e)}), "purpose": ONE_SENTENCE}
         body["told"] = [_show(site, caller, entry) for entry in entries]
         shared.append(body)
     return Rendered(_statement(site, unique) | {"shared": shared}, unique, torn=found.torn)
+
+
+def _labels(row: Row) -> list[str]:
+    return row.shown.split() if isinstance(row, GrantedEntry) else []
 
 
 def _statement(site: Site, rows: Sequence[Row]) -> dict[str, Any]:
@@ -329,12 +334,14 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         raise Unknown
     history = site.log.history(participant)
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
-    purposes: dict[str, str] = {}
+    purposes: list[_Stated] = []
     notices: list[tuple[datetime, dict[str, Any]]] = []
     for recorded in history:
         match recorded.event:
             case RoiGranted() | RoiNarrowed() as given:
-                purposes[f"{given.roi} {given.party_id}"] = given.purpose
+                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
+            case ItemConsented() as item:
+                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
                 line = {"what": "notice", "to": _party(site, sent.party_id), "labels": [sent.label], "code": sent.code}
                 notices.append((recorded.recorded_at, line))
@@ -351,8 +358,18 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 
 
-def _accounted(site: Site, row: Accounted, purposes: dict[str, str]) -> dict[str, Any]:
-    stated = [purposes[key] for grant in row.grants.split() if (key := f"{grant} {row.party}") in purposes]
+class _Stated(NamedTuple):
+    """What a consent said it was for, from when on."""
+
+    since: datetime
+    grant: str
+    party: UUID | None
+    purpose: str
+
+
+def _accounted(site: Site, row: Accounted, purposes: list[_Stated]) -> dict[str, Any]:
+    in_force = {s.grant: s.purpose for s in purposes if s.party == row.party and s.since <= row.disclosed_at}
+    stated = [in_force[grant] for grant in row.grants.split() if grant in in_force]
     labels = row.labels.split()
     part2 = row.kind == "disclosure" and any(TABLE[Label(label)].part2 for label in labels)
     person = site.directory.staff.get(row.staff)

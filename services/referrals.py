@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
@@ -198,7 +199,7 @@ def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referr
     state = _referral(site, caller, referral)
     requested_at = happened(site, "requested_at", command.requested_at)
     met_at = happened(site, "met_at", command.met_at)
-    events = ref.meet(state, caller.party, requested_at, met_at, _rules(site, state))
+    events = ref.meet(state, caller.party, requested_at, met_at, _rules(site, state), site.now())
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -217,11 +218,7 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
     state = _referral(site, caller, referral)
     accepted_at = happened(site, "accepted_at", command.accepted_at)
     events = ref.accept(state, caller.party, accepted_at, command.found_at)
-    enrolled_at = participant(state.participant, site.log.load(state.participant)).enrolled_at
-    if enrolled_at is not None:
-        consent = roi.consent(state.participant, site.log.load(roi.consent_stream(state.participant)))
-        events += ref.latch(state, caller.party, enrolled_at, consent.completion, site.log.now())
-    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+    return _with_latch(site, state, events, {"referral": referral})
 
 
 class RecordRelease(Command):
@@ -238,7 +235,9 @@ def record_release(site: Site, caller: Caller, command: RecordRelease, *, referr
     """Record the release."""
     state = _own_referral(site, caller, referral)
     released_at = happened(site, "released_at", command.released_at)
-    events = ref.release(state, released_at, _rules(site, state), codefendants=command.in_presence_of_codefendants)
+    events = ref.release(
+        state, released_at, _rules(site, state), site.now(), codefendants=command.in_presence_of_codefendants
+    )
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -263,7 +262,7 @@ def request_extension(site: Site, caller: Caller, command: RequestExtension, *, 
         until=last_day(site, "until", command.until),
         reason=command.reason,
     )
-    events = ref.request_extension(state, event, _rules(site, state))
+    events = ref.request_extension(state, event, _rules(site, state), site.now())
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -282,8 +281,8 @@ def agree_extension(site: Site, caller: Caller, command: AgreeExtension, *, refe
     state = _own_referral(site, caller, referral)
     agreed_at = happened(site, "agreed_at", command.agreed_at)
     until = last_day(site, "until", command.until)
-    events = ref.agree_extension(state, until, agreed_at, _rules(site, state))
-    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+    events = ref.agree_extension(state, until, agreed_at, _rules(site, state), site.now())
+    return _with_latch(site, state, events, {"referral": referral})
 
 
 def _referral(site: Site, caller: Caller, text: str) -> ref.Referral:
@@ -298,6 +297,32 @@ def _own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
     if state.department != caller.party:
         raise Unknown
     return state
+
+
+def _with_latch(site: Site, state: ref.Referral, events: list[Event], answer: dict[str, str]) -> Outcome:
+    """Return the events, and with them the latch of someone who is enrolled already, in time (T:1183, T:1327)."""
+    who = participant(state.participant, site.log.load(state.participant))
+    consent = roi.consent(state.participant, site.log.load(roi.consent_stream(state.participant)))
+    after = state
+    for event in events:
+        match event:
+            case ref.ReferralAccepted():
+                after = replace(after, accepted_at=event.occurred_at, accepted_by=event.party_id)
+            case ref.DeadlineSet():
+                after = replace(after, due_at=event.due_at)
+            case _:
+                pass
+    if who.enrolled_at is not None and after.accepted_by is not None:
+        tell = consent.hear_completed(site.now())
+        events = [*events, *ref.latch(after, after.accepted_by, who.enrolled_at, tell, site.now())]
+    return Outcome(
+        [
+            append(state.id, state.version, *events),
+            append(state.participant, who.version),
+            append(roi.consent_stream(state.participant), consent.version),
+        ],
+        answer,
+    )
 
 
 def _rules(site: Site, state: ref.Referral) -> Protocol:
@@ -319,9 +344,6 @@ def latches(
     appends: list[Append] = []
     for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
         state = ref.referral([r for r in history if r.stream == stream])
-        if state is None or enrolled_at is None:
-            continue
-        events = ref.latch(state, care, enrolled_at, tell, now)
-        if events:
-            appends.append(append(stream, state.version, *events))
+        if state is not None and enrolled_at is not None:
+            appends.append(append(stream, state.version, *ref.latch(state, care, enrolled_at, tell, now)))
     return appends

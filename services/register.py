@@ -97,7 +97,7 @@ def register_party(site: Site, caller: Caller, command: RegisterParty) -> Outcom
     if site.log.load(party):
         raise Refused("code", "it is registered already.", "Choose another code.")
     event = PartyRegistered(
-        party_id=party, occurred_at=site.log.now(), code=command.code, name=command.name, kind=command.kind
+        party_id=party, occurred_at=site.now(), code=command.code, name=command.name, kind=command.kind
     )
     return Outcome([append(party, 0, event)], {"party": command.code})
 
@@ -119,7 +119,7 @@ def register_staff(site: Site, caller: Caller, command: RegisterStaff) -> Outcom
     event = StaffRegistered(
         party_id=party.id,
         staff_id=stream,
-        occurred_at=site.log.now(),
+        occurred_at=site.now(),
         name=command.name,
         role=command.role,
         subject=command.subject,
@@ -135,7 +135,7 @@ def end_staff(site: Site, caller: Caller, command: EndStaff) -> Outcome:
     if not history or isinstance(history[-1].event, StaffEnded):
         raise Unknown
     last: Event = history[-1].event
-    event = StaffEnded(party_id=last.party_id, staff_id=stream, occurred_at=site.log.now())
+    event = StaffEnded(party_id=last.party_id, staff_id=stream, occurred_at=site.now())
     return Outcome([append(stream, history[-1].version, event)], {"subject": command.subject})
 
 
@@ -146,7 +146,7 @@ def adopt_protocol(site: Site, caller: Caller, command: AdoptProtocol) -> Outcom
     adopted = [r.event.protocol for r in history if isinstance(r.event, ProtocolAdopted)]
     if any(p.version == command.protocol.version for p in adopted):
         raise Refused("protocol.version", "this version is adopted already, and frozen.", "Adopt a new version.")
-    event = ProtocolAdopted(occurred_at=site.log.now(), protocol=command.protocol)
+    event = ProtocolAdopted(occurred_at=site.now(), protocol=command.protocol)
     return Outcome(
         [append(PROTOCOLS, history[-1].version if history else 0, event)], {"version": command.protocol.version}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -46,10 +46,15 @@ class Site:
     ids: PartyIds
     tokens: Tokens
     digests: bytes = field(repr=False)
+    moment: datetime | None = None
+
+    def now(self) -> datetime:
+        """Return the time; while a command is carried out, that at which it came."""
+        return self.moment or self.log.now()
 
     def protocol(self) -> SiteProtocol:
         """Return the protocol in force now."""
-        return self.directory.protocol(self.log.now())
+        return self.directory.protocol(self.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +125,12 @@ def carry_out(
         raise AuthorityEnded  # before anything is answered, a stored answer included
     if key is not None and (before := _answered(site, caller, key, request)):
         return before
+    came = replace(site, moment=site.log.now())  # decided again, it is still what was said then
     for _ in range(ATTEMPTS):
         try:
             if unchanged is not None and not unchanged():
                 raise Stale  # noqa: TRY301 - a refusal like the handler's
-            outcome = registered.handler(site, caller, command, **(path or {}))
+            outcome = registered.handler(came, caller, command, **(path or {}))
             answer = None if key is None else Answer(key, request, outcome.answer)
             position = site.log.record(outcome.appends, caller.envelope(), answer)
         except Conflict:
@@ -153,7 +159,7 @@ def _answered(site: Site, caller: Caller, key: str, request: bytes) -> Done | No
 
 def happened(site: Site, name: str, moment: AwareDatetime | None) -> datetime:
     """Return when something happened: the time given, else now. Raises `Refused` for the future and before 1900."""
-    now = site.log.now()
+    now = site.now()
     if moment is None:
         return now
     if moment > now:
@@ -165,7 +171,7 @@ def happened(site: Site, name: str, moment: AwareDatetime | None) -> datetime:
 
 def day(site: Site, name: str, value: date) -> date:
     """Return a day of the past; raises `Refused` for the future and before 1900."""
-    today = site.log.now().astimezone(site.protocol().tz).date()
+    today = site.now().astimezone(site.protocol().tz).date()
     if not EARLIEST <= value <= today:
         raise Refused(name, f"it is not a day between {EARLIEST} and today.", "Give the date as it is.")
     return value
@@ -173,7 +179,7 @@ def day(site: Site, name: str, value: date) -> date:
 
 def last_day(site: Site, name: str, value: date) -> date:
     """Return the day on which something ends; raises `Refused` for one that nobody can mean."""
-    today = site.log.now().astimezone(site.protocol().tz).date()
+    today = site.now().astimezone(site.protocol().tz).date()
     if not EARLIEST <= value <= today + _CENTURY:
         raise Refused(name, f"it is not a day between {EARLIEST} and a hundred years from now.", "Give the last day.")
     return value
@@ -207,7 +213,7 @@ def known_to(site: Site, caller: Caller, text: str, name: str = "participant") -
     participant = reference(site, caller, name, text)
     history = site.log.history(participant, caller.party)  # no more work for a long history than for none
     grant = grants(history).get(caller.party)
-    if grant is not None and grant.live_roi(site.log.now()):
+    if grant is not None and grant.live_roi(site.now()):
         return participant
     for recorded in history:
         fact = recorded.event.fact("occurred_at")

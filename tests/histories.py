@@ -210,7 +210,7 @@ class Given:
 
     def met(self, requested_at: datetime | None = None) -> Self:
         """A case manager meets the person where the officer is."""
-        events = ref.meet(self.state, CARE, requested_at or self.now, self.now, self.protocol)
+        events = ref.meet(self.state, CARE, requested_at or self.now, self.now, self.protocol, self.now)
         return self.record(self.referral, *events).then()
 
     def accepted(self, found_at: str | None = "under the viaduct") -> Self:
@@ -219,7 +219,7 @@ class Given:
 
     def released(self, at: datetime | None = None) -> Self:
         """The officer releases the person."""
-        events = ref.release(self.state, at or self.now, self.protocol, codefendants=False)
+        events = ref.release(self.state, at or self.now, self.protocol, self.now, codefendants=False)
         return self.record(self.referral, *events, agency=self.state.department).then()
 
     def diverted(self) -> Self:
@@ -231,11 +231,11 @@ class Given:
         event = ref.ExtensionRequested(
             participant_id=self.who, party_id=CARE, occurred_at=self.now, until=until, reason=reason
         )
-        return self.record(self.referral, *ref.request_extension(self.state, event, self.protocol)).then()
+        return self.record(self.referral, *ref.request_extension(self.state, event, self.protocol, self.now)).then()
 
     def extension_agreed(self, until: date) -> Self:
         """The department agrees."""
-        events = ref.agree_extension(self.state, until, self.now, self.protocol)
+        events = ref.agree_extension(self.state, until, self.now, self.protocol, self.now)
         return self.record(self.referral, *events, agency=self.state.department).then()
 
     # Enrolment --------------------------------------------------------------------------------------------------------

@@ -384,11 +384,9 @@ def play(parts: Parts, owner_url: str, *, seed: int, participants: int) -> None:
 
 def personas(site: Site, issuer: DemoIssuer) -> list[dict[str, str]]:
     """Return who may sign in, each with a token."""
-    people = {person.subject: person for person in site.directory.staff.values()}
     listed = []
     for subject in (*PERSONAS, "ray"):
-        if subject in people:
-            person = people[subject]
+        if person := site.directory.by_subject(subject):
             party = site.directory.parties.get(person.party)
             listed.append(
                 {
@@ -406,8 +404,11 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
     with _folder(data_dir) as folder:
         settings = Settings(
             data_dir=folder,
+            secrets_dir=folder / "secrets",
             database_url=None,
             environment="demo",
+            origin="goldenthread.invalid/demo",  # never a real site's name, keys or collector, whatever the shell has
+            otlp_endpoint=None,
             host="127.0.0.1",
             port=port,
         )

@@ -86,7 +86,8 @@ class PostgresLog:
         with _available():
             try:
                 stored = [self._mapper.to_stored_event(event) for event in pending]
-                positions = self._recorder.insert_events(stored, actor=envelope.actor, answer=answer)
+                read = [(append.stream, append.expected) for append in appends]
+                positions = self._recorder.insert_events(stored, actor=envelope.actor, answer=answer, read=read)
             except IntegrityError:
                 raise Conflict("the stream has moved on since it was loaded") from None
         return positions[-1] if positions else self.position()

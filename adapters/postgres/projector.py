@@ -94,8 +94,8 @@ def _unobserved(_view: str, _events: int) -> AbstractContextManager[object]:
 class Projector:
     """The runner of one view, under the projector's login role.
 
-    `ceiling` gives the protocol's ceiling at a moment; when its version changes, every row is computed again. `observe`
-    is entered with the view's name and the number of events around each page.
+    `ceiling` gives the protocol's ceiling at a moment; when what it lowers changes, every row is computed again.
+    `observe` is entered with the view's name and the number of events around each page.
     """
 
     def __init__(
@@ -185,9 +185,9 @@ class Projector:
     def _sweep(self, connection: psycopg.Connection) -> int:
         state = self._state(connection)
         now = self._log.now()
-        version = self._ceiling(now).version
-        if state.ceiling != version:  # every row may have to change
-            self._write(connection, state, _State(0, version, state.swept_at), [])
+        ceiling = _mark(self._ceiling(now))
+        if state.ceiling != ceiling:  # every row may have to change
+            self._write(connection, state, _State(0, ceiling, state.swept_at), [])
             return 0
         due = _expired(connection, state.swept_at, now)
         if not due:
@@ -210,7 +210,7 @@ class Projector:
         if found is None:
             connection.execute(
                 "insert into log.view (name, position, ceiling) values (%s, 0, %s) on conflict do nothing",
-                [self._view.name, self._ceiling(self._log.now()).version],
+                [self._view.name, _mark(self._ceiling(self._log.now()))],
             )
             return self._state(connection)
         return _State(*found)
@@ -289,7 +289,7 @@ def rebuild(
                 connection.execute(steps.keys.encode())
                 connection.execute(steps.row_security.encode())
         for tally in tallies:
-            _swap_soon(connection, tally, _State(position, limits.version, now))
+            _swap_soon(connection, tally, _State(position, _mark(limits), now))
     seconds = time.monotonic() - begun
     return [Rebuilt(t.view.name, position, subjects, events, t.rows, len(t.failed), seconds) for t in tallies]
 
@@ -340,6 +340,11 @@ def parked(url: str, view: View | None = None) -> list[Parked]:
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(query, [view.name if view else None])
         return [Parked(*row) for row in found]
+
+
+def _mark(ceiling: Ceiling) -> str:
+    """Return what tells one ceiling from another; a protocol that lowers the same changes no row."""
+    return " ".join(sorted(f"{reader}:{label}" for reader, label in ceiling.lowered))
 
 
 def _computed(

@@ -34,11 +34,12 @@ _REFUSALS: Final[Mapping[str, Callable[[], Exception]]] = {
     "GT005": KeyDestroyed,
 }
 _BACK_OFF_SECONDS: Final = 3  # the pool's own, minutes, would still be waiting long after the server has come back
+_MOVED_ON: Final = "GT006"
 _RECORD: Final = """
     select log.record(
         %s::uuid[], %s::bigint[], %s::text[], %b::bytea[],
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-        %s::uuid[], %s::uuid, %s::text, %b::bytea, %s::jsonb
+        %s::uuid[], %s::uuid[], %s::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
     ) as position
 """
 
@@ -107,12 +108,16 @@ class GateRecorder(PostgresApplicationRecorder):
         *,
         actor: UUID | None = None,
         answer: Answer | None = None,
+        read: Sequence[tuple[UUID, int]] = (),
         **_: Any,
     ) -> Sequence[int]:
         """Append events, and the answer to the command they come from; all or nothing. Return their positions.
 
+        `read` holds the streams that the caller decided on and the versions at which it read them.
+
         Raises `AlreadyAnswered`, `AuthorityEnded` or `KeyDestroyed`; the library's `IntegrityError` for a version that
-        the stream has already; its `OperationalError` or `InterfaceError` where the outcome is unknown.
+        the stream has already, or a stream that was read and has moved on; its `OperationalError` or `InterfaceError`
+        where the outcome is unknown.
         """
         columns = (
             [event.originator_id for event in stored_events],
@@ -125,12 +130,13 @@ class GateRecorder(PostgresApplicationRecorder):
             ),
             list({key for event in stored_events for key in getattr(event, "sealed_under", ())}),
         )
+        stood = [stream for stream, _ in read], [version for _, version in read]
         answered = (
             (answer.key, answer.request, Jsonb(answer.body, dumps=orjson.dumps)) if answer else (None, None, None)
         )
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             try:
-                cursor.execute(_RECORD, (*columns, actor, *answered), prepare=True)
+                cursor.execute(_RECORD, (*columns, *stood, actor, *answered), prepare=True)
                 return [row["position"] for row in cursor.fetchall()]
             except psycopg.Error as error:
                 refusal = _refusal(error)
@@ -138,6 +144,8 @@ class GateRecorder(PostgresApplicationRecorder):
 
 
 def _refusal(error: psycopg.Error) -> Exception:
+    if error.sqlstate == _MOVED_ON:
+        return IntegrityError("a stream has moved on since it was read")
     if refused := _REFUSALS.get(error.sqlstate or ""):
         return refused()
     constraint = error.diag.constraint_name

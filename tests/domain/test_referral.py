@@ -344,3 +344,15 @@ def test_a_charge_that_was_vacated_and_erased_takes_no_other_with_it() -> None:
 def test_the_notices_stand_on_a_cell_of_the_table() -> None:
     assert Basis.NOTICE in TABLE[DepartmentNotified.label].cells[Reader.POLICE]
     assert Basis.NOTICE in TABLE[ProsecutorNotified.label].cells[Reader.PROSECUTOR]
+
+
+def test_a_referral_that_lead_has_not_accepted_does_not_latch() -> None:
+    story = Given().referred()
+    assert latch(story.state, CARE, local(3, 1), frozenset({DA}), local(3, 1)) == []
+    story.met().accepted()
+    assert latch(story.state, CARE, local(3, 1), frozenset(), local(3, 1))
+
+
+def test_a_notice_bears_the_time_of_sending() -> None:
+    story = Given().referred().met().accepted().at(local(2, 20)).released(at=local(2, 14, 2, 50))
+    assert story.of(ProsecutorNotified)[-1].occurred_at == local(2, 20)

@@ -9,8 +9,18 @@ import pytest
 from domain.labels import Label
 from domain.protocol import LoweredCeiling
 from domain.refusal import Refused
-from domain.roi import RoiExpired, RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned, grants
-from tests.histories import CITY_ATTORNEY, DA, HOUSING, P7, PD, READS_AS, Given, local
+from domain.roi import (
+    ItemConsented,
+    RoiExpired,
+    RoiGranted,
+    RoiNarrowed,
+    RoiRevoked,
+    RoiSigned,
+    amend,
+    consent_item,
+    grants,
+)
+from tests.histories import CITY_ATTORNEY, DA, HOUSING, P7, PD, READS_AS, Given, local, named
 
 COORDINATION = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.IIP_PROGRESS})
 SCOPE = {Label.CONSENT_SCOPE}
@@ -161,11 +171,60 @@ def test_revoking_for_all_reaches_all_by_word_of_mouth() -> None:
     assert all(grant.labels is None and not grant.items for grant in story.consent.grants.values())
 
 
-def test_revoking_what_nobody_holds_writes_nothing() -> None:
-    story = signed().revoked(PD)
-    before = len(story.recorded)
-    story.revoked(PD).revoked(CITY_ATTORNEY)
-    assert len(story.recorded) == before
+def test_revoking_for_all_names_those_that_hold_something() -> None:
+    story = signed().revoked(PD).revoked()
+    assert [e.party_id for e in story.of(RoiRevoked)] == [PD, DA, HOUSING]
+
+
+def test_a_call_before_the_paper_comes_in_counts() -> None:
+    story = Given(now=local(3, 15)).identified().at(local(3, 16)).revoked(DA).at(local(3, 17))
+    with pytest.raises(Refused, match="revoked for this party after signing this"):
+        story.signed({PD: COORDINATION, DA: COORDINATION}, at=local(3, 15))
+
+
+def test_a_sentence_signed_before_a_revocation_and_entered_after_it_is_not_shared() -> None:
+    story = signed().at(local(3, 20)).revoked(PD)
+    event = ItemConsented(
+        participant_id=story.who,
+        party_id=PD,
+        expires_at=local(4, 1),
+        occurred_at=local(3, 19),
+        item_id=named("item"),
+        reader=READS_AS[PD],
+        labels=frozenset({Label.NEED_HOUSING}),
+        counsel_offered=True,
+    )
+    with pytest.raises(Refused, match="revoked for this party after signing this") as refused:
+        consent_item(story.consent, event, local(3, 21))
+    assert refused.value.field == "party"
+    later = event.model_copy(update={"occurred_at": local(3, 21)})
+    assert consent_item(story.consent, later, local(3, 21)) == [later]
+    with pytest.raises(Refused, match="not in the future"):
+        consent_item(story.consent, later, local(4, 2))
+
+
+def test_paper_of_an_amendment_that_comes_in_late_does_not_undo_a_later_word() -> None:
+    story = signed()
+    state = story.consent
+    assert state.roi is not None
+    paper = RoiSigned(
+        participant_id=story.who,
+        expires_at=local(6, 1),
+        occurred_at=local(3, 14),
+        roi=state.roi,
+        form_version="3",
+        explained_by="Dana",
+        language="English",
+        amends=True,
+    )
+    with pytest.raises(Refused, match="a later paper is recorded already"):
+        amend(state, paper, [], P7, story.now)
+
+
+def test_an_office_hears_completed_only_while_its_roi_lives() -> None:
+    story = Given(now=local(3, 15)).identified().signed({DA: COORDINATION}, completion={DA})
+    assert story.consent.hear_completed(story.now) == {DA}
+    assert story.consent.hear_completed(local(2, 2, year=2027)) == frozenset()
 
 
 def test_paper_signed_before_a_revocation_but_entered_after_it_gives_nothing_back() -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.event import Event, Recorded
-from domain.labels import Label, Reader
+from domain.labels import Grant, Label, Reader
 from domain.refusal import Refused
 from domain.roi import grants
 from projections.partner import GrantedEntry, GrantedParticipant
@@ -137,10 +137,11 @@ class Consent(RuleBasedStateMachine):
             assert not stands
             return
         assert stands or not amends
-        self.signed_at, self.ends_at = now, self._end(until)
+        end = self._end(until)
+        self.signed_at, self.ends_at = now, max(self.ends_at, end) if amends else end
         for party, held in self.model.items():
             if party in given:
-                held.labels, held.covers_from, held.until = given[party], covers_from, self.ends_at
+                held.labels, held.covers_from, held.until = given[party], covers_from, end
             elif not amends and held.labels is not None:
                 held.loses_all()
                 self.revoked[party] = now
@@ -155,7 +156,7 @@ class Consent(RuleBasedStateMachine):
     @rule(parties=st.lists(st.sampled_from(PARTIES), max_size=2))
     def revoke(self, parties: list[UUID]) -> None:
         for party in parties or PARTIES:
-            if self.model[party].labels is not None or self.model[party].items:
+            if parties or self.model[party].labels is not None or self.model[party].items:
                 self.revoked[party] = self.story.now
             self.model[party].loses_all()
         self.story.revoked(*parties)
@@ -242,7 +243,8 @@ class Consent(RuleBasedStateMachine):
             epoch, roi_until, _ = self.gate.consent[party]
             assert epoch == grant.epoch
             assert roi_until == (grant.until if grant.labels is not None else NEVER)
-            assert grant.reader is READS_AS[party]
+            revoked_before_it_had_anything = grant == Grant(epoch=grant.epoch)
+            assert grant.reader is READS_AS[party] or revoked_before_it_had_anything
             could_show = grant.live_roi(now) or any(until > now for _, until in grant.items)
             if now >= self.withdrawn.get(party, NEVER):
                 assert self.gate.alive(party, now) == could_show

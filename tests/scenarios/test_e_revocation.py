@@ -9,6 +9,7 @@ import pytest
 
 from domain.participant import ParticipantIdentified
 from domain.roi import RoiExpired
+from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.site import Person, SiteUnderTest, local
@@ -86,7 +87,8 @@ def test_revocation(lead: SiteUnderTest) -> None:
     for _ in range(2):  # at once, and again when the rows are purged
         of_ray = ray.kim.see(f"/v1/police/participants/{ray.participant}")
         assert of_ray == NULL | {"own": rows}
-        assert ray.chen.see(f"/v1/prosecutor/participants/{office_id}") | {"own": []} == NULL | {"own": []}
+        of_ray = ray.chen.see(f"/v1/prosecutor/participants/{office_id}")
+        assert of_ray | {"own": []} == NULL | {"own": [], "notice": PART2_NOTICE}  # said of anyone, to any office
         assert own(ray.kim, "/v1/police/referrals") == referrals
         assert own(ray.ortiz, "/v1/police/referrals") == referrals
         assert own(ray.chen, "/v1/prosecutor/decisions") == decisions

@@ -66,7 +66,7 @@ def at_once(lead: SiteUnderTest, subject: str, send: Callable[[Person, int], Any
         ("kim", "OfferDiversion", "referral.offered"),
         ("dana", "RecordContact", "contact.made"),
         ("chen", "FileCase", "case.filed"),  # the second of its docket is refused, under a key of its own
-        ("dana", "GiveAccess", "staff.registered"),
+        ("dana", "GiveAccess", "access.given"),
         ("pat", "RegisterParty", "party.registered"),
     ],
 )

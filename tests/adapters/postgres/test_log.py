@@ -496,3 +496,18 @@ def test_no_server(site_db: Database) -> None:
     nowhere = {**conninfo_to_dict(site_db.login("recorder")), "host": "/nowhere"}
     with pytest.raises(Unavailable):
         PostgresLog(" ".join(f"{k}={v}" for k, v in nowhere.items()), site_db.secrets)
+
+
+def test_a_decision_on_a_stream_that_has_moved_on_is_refused_whole(site_db: Database) -> None:
+    log = PostgresLog(site_db.login("recorder"), site_db.secrets)
+    read, other = uuid4(), uuid4()
+    log.record([Append(read, 0, [contact()])], SYSTEM)
+    before = log.position()
+    for seen in (0, 2):
+        with pytest.raises(Conflict):
+            log.record([Append(other, 0, [contact()]), Append(read, seen, [])], SYSTEM)
+    with pytest.raises(Conflict):
+        log.record([Append(other, 3, [contact()])], SYSTEM)  # a version that would leave a gap
+    assert log.position() == before
+    log.record([Append(other, 0, [contact()]), Append(read, 1, [])], SYSTEM)
+    log.close()

@@ -1,10 +1,10 @@
 -- Append events: the only way in. One call, one transaction: fence (for a narrowing event), log lock, the caller's
--- authority, the keys that seal, the answer that makes a repeated command harmless, the events, their effect on the
--- gate, an empty NOTIFY.
+-- authority, the keys that seal, the answer that makes a repeated command harmless, the streams that the decision was
+-- taken on (`read` still stand at `read_at`), the events, their effect on the gate, an empty NOTIFY.
 create or replace function log.record(
     streams uuid[], versions bigint[], topics text[], states bytea[],
     participants uuid[], matters uuid[], parties uuid[], staff uuid[], expiries timestamptz[],
-    sealed_under uuid[], actor uuid, answer_key text, answer_request bytea, answer_body jsonb
+    sealed_under uuid[], read uuid[], read_at bigint[], actor uuid, answer_key text, answer_request bytea, answer_body jsonb
 ) returns setof bigint
 language plpgsql security definer set search_path = log, pg_temp
 as $$
@@ -30,6 +30,13 @@ begin
             raise exception 'the command was answered already' using errcode = 'GT001';
         end if;
     end if;
+    if exists (
+        select from unnest(read, read_at) as r(stream, version)
+        where r.version
+              <> coalesce((select max(e.originator_version) from event e where e.originator_id = r.stream), 0)
+    ) then
+        raise exception 'a stream has moved on' using errcode = 'GT006';
+    end if;
     with added as (
         insert into log.event (
             originator_id, originator_version, topic, state, recorded_at,
@@ -44,7 +51,8 @@ begin
     )
     select array_agg(notification_id order by notification_id) into ids from added;
     for n in 1 .. coalesce(array_length(topics, 1), 0) loop
-        if topics[n] like 'roi.%' or topics[n] like 'item.%' or topics[n] like 'staff.%' then
+        if topics[n] like 'roi.%' or topics[n] like 'item.%' or topics[n] like 'staff.%'
+           or topics[n] = 'access.given' then
             perform gate.apply(topics[n], participants[n], parties[n], staff[n], expiries[n], ids[n]);
         end if;
     end loop;

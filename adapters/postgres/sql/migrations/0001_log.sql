@@ -47,7 +47,7 @@ create table log.event (
         topic not in ('roi.granted', 'roi.narrowed', 'item.consented') or expires_at is not null
     ),
     constraint authority_names_staff_and_party check (
-        topic not in ('staff.registered', 'staff.ended') or (staff_id is not null and party_id is not null)
+        topic not in ('staff.registered', 'staff.ended', 'access.given') or (staff_id is not null and party_id is not null)
     )
 );
 create unique index event_position on log.event (notification_id);

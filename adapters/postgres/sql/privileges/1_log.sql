@@ -1,4 +1,5 @@
--- The application may read the log and call the functions; nobody but their owner writes the tables.
+-- The application may read the log and call the functions; only the projector and the sealer
+-- write tables, and only those that can be computed again or are signed.
 revoke all on schema site, log, gate from public;
 revoke all on all tables in schema site, log, gate from public;
 revoke all on all functions in schema site, log, gate from public;

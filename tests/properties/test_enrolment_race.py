@@ -1,0 +1,174 @@
+"""Two decisions that look at each other's streams, at the same moment: neither is taken on what has passed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from adapters.cli.demo import callers
+from domain.labels import Label
+from domain.participant import ParticipantEnrolled
+from domain.referral import ChargeLatched, NoticeCode, ProsecutorNotified
+from domain.roi import Medium, RoiGranted, RoiNarrowed, RoiRevoked, WordOf
+from services import care, referrals
+from services.ports import Caller
+from services.site import Command, carry_out
+from tests.conftest import Database
+from tests.site import SiteUnderTest, running_site
+
+pytestmark = pytest.mark.server
+ROUNDS = 12
+
+
+@pytest.fixture
+def lead(site_db: Database) -> Iterator[SiteUnderTest]:
+    with running_site(site_db, begin=None) as site:
+        yield site
+
+
+class Site:
+    """The commands of one round, each given by its own person."""
+
+    def __init__(self, lead: SiteUnderTest) -> None:
+        self.site, self.log = lead.parts.site, lead.parts.log
+        self.staff = callers(self.site)
+
+    def do(self, who: str, command: Command, **path: str) -> dict[str, Any]:
+        return carry_out(self.site, self.staff[who], command, path=path).answer
+
+    def diverted(self, n: int, *, accepted: bool = True) -> tuple[UUID, str, str]:
+        """Return someone who was diverted: the participant, and care's ids of participant and referral."""
+        held = referrals.HeldCharge(code="23C", description="x", severity="misdemeanor", prosecutor="county-pa")
+        made = self.do(
+            "kim",
+            referrals.OfferDiversion(
+                door="arrest_diversion",
+                person=referrals.Person(given="Ray", surname=f"Bell{n}", birth_date=date(1980, 1, 1)),
+                incident_number=str(n),
+                place="x",
+                facts="x",
+                charges=(held,),
+            ),
+        )
+        ours = [self._ours(made[name]) for name in ("participant", "referral")]
+        if accepted:
+            self.do("dana", referrals.AcceptReferral(), referral=ours[1])
+        participant = self.site.ids.open(self.staff["dana"].party, ours[0])
+        assert participant is not None
+        return participant, ours[0], ours[1]
+
+    def signed(self, person: str) -> dict[str, Any]:
+        """The participant signs for the prosecutor's office, and that it hears `completed`."""
+        grant = care.GrantTo(
+            party="county-pa", labels=frozenset({Label.ENROLMENT_STATUS}), purpose="x", notify_completion=True
+        )
+        command = care.SignRoi(
+            expires_on=datetime.now(UTC).date() + timedelta(days=90),
+            form_version="3",
+            explained_by="x",
+            language="English",
+            grants=(grant,),
+        )
+        return self.do("dana", command, participant_id=person)
+
+    def intake(self, person: str) -> dict[str, Any]:
+        return self.do("luis", care.CompleteIntake(narrative="x"), participant_id=person)
+
+    def _ours(self, theirs: str) -> str:
+        kim: Caller = self.staff["kim"]
+        value = self.site.ids.open(kim.party, theirs)
+        assert value is not None
+        return self.site.ids.seal(self.staff["dana"].party, value)
+
+
+def at_once(*acts: Callable[[], object]) -> None:
+    """Do these at the same moment, each in its own thread; what one raises, this raises."""
+    begin, failed = threading.Barrier(len(acts)), list[BaseException]()
+
+    def run(act: Callable[[], object]) -> None:
+        begin.wait()
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    if failed:
+        raise failed[0]
+
+
+def test_intake_and_roi_entered_at_once_enrol_and_latch(lead: SiteUnderTest) -> None:
+    site = Site(lead)
+    for n in range(ROUNDS):
+        who, person, _ = site.diverted(n)
+        at_once(lambda person=person: site.intake(person), lambda person=person: site.signed(person))  # type: ignore[misc]
+        kinds = [type(recorded.event) for recorded in site.log.history(who)]
+        assert kinds.count(ParticipantEnrolled) == 1
+        assert kinds.count(ChargeLatched) == 1
+
+
+def test_enrolment_and_acceptance_at_once_latch(lead: SiteUnderTest) -> None:
+    site = Site(lead)
+    for n in range(ROUNDS):
+        who, person, referral = site.diverted(n, accepted=False)
+        site.signed(person)
+        at_once(
+            lambda person=person: site.intake(person),  # type: ignore[misc]
+            lambda referral=referral: site.do("dana", referrals.AcceptReferral(), referral=referral),  # type: ignore[misc]
+        )
+        kinds = [type(recorded.event) for recorded in site.log.history(who)]
+        assert kinds.count(ChargeLatched) == 1
+
+
+def test_no_office_hears_completed_after_it_was_revoked(lead: SiteUnderTest) -> None:
+    site = Site(lead)
+    revoked = care.RevokeRoi(parties=("county-pa",), word_of=WordOf.COUNSEL, medium=Medium.ORAL)
+    told = 0
+    for n in range(ROUNDS):
+        who, person, _ = site.diverted(n)
+        path = {"participant_id": person, "roi_id": site.signed(person)["roi"]}
+        at_once(
+            lambda person=person: site.intake(person),  # type: ignore[misc]
+            lambda path=path: site.do("noor", revoked, **path),  # type: ignore[misc]
+        )
+        history = site.log.history(who)
+        (gone,) = [r.position for r in history if isinstance(r.event, RoiRevoked)]
+        heard = [
+            r.position
+            for r in history
+            if isinstance(r.event, ProsecutorNotified) and r.event.code is NoticeCode.COMPLETED
+        ]
+        assert all(position < gone for position in heard)
+        assert any(isinstance(r.event, ChargeLatched) for r in history), "the latch stands, whoever hears of it"
+        told += len(heard)
+    assert told < ROUNDS, "the revocation never came first: this proved nothing"
+
+
+def test_a_signature_without_a_time_does_not_come_after_the_revocation_it_raced(lead: SiteUnderTest) -> None:
+    """What was said at one moment is decided again as of that moment, never as of a later one."""
+    site = Site(lead)
+    _, person, _ = site.diverted(1)
+    roi = site.signed(person)["roi"]
+    record, raced = site.log.record, list[bool]()
+
+    def revoke_first(*arguments: Any, **named: Any) -> int:
+        if not raced and any(isinstance(e, RoiGranted | RoiNarrowed) for a in arguments[0] for e in a.events):
+            raced.append(True)
+            revoked = care.RevokeRoi(parties=None, word_of=WordOf.PARTICIPANT, medium=Medium.ORAL)
+            site.do("noor", revoked, participant_id=person, roi_id=roi)
+        return record(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site.log, "record", revoke_first)
+        with pytest.raises(Exception, match="revoked for this party after signing this"):
+            site.signed(person)
+    assert raced
