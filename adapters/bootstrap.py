@@ -32,7 +32,7 @@ from services.ports import NOBODY
 from services.site import Site
 from services.tokens import Tokens
 
-READERS = (*VIEWS, Reader.PARTICIPANT, Reader.OBSERVER)
+READERS = tuple(Reader)
 _log = logging.getLogger("goldenthread")
 
 

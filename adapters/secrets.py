@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ROLES: Final = (
     "recorder", "projector", "sealer", "case_manager", "liaison_prosecutor", "police", "recipient", "program",
-    "participant", "observer",
+    "court", "observer", "counsel", "legal_services", "participant", "privacy",
 )  # fmt: skip
 _KEYS: Final = ("site_key", "party_ids", "tokens", "digests", "context", "checkpoint_key")
 _KEY_BYTES: Final = 32

@@ -5,18 +5,59 @@ Two hard floors that no policy can move: 25 participants per case manager (T:112
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, ClassVar
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from domain.event import Event, ShortText, Value
-from domain.labels import Ceiling, Label, Reader
+from domain.labels import Ceiling, Label, Reader, by_item, grantable
+from domain.refusal import Fault, Refused
+from domain.registry import Role
 
 CASELOAD_FLOOR = 25
 DAYS_MOST = 3660
-"""No rule of a site runs longer than ten years."""
+"""No rule of a site runs longer than ten years, but for retention."""
+RETENTION_DAYS_MOST = 36_600
+
+Days = Annotated[int, Field(gt=0, le=DAYS_MOST)]
+Caseload = Annotated[int, Field(gt=0, le=CASELOAD_FLOOR)]
+
+
+class Door(StrEnum):
+    """The way in (T:346-T:378, T:467, T:493, T:1133)."""
+
+    ARREST_DIVERSION = "arrest_diversion"
+    SOCIAL_CONTACT = "social_contact"
+    COMMUNITY = "community"
+    DEFENDER = "defender"
+    COURT = "court"
+    PROSECUTOR = "prosecutor"
+    PROBATION = "probation"
+
+
+POST_FILING = frozenset({Door.COURT, Door.PROSECUTOR, Door.PROBATION})
+"""Accepted only while no police or community referral would be delayed by it (T:1133, T:1207)."""
+
+
+class Body(StrEnum):
+    """A body of the site's governance (T:515, T:557, T:574)."""
+
+    POLICY_COORDINATING_GROUP = "policy_coordinating_group"
+    OPERATIONAL_WORK_GROUP = "operational_work_group"
+    COMMUNITY_LEADERSHIP_TEAM = "community_leadership_team"
+
+
+class SiteName(Value):
+    """What this site calls a role or a body."""
+
+    term: Role | Body
+    name: ShortText
 
 
 class LoweredCeiling(Value):
@@ -27,24 +68,45 @@ class LoweredCeiling(Value):
 
 
 class Protocol(Value):
-    """One version of the site's rules. Durations are in the unit their name says; `zone` is an IANA name."""
+    """One version of the site's rules. Durations are in the unit their name says; `zone` is an IANA name.
+
+    `retroactive`: its effective day lies before its adoption, knowingly. `caseload_*` count participants of one case
+    manager (T:1129): the intensive standard, the average above which the site may decline, the most anyone has.
+    `priorities`: the doors, first served first (T:1207). `roi_notice_days`: how long before its end an ROI is to be
+    renewed. `paper_days`: how long the paper of a revocation by word of mouth may take (T:893). `review_days`: between
+    two reviews of a plan or of a case held in abeyance. `finding_hours`: within which a finding reaches its readers.
+    `small_cell`: no report shows a count below it. `names`: what the site calls its roles and bodies.
+    """
 
     version: ShortText
     effective_from: date
     zone: str
+    retroactive: bool = False
     handoff_minutes: Annotated[int, Field(gt=0, le=DAYS_MOST * 24 * 60)]
-    intake_days: Annotated[int, Field(gt=0, le=DAYS_MOST)]
+    intake_days: Days
     non_return_hours: Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
-    caseload_average: Annotated[int, Field(gt=0, le=CASELOAD_FLOOR)]
-    caseload_most: Annotated[int, Field(gt=0, le=CASELOAD_FLOOR)]
-    roi_days_most: Annotated[int, Field(gt=0, le=DAYS_MOST)]
-    item_days_most: Annotated[int, Field(gt=0, le=DAYS_MOST)]
+    caseload_intensive_least: Caseload
+    caseload_intensive_most: Caseload
+    caseload_average: Caseload
+    caseload_most: Caseload
+    priorities: tuple[Door, ...]
+    roi_days_most: Days
+    roi_notice_days: Days
+    item_days_most: Days
+    paper_days: Days
+    review_days: Days
+    finding_hours: Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
+    small_cell: Annotated[int, Field(ge=2)]
+    retention_days: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
+    retention_days_not_enrolled: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
+    public_referrals_per_hour: Annotated[int, Field(gt=0)]
     divertible: frozenset[ShortText]
     exclusions: frozenset[ShortText]
     override_ranks: frozenset[ShortText]
     on_call: ShortText
     team_number: ShortText
     lowered: tuple[LoweredCeiling, ...] = ()
+    names: tuple[SiteName, ...] = ()
 
     @field_validator("zone")
     @classmethod
@@ -71,11 +133,33 @@ class Protocol(Value):
         return timedelta(hours=self.non_return_hours)
 
 
+def _with_toolkits_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 1 the numbers that it left to the toolkit."""
+    toolkit = {
+        "retroactive": False,
+        "caseload_intensive_least": min(12, values["protocol"]["caseload_average"]),
+        "caseload_intensive_most": min(15, values["protocol"]["caseload_average"]),
+        "priorities": [door.value for door in Door],
+        "roi_notice_days": 30,
+        "paper_days": 7,
+        "review_days": 90,
+        "finding_hours": 24,
+        "small_cell": 11,
+        "retention_days": 6 * 365,
+        "retention_days_not_enrolled": 365,
+        "public_referrals_per_hour": 60,
+        "names": [],
+    }
+    return values | {"protocol": toolkit | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
+    schema_version: ClassVar[int] = 2
+    upcasts: ClassVar = {1: _with_toolkits_numbers}
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 
@@ -94,3 +178,52 @@ def in_force(versions: list[Protocol], at: datetime) -> Protocol:
     if not begun:
         raise NoProtocol("no protocol is in force: adopt one with an effective date that has come")
     return max(reversed(begun), key=lambda p: p.effective_from)
+
+
+def adopt(adopted: Sequence[Protocol], event: ProtocolAdopted, today: date) -> list[Event]:
+    """Adopt a version. Raises `Refused` for one that is adopted already, or listing all in which it contradicts itself.
+
+    `today` is the site's.
+    """
+    protocol = event.protocol
+    if any(known.version == protocol.version for known in adopted):
+        raise Refused("protocol.version", "this version is adopted already, and frozen.", "Adopt a new version.")
+    faults = list(contradictions(protocol))
+    if adopted and protocol.effective_from < today and not protocol.retroactive:
+        way_out = "Give a day from today on, or say that it is retroactive."
+        faults.append(Fault("effective_from", "it lies in the past.", way_out))
+    if faults:
+        raise Refused.of(faults).within("protocol")
+    return [event]
+
+
+def contradictions(protocol: Protocol) -> Iterator[Fault]:
+    """Yield everything in which a version contradicts itself or what it stands on."""
+    ascending = ("caseload_intensive_least", "caseload_intensive_most", "caseload_average", "caseload_most")
+    shorter = (
+        *pairwise(ascending),
+        ("roi_notice_days", "roi_days_most"),
+        ("retention_days_not_enrolled", "retention_days"),
+    )
+    for smaller, larger in shorter:
+        if getattr(protocol, smaller) > getattr(protocol, larger):
+            yield Fault(smaller, f"it is above {larger}.", "Lower it, or raise the other.")
+    if protocol.non_return > timedelta(days=protocol.intake_days):
+        yield Fault(
+            "non_return_hours", "they outlast intake_days.", "A person is asked to come in before that: lower it."
+        )
+    if protocol.exclusions and not protocol.override_ranks:
+        yield Fault("override_ranks", "nobody can override the exclusions (T:393).", "Name a rank that can.")
+    if set(protocol.priorities) != set(Door) or len(protocol.priorities) != len(Door):
+        doors = ", ".join(Door)
+        yield Fault("priorities", "they do not name every door once.", f"Put these in the order of the site: {doors}.")
+    for n, low in enumerate(protocol.lowered):
+        if low.label is Label.CONSENT_SCOPE:
+            yield Fault(
+                f"lowered[{n}]", "the scope of consent goes with each disclosure (42 CFR 2.32).", "Leave it out."
+            )
+        elif low.label not in grantable(low.reader) | by_item(low.reader):
+            yield Fault(f"lowered[{n}]", "that reader never gets this label by consent.", "Leave it out.")
+    for name, items in (("lowered", protocol.lowered), ("names", [n.term for n in protocol.names])):
+        if twice := [str(item) for item, count in Counter(items).items() if count > 1]:
+            yield Fault(name, "it says something twice.", f"Say it once: {twice[0]}.")

@@ -17,14 +17,8 @@ from pydantic import AwareDatetime
 from domain.calendar import days_after, end_of_day
 from domain.event import Event, LongText, PartyIs, Recorded, ShortText, Value
 from domain.labels import Label
-from domain.protocol import Protocol
+from domain.protocol import Door, Protocol
 from domain.refusal import Refused
-
-
-class Door(StrEnum):
-    """The way in (T:346-T:376)."""
-
-    ARREST_DIVERSION = "arrest_diversion"
 
 
 class NoticeCode(StrEnum):

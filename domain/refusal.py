@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+
+class Fault(NamedTuple):
+    """What is wrong with one input, and what the person can do instead."""
+
+    field: str
+    reason: str
+    way_out: str
+
 
 class Refused(Exception):
-    """A rule forbids the command. `field` is the input it concerns, `way_out` what the person can do instead."""
+    """A rule forbids the command: because of one input, or of several, all of which `faults` lists."""
 
-    def __init__(self, field: str, reason: str, way_out: str) -> None:
-        super().__init__(f"{field}: {reason} {way_out}")
-        self.field = field
-        self.reason = reason
-        self.way_out = way_out
+    def __init__(self, field: str, reason: str, way_out: str, *more: Fault) -> None:
+        self.faults = (Fault(field, reason, way_out), *more)
+        super().__init__("\n".join(f"{fault.field}: {fault.reason} {fault.way_out}" for fault in self.faults))
+        self.field, self.reason, self.way_out = self.faults[0]
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault]) -> Self:
+        """Return the refusal for all of these."""
+        first, *more = faults
+        return cls(*first, *more)
+
+    def within(self, place: str) -> Self:
+        """Return the same refusal, of inputs that stand at a place of something larger."""
+        return self.of([fault._replace(field=f"{place}.{fault.field}") for fault in self.faults])
 
 
 class Unknown(Exception):

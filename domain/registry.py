@@ -15,15 +15,21 @@ PartyCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,38}[
 
 
 class PartyKind(StrEnum):
-    """What a party is; it decides the column of the label table that its people read by."""
+    """What a party is; it decides the column of the label table that its people read by.
+
+    Counsel of record is a party of its own: privilege is personal, and a colleague in the same office another reader.
+    """
 
     CARE = "care"
     PROGRAM = "program"
     POLICE = "police"
     PROSECUTOR = "prosecutor"
     COURT = "court"
+    PROBATION = "probation"
     RECIPIENT = "recipient"
     DEFENDER = "defender"
+    COUNSEL = "counsel"
+    LEGAL_SERVICES = "legal_services"
     PERSON = "person"
 
 
@@ -31,47 +37,83 @@ class Role(StrEnum):
     """What a person does at the site. The names shown to people are the site's own; these are ours."""
 
     CASE_MANAGER = "case_manager"
+    PEER = "peer"
     SUPERVISOR = "supervisor"
+    OUTREACH = "outreach"
+    LEGAL_ADVOCATE = "legal_advocate"
     PROJECT_MANAGER = "project_manager"
+    PRIVACY_OFFICER = "privacy_officer"
     LIAISON_PROSECUTOR = "liaison_prosecutor"
     OFFICER = "officer"
     SERGEANT = "sergeant"
+    COMMANDER = "commander"
+    COURT_OFFICER = "court_officer"
+    PROBATION_OFFICER = "probation_officer"
     RECIPIENT_CONTACT = "recipient_contact"
     DEFENDER_OBSERVER = "defender_observer"
+    COUNSEL = "counsel"
+    LEGAL_SERVICES = "legal_services"
     PARTICIPANT = "participant"
     SERVICE = "service"
 
 
 READER_OF: dict[Role, Reader] = {
     Role.CASE_MANAGER: Reader.CASE_MANAGER,
+    Role.PEER: Reader.CASE_MANAGER,
     Role.SUPERVISOR: Reader.CASE_MANAGER,
+    Role.OUTREACH: Reader.CASE_MANAGER,
+    Role.LEGAL_ADVOCATE: Reader.CASE_MANAGER,
     Role.PROJECT_MANAGER: Reader.PROGRAM,
+    Role.PRIVACY_OFFICER: Reader.PRIVACY,
     Role.LIAISON_PROSECUTOR: Reader.PROSECUTOR,
     Role.OFFICER: Reader.POLICE,
     Role.SERGEANT: Reader.POLICE,
+    Role.COMMANDER: Reader.POLICE,
+    Role.COURT_OFFICER: Reader.COURT,
+    Role.PROBATION_OFFICER: Reader.COURT,
     Role.RECIPIENT_CONTACT: Reader.RECIPIENT,
     Role.DEFENDER_OBSERVER: Reader.OBSERVER,
+    Role.COUNSEL: Reader.COUNSEL,
+    Role.LEGAL_SERVICES: Reader.LEGAL_SERVICES,
     Role.PARTICIPANT: Reader.PARTICIPANT,
 }
 
 # Where each role sits, so that nobody reads by a column that is not the party's own.
 KIND_OF: dict[Role, PartyKind] = {
     Role.CASE_MANAGER: PartyKind.CARE,
+    Role.PEER: PartyKind.CARE,
     Role.SUPERVISOR: PartyKind.CARE,
+    Role.OUTREACH: PartyKind.CARE,
+    Role.LEGAL_ADVOCATE: PartyKind.CARE,
     Role.PROJECT_MANAGER: PartyKind.PROGRAM,
+    Role.PRIVACY_OFFICER: PartyKind.PROGRAM,
     Role.LIAISON_PROSECUTOR: PartyKind.PROSECUTOR,
     Role.OFFICER: PartyKind.POLICE,
     Role.SERGEANT: PartyKind.POLICE,
+    Role.COMMANDER: PartyKind.POLICE,
+    Role.COURT_OFFICER: PartyKind.COURT,
+    Role.PROBATION_OFFICER: PartyKind.PROBATION,
     Role.RECIPIENT_CONTACT: PartyKind.RECIPIENT,
     Role.DEFENDER_OBSERVER: PartyKind.DEFENDER,
+    Role.COUNSEL: PartyKind.COUNSEL,
+    Role.LEGAL_SERVICES: PartyKind.LEGAL_SERVICES,
     Role.PARTICIPANT: PartyKind.PERSON,
     Role.SERVICE: PartyKind.PROGRAM,
 }
+
+CARE = frozenset({Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR, Role.OUTREACH, Role.LEGAL_ADVOCATE})
+"""The case-management team."""
+CARRIES = frozenset({Role.CASE_MANAGER, Role.PEER, Role.SUPERVISOR})
+"""Who of the team may carry participants; coordinators and advocates have no caseload (T:659, T:1119)."""
+POLICE = frozenset({Role.OFFICER, Role.SERGEANT, Role.COMMANDER})
+COMMAND = frozenset({Role.SERGEANT, Role.COMMANDER})
+"""Who may override an exclusion (T:393)."""
 
 READS_AS: dict[PartyKind, Reader] = {
     PartyKind.POLICE: Reader.POLICE,
     PartyKind.PROSECUTOR: Reader.PROSECUTOR,
     PartyKind.COURT: Reader.COURT,
+    PartyKind.PROBATION: Reader.COURT,
     PartyKind.RECIPIENT: Reader.RECIPIENT,
 }
 """The column by which a party that an ROI can name reads."""

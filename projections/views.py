@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol as Port
 
 from domain.labels import Ceiling, Reader
-from projections import case_manager, liaison_prosecutor, police, program, recipient
+from projections import case_manager, court, liaison_prosecutor, police, program, recipient
 from projections.lens import History, Traced
 from projections.rows import MODELS, Model, Row
 
@@ -51,6 +51,7 @@ VIEWS: dict[Reader, View] = {
         View(Reader.PROSECUTOR, "liaison_prosecutor/1", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/1", police.rows),
         View(Reader.RECIPIENT, "recipient/1", recipient.rows),
+        View(Reader.COURT, "court/1", court.rows),
         View(Reader.PROGRAM, "program/1", program.rows),
     )
 }

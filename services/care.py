@@ -17,7 +17,7 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
-from domain.registry import READS_AS, ParticipantAccess, Role, staff_stream
+from domain.registry import CARE, CARRIES, READS_AS, ParticipantAccess, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.directory import Party
 from services.ports import Caller
@@ -35,7 +35,6 @@ from services.site import (
     reference,
 )
 
-CARE = (Role.CASE_MANAGER, Role.SUPERVISOR)
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -98,7 +97,7 @@ def assign(site: Site, caller: Caller, command: AssignParticipant, *, participan
     staff = site.directory.staff.get(caller.staff)
     if command.case_manager is not None:
         staff = site.directory.by_subject(command.case_manager)
-    if staff is None or staff.party != caller.party or staff.role not in CARE:
+    if staff is None or staff.party != caller.party or staff.role not in CARRIES:
         raise Refused("case_manager", "nobody of your team signs in so.", "Name a case manager of your team.")
     protocol = site.protocol()
     state = roster.roster(site.log.load(roster.ROSTER))

@@ -13,9 +13,9 @@ from domain import referral as ref
 from domain import roi
 from domain.event import Event, LongText, PersonName, Recorded, ShortText
 from domain.participant import ParticipantIdentified, participant
-from domain.protocol import Protocol
+from domain.protocol import Door, Protocol
 from domain.refusal import Refused, Unknown
-from domain.registry import PartyKind, Role
+from domain.registry import CARE, COMMAND, POLICE, PartyKind
 from services.ports import Append, Caller
 from services.site import (
     Command,
@@ -30,9 +30,6 @@ from services.site import (
     last_day,
     reference,
 )
-
-POLICE = (Role.OFFICER, Role.SERGEANT)
-CARE = (Role.CASE_MANAGER, Role.SUPERVISOR)
 
 
 class Person(Command):
@@ -107,7 +104,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         participant_id=participant,
         party_id=caller.party,
         occurred_at=offered_at,
-        door=ref.Door(command.door),
+        door=Door(command.door),
         incident_number=command.incident_number,
         place=command.place,
         facts=command.facts,
@@ -164,7 +161,7 @@ class OverrideExclusion(Command):
     overridden_at: AwareDatetime | None = None
 
 
-@handles(OverrideExclusion, Role.SERGEANT)
+@handles(OverrideExclusion, *COMMAND)
 def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *, referral: str) -> Outcome:
     """Override an exclusion."""
     state = _own_referral(site, caller, referral)

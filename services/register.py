@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 from pydantic import BaseModel
 
 from domain.event import Envelope, Event, ShortText
-from domain.protocol import Protocol, ProtocolAdopted
+from domain.protocol import Door, Protocol, ProtocolAdopted, adopt
 from domain.refusal import Refused, Unknown
 from domain.registry import (
     KIND_OF,
@@ -70,10 +70,21 @@ class AdoptProtocol(Command):
             "handoff_minutes": 30,
             "intake_days": 30,
             "non_return_hours": 24,
+            "caseload_intensive_least": 12,
+            "caseload_intensive_most": 15,
             "caseload_average": 20,
             "caseload_most": 25,
+            "priorities": [door.value for door in Door],
             "roi_days_most": 366,
+            "roi_notice_days": 30,
             "item_days_most": 90,
+            "paper_days": 7,
+            "review_days": 90,
+            "finding_hours": 24,
+            "small_cell": 11,
+            "retention_days": 2200,
+            "retention_days_not_enrolled": 365,
+            "public_referrals_per_hour": 60,
             "divertible": ["23C", "35A", "90J"],
             "exclusions": ["prior felony", "violent history"],
             "override_ranks": ["sergeant", "commander"],
@@ -144,11 +155,11 @@ def adopt_protocol(site: Site, caller: Caller, command: AdoptProtocol) -> Outcom
     """Adopt a protocol; a version is frozen once adopted."""
     history = site.log.load(PROTOCOLS)
     adopted = [r.event.protocol for r in history if isinstance(r.event, ProtocolAdopted)]
-    if any(p.version == command.protocol.version for p in adopted):
-        raise Refused("protocol.version", "this version is adopted already, and frozen.", "Adopt a new version.")
-    event = ProtocolAdopted(occurred_at=site.now(), protocol=command.protocol)
+    now = site.now()
+    event = ProtocolAdopted(occurred_at=now, protocol=command.protocol)
+    events = adopt(adopted, event, now.astimezone(command.protocol.tz).date())
     return Outcome(
-        [append(PROTOCOLS, history[-1].version if history else 0, event)], {"version": command.protocol.version}
+        [append(PROTOCOLS, history[-1].version if history else 0, *events)], {"version": command.protocol.version}
     )
 
 
@@ -190,7 +201,7 @@ def begin(site: Site, beginning: Beginning) -> Begun:
         try:
             differs = _register_once(site, nobody, envelope, command)
         except Refused as refused:
-            raise Refused(f"{place}.{refused.field}", refused.reason, refused.way_out) from None
+            raise refused.within(place) from None
         if differs is None:
             begun.registered += 1
         elif differs:

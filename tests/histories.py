@@ -19,7 +19,7 @@ from domain.calendar import end_of_day
 from domain.event import COORDINATES, Envelope, Event, PersonName, Recorded, sealed_fields
 from domain.labels import Label, Reader, Seal
 from domain.participant import IntakeCompleted, ParticipantIdentified, complete_intake, enrol, participant
-from domain.protocol import Protocol
+from domain.protocol import Door, Protocol
 from domain.share import ShareMade, share, share_item
 from projections.lens import History
 
@@ -61,10 +61,21 @@ P7 = Protocol(
     handoff_minutes=30,
     intake_days=30,
     non_return_hours=24,
+    caseload_intensive_least=12,
+    caseload_intensive_most=15,
     caseload_average=20,
     caseload_most=25,
+    priorities=tuple(Door),
     roi_days_most=366,
+    roi_notice_days=30,
     item_days_most=30,
+    paper_days=7,
+    review_days=90,
+    finding_hours=24,
+    small_cell=11,
+    retention_days=2200,
+    retention_days_not_enrolled=365,
+    public_referrals_per_hour=60,
     divertible=frozenset({"23C", "90J"}),
     exclusions=frozenset({"prior felony"}),
     override_ranks=frozenset({"sergeant", "commander"}),
@@ -169,7 +180,7 @@ class Given:
             participant_id=self.who,
             party_id=department,
             occurred_at=self.now,
-            door=ref.Door.ARREST_DIVERSION,
+            door=Door.ARREST_DIVERSION,
             incident_number="26-0214",
             place="Third and Pike",
             facts="took a jacket",

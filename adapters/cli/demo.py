@@ -24,7 +24,7 @@ from adapters.settings import Settings
 from domain.contact import ContactKind
 from domain.labels import Label
 from domain.legal_case import DecisionKind, Source
-from domain.protocol import Protocol
+from domain.protocol import Door, Protocol
 from domain.referral import Charge
 from domain.registry import READER_OF, PartyKind, Role
 from domain.roi import Medium, WordOf
@@ -83,10 +83,21 @@ def protocol(effective_from: date) -> Protocol:
         handoff_minutes=30,
         intake_days=30,
         non_return_hours=24,
+        caseload_intensive_least=12,
+        caseload_intensive_most=15,
         caseload_average=20,
         caseload_most=25,
+        priorities=tuple(Door),
         roi_days_most=366,
+        roi_notice_days=30,
         item_days_most=90,
+        paper_days=7,
+        review_days=90,
+        finding_hours=24,
+        small_cell=11,
+        retention_days=2200,
+        retention_days_not_enrolled=365,
+        public_referrals_per_hour=60,
         divertible=frozenset(charge.code for charge in CHARGES),
         exclusions=frozenset({"prior felony", "violent history"}),
         override_ranks=frozenset({"sergeant", "commander"}),

@@ -12,8 +12,9 @@ from adapters.bootstrap import Parts
 from domain.labels import Reader
 from domain.roi import Consent, Medium, WordOf, consent, consent_stream
 from projections.views import VIEWS
-from services import care, questions
+from services import care
 from services.ports import Caller
+from services.questions import case_manager, partner
 from services.site import carry_out
 
 PARTNERS = {"kim": Reader.POLICE, "chen": Reader.PROSECUTOR, "marta": Reader.RECIPIENT}
@@ -56,12 +57,12 @@ def _named_to_all(parts: Parts, staff: dict[str, Caller]) -> Consent | None:
 
 def _print(parts: Parts, staff: dict[str, Caller], participant: UUID) -> None:
     dana = staff["dana"]
-    body, _ = questions.care_participant(parts.site, dana, parts.site.ids.seal(dana.party, participant))
+    body, _ = case_manager.participant(parts.site, dana, parts.site.ids.seal(dana.party, participant))
     _line(dana, f"{body['name']}, {body['enrolment']}; {len(body['history'])} entries of history")
     for subject, reader in PARTNERS.items():
         caller = staff[subject]
         text = parts.site.ids.seal(caller.party, participant)
-        seen = questions.partner_participant(parts.site, caller, reader, text)
+        seen = partner.participant(parts.site, caller, reader, text)
         _line(caller, f"{_shared(seen)}; of their own: {len(seen['own'])}")
 
 

@@ -14,7 +14,7 @@ from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
 from services import care, court, referrals, register
 from services.ports import Caller
-from services.questions import standing_tag
+from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
 
 _REFUSALS = problems.responses(

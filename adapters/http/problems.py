@@ -110,7 +110,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     def refused(_: Request, error: Refused) -> Response:
-        return respond(REFUSED, [{"field": error.field, "reason": error.reason, "way_out": error.way_out}])
+        return respond(
+            REFUSED, [{"field": field, "reason": reason, "way_out": way_out} for field, reason, way_out in error.faults]
+        )
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> Response:

@@ -14,8 +14,11 @@ from adapters.settings import Settings
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections.views import VIEWS
-from services import questions as ask
 from services.ports import Caller, Unavailable
+from services.questions import LISTINGS, anyone, case_manager, listing, partner, police, program
+from services.questions import participant as own
+from services.questions.listing import Choice, Listing
+from services.questions.police import Lookup
 from services.site import Site
 from services.tokens import BadToken
 
@@ -70,89 +73,85 @@ def routes(  # noqa: C901 - one after the other
     @api.get("/v1/me", tags=["anyone"])
     def me(caller: Asking) -> Response:
         """Who you are here."""
-        return reply(ask.me(site, caller))
+        return reply(anyone.me(site, caller))
 
     @api.get("/v1/parties", tags=["anyone"])
     def parties(caller: Asking) -> Response:
         """Who takes part in LEAD at this site."""
-        return reply(ask.parties(site, caller))
+        return reply(anyone.parties(site, caller))
 
-    @api.get("/v1/police/referrals", tags=["police"])
-    def police_referrals(caller: Asking, cursor: Cursor = None, limit: Limit = 50) -> Response:
-        """Your department's own referrals, newest first."""
-        return reply(ask.police_referrals(site, caller, cursor, limit))
+    def add(listed: Listing) -> None:
+        def page(
+            caller: Asking,
+            chosen: Annotated[Any, Depends(_chosen(listed.choice))],
+            cursor: Cursor = None,
+            limit: Limit = 50,
+        ) -> Response:
+            return reply(listing.page(site, caller, listed, cursor, limit, chosen))
+
+        name = listed.path.replace("/", " ").replace("-", " ")
+        tag = listed.reader.replace("_", " ")
+        api.get(f"/v1/{listed.path}", name=name.replace(" ", "_"), description=listed.doc, tags=[tag])(page)
+
+    for each in LISTINGS:
+        add(each)
 
     @api.post("/v1/police/lookups", tags=["police"])
-    def police_lookup(caller: Asking, lookup: ask.Lookup) -> Response:
+    def police_lookup(caller: Asking, lookup: Lookup) -> Response:
         """Ask about a person. A question is never stored."""
-        return reply(ask.police_lookup(site, caller, lookup))
+        return reply(police.lookup(site, caller, lookup))
 
     @api.get("/v1/police/participants/{participant}", tags=["police"])
     def police_participant(caller: Asking, participant: str) -> Response:
         """What LEAD can show your department of a person, and what is its own."""
-        return reply(ask.partner_participant(site, caller, Reader.POLICE, participant))
-
-    @api.get("/v1/prosecutor/pending-cases", tags=["liaison prosecutor"])
-    def pending_cases(
-        caller: Asking, cursor: Cursor = None, limit: Limit = 50, only: Annotated[str | None, Query()] = None
-    ) -> Response:
-        """Your office's docket, newest first, with LEAD's column; `only=shared`: the cases where it says something."""
-        if only not in (None, "shared"):
-            raise Refused("only", "it can only be `shared`.", "Leave it out for the whole docket.")
-        return reply(ask.pending_cases(site, caller, cursor, limit, only_shared=only == "shared"))
+        return reply(partner.participant(site, caller, Reader.POLICE, participant))
 
     @api.get("/v1/prosecutor/participants/{participant}", tags=["liaison prosecutor"])
     def prosecutor_participant(caller: Asking, participant: str) -> Response:
         """What LEAD can show your office of a person, and what is its own."""
-        return reply(ask.partner_participant(site, caller, Reader.PROSECUTOR, participant))
-
-    @api.get("/v1/prosecutor/decisions", tags=["liaison prosecutor"])
-    def decisions(caller: Asking, cursor: Cursor = None, limit: Limit = 50) -> Response:
-        """Your office's own decisions, newest first."""
-        return reply(ask.own_decisions(site, caller, cursor, limit))
-
-    @api.get("/v1/prosecutor/notices", tags=["liaison prosecutor"])
-    def notices(caller: Asking, cursor: Cursor = None, limit: Limit = 50) -> Response:
-        """The closed codes that your office was sent, newest first."""
-        return reply(ask.own_notices(site, caller, cursor, limit))
-
-    @api.get("/v1/recipient/participants", tags=["recipient"])
-    def recipient_participants(caller: Asking, cursor: Cursor = None, limit: Limit = 50) -> Response:
-        """The participants whose ROI names you."""
-        return reply(ask.partner_participants(site, caller, Reader.RECIPIENT, cursor, limit))
+        return reply(partner.participant(site, caller, Reader.PROSECUTOR, participant))
 
     @api.get("/v1/recipient/participants/{participant}", tags=["recipient"])
     def recipient_participant(caller: Asking, participant: str) -> Response:
         """What LEAD can show you of a person."""
-        return reply(ask.partner_participant(site, caller, Reader.RECIPIENT, participant))
-
-    @api.get("/v1/case-manager/caseload", tags=["case manager"])
-    def caseload(
-        caller: Asking,
-        cursor: Cursor = None,
-        limit: Limit = 50,
-        team: Annotated[bool, Query(description="The whole team's, not yours alone.")] = False,
-    ) -> Response:
-        """Your participants, by name."""
-        return reply(ask.caseload(site, caller, cursor, limit, whole_team=team))
+        return reply(partner.participant(site, caller, Reader.RECIPIENT, participant))
 
     @api.get("/v1/case-manager/participants/{participant}", tags=["case manager"], responses=_UNKNOWN)
     def care_participant(caller: Asking, participant: str) -> Response:
         """All that care may read of a participant. The `ETag` goes into `If-Match` of what you then change."""
-        body, position = ask.care_participant(site, caller, participant)
-        return reply(body, {"ETag": f'"{ask.entity_tag(site, caller, participant, position)}"'})
+        body, position = case_manager.participant(site, caller, participant)
+        return reply(body, {"ETag": f'"{case_manager.entity_tag(site, caller, participant, position)}"'})
 
     @api.get("/v1/program/funnel", tags=["project manager"])
     def funnel(caller: Asking) -> Response:
         """Stops and arrests of the administrative records, by precinct and race as perceived by the officer."""
-        return reply(ask.funnel(site, caller))
+        return reply(program.funnel(site, caller))
 
     @api.get("/v1/participants/{participant}/accounting", tags=["participant", "case manager"], responses=_UNKNOWN)
     def accounting(caller: Asking, participant: str) -> Response:
         """Who was shown what, when, why and under which grant."""
-        return reply(ask.accounting(site, caller, participant))
+        return reply(own.accounting(site, caller, participant))
 
     return api
+
+
+def _chosen(choice: Choice | None) -> Callable[..., Any]:
+    """Return the dependency that reads the one parameter by which a list is narrowed or widened."""
+
+    async def nothing() -> None:
+        return None
+
+    if choice is None:
+        return nothing
+    said = Query(alias=choice.name, description=choice.doc)
+
+    async def one_of(chosen: Annotated[str | None, said] = None) -> str | None:
+        return chosen
+
+    async def yes_or_no(chosen: Annotated[bool, said] = False) -> bool:
+        return chosen
+
+    return one_of if choice.values else yes_or_no
 
 
 _UNKNOWN = problems.responses(problems.UNKNOWN)

@@ -135,7 +135,7 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as broken:
         handlers: dict[Any, Any] = HANDLERS
         broken.setitem(handlers, RecordContact, Registered(boom, HANDLERS[RecordContact].roles))
-        broken.setattr("services.questions.me", boom)
+        broken.setattr("services.questions.anyone.me", boom)
         answers = [
             lead.person("dana").post(f"/v1/participants/{'a' * 26}/contacts", body("RecordContact")),
             lead.person("dana").get("/v1/me"),

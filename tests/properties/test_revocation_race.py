@@ -30,7 +30,8 @@ from domain.event import Envelope, Event, PersonName
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled, Defendant
 from domain.participant import ParticipantEnrolled, ParticipantIdentified
-from domain.referral import Charge, ChargeHeld, Door, ReferralOffered
+from domain.protocol import Door
+from domain.referral import Charge, ChargeHeld, ReferralOffered
 from domain.registry import Role
 from domain.roi import ItemConsented, RoiGranted, RoiSigned, consent_stream
 from domain.share import ShareMade
@@ -38,7 +39,7 @@ from projections import liaison_prosecutor
 from projections.rows import GrantedRow, Row
 from projections.views import VIEWS
 from services import release
-from services.questions import _TABLES
+from services.questions.partner import TABLES
 from services.register import party_id
 from services.site import append
 from tests.conftest import Database
@@ -267,7 +268,7 @@ class Race:
         history = self.site.parts.log.histories([who], upto=as_of)[who]
         reader = next(r for code, r in READER.items() if party_id(code) == party)
         ceiling = ceiling_of(self.site.parts.site.directory)(BEGIN)
-        head, entry = _TABLES[reader]
+        head, entry, _ = TABLES[reader]
         rows = [r for r in VIEWS[reader].rows(history, ceiling, BEGIN) if isinstance(r, GrantedRow)]
         ours = [r for r in rows if r.party_id == party]
         entries = [r for r in ours if isinstance(r, entry)]
@@ -524,7 +525,7 @@ def test_rows_of_two_computations_do_not_leave_in_one_answer(race: Race, who: st
         narrow(0)
         race.site.settle()
 
-    with after_reading(_TABLES[READER[PARTIES[who]]][1], act):
+    with after_reading(TABLES[READER[PARTIES[who]]].told, act):
         assert {mark.kind for mark in race.ask(person, who, "GET", path).marks} == {"grant"}
     race.accounted(at_least=2)
 

@@ -22,7 +22,6 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 import adapters.http.questions as http
-import services.questions as ask
 from adapters.bootstrap import ceiling_of
 from adapters.http import commands
 from adapters.http.app import create_app
@@ -41,6 +40,7 @@ from projections.partner import GrantedParticipant
 from projections.rows import MODELS, Row
 from projections.views import VIEWS
 from services.ports import Caller
+from services.questions import LISTINGS, listing, partner, police
 from services.release import answer
 from services.site import COMMANDS, Done, Site, carry_out, known_to
 from services.tokens import Tokens
@@ -122,20 +122,17 @@ def plain(pair: Pair, path: str) -> Iterator[Ask]:
     yield Ask("GET", path, headers=(("Wait-For-Position", MINE),))
 
 
-def paged(pair: Pair, path: str) -> Iterator[Ask]:
-    """Ask for every page, in pages of several sizes; and for pages that there are not."""
-    for limit in (1, 2, 50):
-        yield Ask("GET", f"{path}?limit={limit}", follow=True)
+def listed(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask for every page of a list, however narrowed, in pages of several sizes; and for pages that there are not."""
+    choice = LISTED[path].choice
+    narrowed = [""] + ([f"{choice.name}={value}&" for value in choice.values or ("true",)] if choice else [])
+    for how in narrowed:
+        for limit in (1, 2, 50):
+            yield Ask("GET", f"{path}?{how}limit={limit}", follow=True)
     for wrong in ("limit=0", "limit=201", "limit=x", "cursor=x", "cursor=" + "A" * 120, "limit=1&cursor="):
         yield Ask("GET", f"{path}?{wrong}")
-
-
-def docket(pair: Pair, path: str) -> Iterator[Ask]:
-    """Ask for the docket, whole and shared only."""
-    yield from paged(pair, path)
-    for limit in (1, 2, 50):
-        yield Ask("GET", f"{path}?only=shared&limit={limit}", follow=True)
-    yield Ask("GET", f"{path}?only=hidden")
+    if choice:
+        yield Ask("GET", f"{path}?{choice.name}=hidden")
 
 
 def by_id(pair: Pair, path: str) -> Iterator[Ask]:
@@ -164,22 +161,17 @@ def lookups(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {}), Ask("POST", path, {"given": "Ray"}), Ask("POST", path, [1]))
 
 
-QUESTIONS: dict[str, Asks] = {
+LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
+QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/": plain,
     "/health/live": plain,
     "/health/ready": plain,
     "/v1/me": plain,
     "/v1/parties": plain,
-    "/v1/police/referrals": paged,
     "/v1/police/lookups": lookups,
     "/v1/police/participants/{participant}": by_id,
-    "/v1/prosecutor/pending-cases": docket,
     "/v1/prosecutor/participants/{participant}": by_id,
-    "/v1/prosecutor/decisions": paged,
-    "/v1/prosecutor/notices": paged,
-    "/v1/recipient/participants": paged,
     "/v1/recipient/participants/{participant}": by_id,
-    "/v1/case-manager/caseload": paged,
     "/v1/case-manager/participants/{participant}": by_id,
     "/v1/program/funnel": plain,
     "/v1/participants/{participant}/accounting": by_id,
@@ -379,7 +371,7 @@ def on_every_answer(change: Callable[[Site, Caller, dict[str, Any]], None]) -> L
             change(site, caller, body)
             return body
 
-        return mock.patch.object(ask, "answer", wrong)
+        return mock.patch.object(listing, "answer", wrong)
 
     return leak
 
@@ -388,13 +380,13 @@ def on_participants(change: Callable[[Site, Caller, list[Any], dict[str, Any]], 
     """Change the answer about one participant, knowing all that happened to it."""
 
     def leak(_: Pair) -> AbstractContextManager[object]:
-        right = ask.partner_participant
+        right = partner.participant
 
         def wrong(site: Site, caller: Caller, reader: Reader, text: str) -> dict[str, Any]:
             body = right(site, caller, reader, text)
             return change(site, caller, _events(site, site.ids.open(caller.party, text)), body)
 
-        return mock.patch.object(ask, "partner_participant", wrong)
+        return mock.patch.object(partner, "participant", wrong)
 
     return leak
 
@@ -427,13 +419,13 @@ def page_of(change: Callable[[Pair, Site, Caller, Any, str | None, int, list[Any
     """Change the rows of every page."""
 
     def leak(pair: Pair) -> AbstractContextManager[object]:
-        right = ask._page
+        right = listing.rows_after
 
         def wrong(site: Site, caller: Caller, session: Any, row: Any, where: Any, cursor: Any, limit: int) -> Any:
             page, following = right(site, caller, session, row, where, cursor, limit)
             return change(pair, site, caller, MODELS[row], cursor, limit, page), following
 
-        return mock.patch.object(ask, "_page", wrong)
+        return mock.patch.object(listing, "rows_after", wrong)
 
     return leak
 
@@ -463,7 +455,7 @@ def busiest_first(
 def cursor_of_the_log(pair: Pair) -> Iterator[None]:
     """A cursor holds a position of the log."""
     site_of = {one.site.parts.site.tokens: one.site.parts.site for one in pair.worlds}
-    seal, page = Tokens.seal, ask._page
+    seal, page = Tokens.seal, listing.rows_after
 
     def wrong(self: Tokens, viewer: UUID, use: str, value: Any) -> str:
         return seal(self, viewer, use, [*value, site_of[self].log.position()] if use.startswith("cursor") else value)
@@ -474,7 +466,7 @@ def cursor_of_the_log(pair: Pair) -> Iterator[None]:
             cursor = seal(site.tokens, caller.staff, use, site.tokens.open(caller.staff, use, cursor)[:-1])
         return page(site, caller, session, row, where, cursor, limit)
 
-    with mock.patch.object(Tokens, "seal", wrong), mock.patch.object(ask, "_page", paged):
+    with mock.patch.object(Tokens, "seal", wrong), mock.patch.object(listing, "rows_after", paged):
         yield
 
 
@@ -490,22 +482,22 @@ def etag_of_the_log(pair: Pair) -> Iterator[None]:
     def reply(body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200) -> Response:
         return right(body, {"ETag": f'"{getattr(at, "position", 0)}"'} | (headers or {}), status)
 
-    with mock.patch.object(ask, "answer", noted), mock.patch.object(http, "reply", reply):
+    with mock.patch.object(listing, "answer", noted), mock.patch.object(http, "reply", reply):
         yield
 
 
 def lookup_of_everyone(pair: Pair) -> AbstractContextManager[object]:
     """A lookup matches people of whom the department may know nothing."""
-    right = ask.police_lookup
+    right = police.lookup
 
-    def wrong(site: Site, caller: Caller, lookup: ask.Lookup) -> dict[str, Any]:
+    def wrong(site: Site, caller: Caller, lookup: police.Lookup) -> dict[str, Any]:
         body = right(site, caller, lookup)
         known = [r.event for r in site.log.of_topics([ParticipantIdentified.topic])]
-        if any(isinstance(e, ParticipantIdentified) and ask._same_name(str(e.name), lookup) for e in known):
+        if any(isinstance(e, ParticipantIdentified) and police.same_name(str(e.name), lookup) for e in known):
             body["statement"] += " "
         return body
 
-    return mock.patch.object(ask, "police_lookup", wrong)
+    return mock.patch.object(police, "lookup", wrong)
 
 
 def error_text(pair: Pair) -> AbstractContextManager[object]:

@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID, uuid4
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, StringConstraints
@@ -88,8 +88,9 @@ def _value(hint: Any, full: bool) -> st.SearchStrategy[Any]:
         hint = hint.__origin__
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        inner = _value(Annotated[arguments[0], *marks] if marks else arguments[0], full)
-        return inner if full else st.none() | inner
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        inner = st.one_of([_value(Annotated[kind, *marks] if marks else kind, full) for kind in kinds])
+        return inner if full or len(kinds) == len(arguments) else st.none() | inner
     if origin is tuple:
         return st.lists(_value(arguments[0], full), min_size=full, max_size=3).map(tuple)
     if origin is frozenset:
@@ -98,9 +99,10 @@ def _value(hint: Any, full: bool) -> st.SearchStrategy[Any]:
         return _text(marks, full)
     if hint is int:
         bounds: list[Any] = [m for mark in marks if isinstance(mark, FieldInfo) for m in mark.metadata]
-        above: list[Any] = [mark.gt for mark in bounds if isinstance(mark, Gt)]
+        least: list[Any] = [mark.gt + 1 for mark in bounds if isinstance(mark, Gt)]  # type: ignore[operator]
+        least += [mark.ge for mark in bounds if isinstance(mark, Ge)]
         most: list[Any] = [mark.le for mark in bounds if isinstance(mark, Le)]
-        return st.integers(above[0] + 1 if above else -(2**31), most[0] if most else 2**31)
+        return st.integers(least[0] if least else -(2**31), most[0] if most else 2**31)
     if hint is UUID:
         return st.builds(uuid4) if full else st.uuids()
     if hint in (datetime, AwareDatetime):

@@ -16,7 +16,8 @@ from domain.event import Envelope, Event, PersonName
 from domain.labels import Ceiling, Label, Reader
 from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Defendant
 from domain.participant import ParticipantEnrolled, ParticipantIdentified
-from domain.referral import Charge, ChargeHeld, Door, ReferralOffered
+from domain.protocol import Door
+from domain.referral import Charge, ChargeHeld, ReferralOffered
 from domain.registry import PartyKind, Role, StaffEnded, StaffRegistered
 from domain.roi import ItemConsented, Medium, RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned, WordOf, consent_stream
 from domain.share import ShareMade

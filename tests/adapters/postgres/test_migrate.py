@@ -312,7 +312,9 @@ MAY_READ = {
     )),
     *(("projector", t) for t in ("log.event", "log.key", "log.view", "log.parked", *(m.table for m in MODELS))),
     *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint")),
-    *((reader, "gate.consent") for reader in ("liaison_prosecutor", "police", "recipient")),
+    *((reader, "gate.consent") for reader in (
+        "liaison_prosecutor", "police", "recipient", "court", "observer", "counsel",
+    )),
     *((model.reader.value, model.table) for model in MODELS),
 }  # fmt: skip
 

@@ -6,7 +6,8 @@ begin
     foreach role in array array[
         'goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer', 'goldenthread_case_manager',
         'goldenthread_liaison_prosecutor', 'goldenthread_police', 'goldenthread_recipient', 'goldenthread_program',
-        'goldenthread_participant', 'goldenthread_observer'
+        'goldenthread_court', 'goldenthread_observer', 'goldenthread_counsel', 'goldenthread_legal_services',
+        'goldenthread_participant', 'goldenthread_privacy'
     ] loop
         if not exists (select from pg_roles where rolname = role) then
             begin

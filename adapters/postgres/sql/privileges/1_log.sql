@@ -19,10 +19,12 @@ end $$;
 
 grant usage on schema site, log, gate to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
-    goldenthread_program, goldenthread_participant, goldenthread_observer;
+    goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
+    goldenthread_participant, goldenthread_privacy;
 grant execute on function site.clock() to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
-    goldenthread_program, goldenthread_participant, goldenthread_observer;
+    goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
+    goldenthread_participant, goldenthread_privacy;
 
 grant select on log.event, log.answer, log.key, log.view, gate.authority to goldenthread_recorder;
 grant select on gate.consent to goldenthread_recorder;
@@ -40,16 +42,19 @@ grant execute on function log.append_leaves to goldenthread_sealer;
 
 grant execute on function gate.party, gate.release to
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
-    goldenthread_program, goldenthread_participant, goldenthread_observer;
+    goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
+    goldenthread_participant, goldenthread_privacy;
 grant execute on function log.accounting to goldenthread_case_manager, goldenthread_participant;
 
 -- A reader's policies look into the gate: it sees its own party's live rows there, and nothing of what has ended.
 grant select on gate.consent to
-    goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient;
+    goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient, goldenthread_court,
+    goldenthread_observer, goldenthread_counsel;
 alter table gate.consent enable row level security;
 drop policy if exists own_and_alive on gate.consent;
 create policy own_and_alive on gate.consent for select
-    to goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient
+    to goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient, goldenthread_court,
+       goldenthread_observer, goldenthread_counsel
     using (party_id = (select gate.party()) and greatest(roi_until, item_until) > (select site.clock()));
 drop policy if exists recorder_reads on gate.consent;
 create policy recorder_reads on gate.consent for select to goldenthread_recorder using (true);

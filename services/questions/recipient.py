@@ -1,0 +1,21 @@
+"""What a recipient asks: the participants whose ROI names it."""
+
+from __future__ import annotations
+
+from domain.labels import Reader
+from projections.recipient import Participant
+from services.questions.listing import Listing
+from services.questions.partner import named_participants
+from services.release import Purpose
+
+LISTINGS = (
+    Listing(
+        path="recipient/participants",
+        key="shared",
+        row=Participant,
+        reader=Reader.RECIPIENT,
+        purpose=Purpose.AS_THE_ROI_STATES,
+        doc="The participants whose ROI names you.",
+        items=named_participants,
+    ),
+)

@@ -1,0 +1,57 @@
+"""How a row is shown to its reader: no coordinates, ids of the reader's own. With nothing to show, one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from domain.labels import Reader
+from domain.refusal import Forbidden
+from projections.partner import GrantedEntry
+from projections.rows import MODELS, RoleRow, Row
+from services.ports import Caller
+from services.site import Site
+
+_HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown"})
+# The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
+_SHOWN: dict[type[Row], tuple[str, ...]] = {
+    row: tuple(
+        column.name
+        for column in model.columns
+        if column.name not in (_HIDDEN - {"until"} if issubclass(row, RoleRow) else _HIDDEN)
+    )
+    for row, model in MODELS.items()
+}
+
+
+def require(caller: Caller, reader: Reader) -> None:
+    """Let only this reader ask. Raises `Forbidden`."""
+    if caller.reader is not reader:
+        raise Forbidden
+
+
+def nothing(site: Site) -> str:
+    """Return the one constant sentence. It says nothing about the person."""
+    return (
+        "LEAD has nothing it can show you here. Everyone gets this answer when there is nothing to show. "
+        f"Need help now? Call {site.protocol().on_call}."
+    )
+
+
+def show(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
+    """Return a row as the caller's answer shows it, ids being the caller's own."""
+    body: dict[str, Any] = {}
+    for name in _SHOWN[type(row)]:
+        value = getattr(row, name)
+        if isinstance(value, UUID):
+            body[name] = site.ids.seal(caller.party, value)
+        elif isinstance(row, GrantedEntry) and name == "body":
+            body |= value
+        else:
+            body[name] = value
+    return body
+
+
+def who(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
+    """Return the participant whom a row is about, by the caller's own id."""
+    return {"participant": site.ids.seal(caller.party, row.subject_id)}
