@@ -12,7 +12,7 @@ from projections.rows import MODELS, RoleRow, Row
 from services.ports import Caller
 from services.site import Site
 
-_HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown"})
+_HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown", "place"})
 # The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
 _SHOWN: dict[type[Row], tuple[str, ...]] = {
     row: tuple(
