@@ -47,6 +47,20 @@ class Settings(BaseSettings):
 
     otlp_endpoint: str | None = None
 
+    @classmethod
+    def of_a_played_site(cls, folder: Path, port: int = 0) -> Self:
+        """Return the settings of a site that is only played: never a real one's, whatever the shell has."""
+        return cls(
+            data_dir=folder,
+            secrets_dir=folder / "secrets",
+            database_url=None,
+            environment="demo",
+            origin="goldenthread.invalid/demo",
+            otlp_endpoint=None,
+            host="127.0.0.1",
+            port=port,
+        )
+
     @model_validator(mode="after")
     def _place_secrets(self) -> Self:
         if "secrets_dir" not in self.model_fields_set:

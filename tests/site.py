@@ -17,11 +17,11 @@ import uvicorn
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, at_work, opened
-from adapters.cli.demo import ZONE, Clock, set_up
 from adapters.http.app import create_app
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
+from adapters.simulation.cast import ZONE, Clock, set_up
 from tests.conftest import Database
 
 LOCAL = ZoneInfo(ZONE)

@@ -17,6 +17,7 @@ from adapters.cli.doctor import examine
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.serve import serve_site
+from adapters.cli.simulate import simulate
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
@@ -74,6 +75,7 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 app.command("load")(load)
+app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 
 

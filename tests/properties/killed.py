@@ -10,8 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from adapters.bootstrap import Parts, at_work, database, opened
-from adapters.cli.demo import callers, set_up
 from adapters.settings import Settings
+from adapters.simulation.cast import callers, set_up
 from domain.contact import ContactKind
 from domain.labels import Label
 from domain.roi import Medium, WordOf

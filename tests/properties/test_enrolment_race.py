@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.cli.demo import callers
+from adapters.simulation.cast import callers
 from domain.labels import Label
 from domain.participant import ParticipantEnrolled
 from domain.referral import ChargeLatched, NoticeCode, ProsecutorNotified

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from adapters.cli.demo import protocol
+from adapters.simulation.cast import protocol
 from tests.site import Person, SiteUnderTest, local
 
 P7 = "P-7"
