@@ -115,6 +115,7 @@ READS_AS: dict[PartyKind, Reader] = {
     PartyKind.COURT: Reader.COURT,
     PartyKind.PROBATION: Reader.COURT,
     PartyKind.RECIPIENT: Reader.RECIPIENT,
+    PartyKind.DEFENDER: Reader.OBSERVER,
 }
 """The column by which a party that an ROI can name reads."""
 
