@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
 from domain.roi import grants
+from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
 from projections.rows import REFERENCE, AnyOf, GrantedRow, Ref, Row, model
@@ -61,8 +62,22 @@ class Entry(GrantedRow):
     body: Annotated[dict[str, Any], AnyOf()]
 
 
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
+@model(READER, "own_concern", order=("raised_at", "concern_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern(OwnConcern):
+    """A concern that this counsel raised, and its answer."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any counsel has of one subject."""
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)
+    yield from own_concerns(history, READER, Concern, ceiling, at, trace)
     for party, grant in grants(history.events).items():
         if grant.reader is READER:
             lens = Lens(Viewer(READER, party), grant, ceiling, at, trace)

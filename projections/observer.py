@@ -26,6 +26,7 @@ from domain.referral import (
 )
 from domain.roi import grants
 from domain.stop_record import StopRecorded
+from projections.ask import OwnConcern, own_concerns
 from projections.lens import History, Lens, Traced, plain
 from projections.record import is_participant
 from projections.rows import REFERENCE, GrantedRow, Ref, RoleRow, Row, model
@@ -89,11 +90,18 @@ class Named(GrantedRow):
     birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
 
 
+@model(READER, "own_concern", order=("raised_at", "concern_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern(OwnConcern):
+    """A concern that this office raised, and its answer."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any defender's office has of one subject."""
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for stopped in history.of(StopRecorded):
         yield _stop(history, stopped, lens)
+    yield from own_concerns(history, READER, Concern, ceiling, at, trace)
     if not is_participant(history):
         return
     for offered in history.of(ReferralOffered):

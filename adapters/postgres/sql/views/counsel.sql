@@ -55,7 +55,32 @@ create table counsel.entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema counsel is 'counsel/1 sha256 b8968d270767e35c51b643c408e43ff6b4dba66f1ed342091ad6349f6311c831';
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table counsel.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+
+-- Concern (own): A concern that this counsel raised, and its answer.
+create table counsel.own_concern (
+    subject_id uuid not null,
+    party_id uuid not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    participant_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+comment on schema counsel is 'counsel/1 sha256 306d92077931e77208eb4486510a26a2030e4bfd6726327ee13168d9bbfaa37d';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);
@@ -63,6 +88,10 @@ alter table counsel.recipient add primary key (party_id, subject_id, recipient_i
 create index on counsel.recipient (subject_id);
 alter table counsel.entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on counsel.entry (subject_id);
+alter table counsel.own_ask add primary key (party_id, asked_at, ask_id);
+create index on counsel.own_ask (subject_id);
+alter table counsel.own_concern add primary key (party_id, raised_at, concern_id);
+create index on counsel.own_concern (subject_id);
 
 grant usage on schema counsel to goldenthread_counsel, goldenthread_projector;
 
@@ -110,6 +139,24 @@ create policy granted on counsel.entry for select to goldenthread_counsel using 
 create policy projector on counsel.entry for all to goldenthread_projector using (true) with check (true);
 grant select on counsel.entry to goldenthread_counsel;
 grant select, insert, delete on counsel.entry to goldenthread_projector;
+
+alter table counsel.own_ask enable row level security;
+alter table counsel.own_ask force row level security;
+create policy own on counsel.own_ask for select to goldenthread_counsel using (
+    party_id = (select gate.party())
+);
+create policy projector on counsel.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.own_ask to goldenthread_counsel;
+grant select, insert, delete on counsel.own_ask to goldenthread_projector;
+
+alter table counsel.own_concern enable row level security;
+alter table counsel.own_concern force row level security;
+create policy own on counsel.own_concern for select to goldenthread_counsel using (
+    party_id = (select gate.party())
+);
+create policy projector on counsel.own_concern for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.own_concern to goldenthread_counsel;
+grant select, insert, delete on counsel.own_concern to goldenthread_projector;
 
 insert into log.view (name, position) values ('counsel', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'counsel';

@@ -57,7 +57,19 @@ create table observer.named (
     name text,
     birth_date date
 );
-comment on schema observer is 'observer/1 sha256 130465815ac3c09a13367f6c3605326597b5bd6452ab971190f592b40901796a';
+
+-- Concern (own): A concern that this office raised, and its answer.
+create table observer.own_concern (
+    subject_id uuid not null,
+    party_id uuid not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    participant_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+comment on schema observer is 'observer/1 sha256 c3d34e79dadc095669d7e090a694ebf14d9aff0d986c793543d40f15fcaf78c4';
 
 alter table observer.diversion add primary key (offered_at, referral_id);
 create index on observer.diversion (subject_id);
@@ -66,6 +78,8 @@ create index on observer.decision (subject_id);
 alter table observer.stop add primary key (subject_id);
 alter table observer.named add primary key (party_id, subject_id);
 create index on observer.named (subject_id);
+alter table observer.own_concern add primary key (party_id, raised_at, concern_id);
+create index on observer.own_concern (subject_id);
 
 grant usage on schema observer to goldenthread_observer, goldenthread_projector;
 
@@ -110,6 +124,15 @@ create policy granted on observer.named for select to goldenthread_observer usin
 create policy projector on observer.named for all to goldenthread_projector using (true) with check (true);
 grant select on observer.named to goldenthread_observer;
 grant select, insert, delete on observer.named to goldenthread_projector;
+
+alter table observer.own_concern enable row level security;
+alter table observer.own_concern force row level security;
+create policy own on observer.own_concern for select to goldenthread_observer using (
+    party_id = (select gate.party())
+);
+create policy projector on observer.own_concern for all to goldenthread_projector using (true) with check (true);
+grant select on observer.own_concern to goldenthread_observer;
+grant select, insert, delete on observer.own_concern to goldenthread_projector;
 
 insert into log.view (name, position) values ('observer', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'observer';
