@@ -62,7 +62,7 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
                 continue
             value = getattr(event, name)
             if name == "occurred_at":
-                labels.add(event.label)
+                labels |= event.subject_labels(name)
             elif name in recorded.erased or value is None or is_id(value):
                 continue
             else:
