@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -234,14 +235,40 @@ STANDING = frozenset(
 )
 
 
+# What says who a person is: to a reader by pseudonym only where the participant's ROI names its party.
+NAMES = frozenset({Label.IDENTITY_LEGAL, Label.IDENTITY_ALIAS, Label.IDENTITY_EXTERNAL})
+
+
+@cache
 def grantable(reader: Reader) -> frozenset[Label]:
     """The labels that a standing ROI may grant to this kind of reader: the ceiling that no site can raise."""
-    return frozenset(label for label, line in TABLE.items() if Basis.GRANTED in line.cells[reader])
+    return frozenset(
+        label
+        for label, line in TABLE.items()
+        if Basis.GRANTED in line.cells[reader] or (label in NAMES and Basis.PSEUDONYM in line.cells[reader])
+    )
 
 
+@cache
 def by_item(reader: Reader) -> frozenset[Label]:
     """The labels that reach this reader item by item, signed by the participant for that sentence (T:1089)."""
     return frozenset(label for label, line in TABLE.items() if Basis.ITEM in line.cells[reader])
+
+
+@cache
+def by_role(reader: Reader) -> frozenset[Label]:
+    """The labels that this reader reads by role; a reader by pseudonym none of those that name a person."""
+    return frozenset(
+        label
+        for label, line in TABLE.items()
+        if Basis.ROLE in line.cells[reader] or (label not in NAMES and Basis.PSEUDONYM in line.cells[reader])
+    )
+
+
+@cache
+def behind_the_gate(reader: Reader) -> frozenset[Label]:
+    """The labels that reach this reader by consent; counsel reads by role only while the client's authority lives."""
+    return grantable(reader) | by_item(reader) | (by_role(reader) if reader is Reader.COUNSEL else frozenset())
 
 
 class Rule(StrEnum):
@@ -260,7 +287,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The fact is shown, on this basis; `grant` is the ROI or item consent it rests on, if any."""
+    """The fact is shown, on this basis; `grant` is the ROI, authority or item consent it rests on, if any."""
 
     basis: Basis
     grant: UUID | None = None
@@ -363,7 +390,9 @@ def _decide_label(
     if not cell:
         return Withheld(Rule.NEVER)
     if Basis.ROLE in cell and _by_role(viewer, fact, grant, at):
-        return Shown(Basis.ROLE)
+        return Shown(Basis.ROLE, grant.roi if grant is not None and viewer.reader is Reader.COUNSEL else None)
+    if Basis.PSEUDONYM in cell and label not in NAMES:
+        return Shown(Basis.PSEUDONYM)
     if Basis.OWN in cell and fact.contributor == viewer.party:
         return Shown(Basis.OWN)
     if Basis.NOTICE in cell and fact.is_notice and fact.addressee == viewer.party:
@@ -372,7 +401,7 @@ def _decide_label(
         return Shown(Basis.PUBLIC)
     if fact.is_notice:  # a notice is its addressee's alone, whatever else is granted
         return Withheld(Rule.NOT_ADDRESSED)
-    return _decide_consent(viewer, label, fact, cell, grant, ceiling, at)
+    return _decide_consent(viewer, label, fact, grant, ceiling, at)
 
 
 def _by_role(viewer: Viewer, fact: Fact, grant: Grant | None, at: datetime) -> bool:
@@ -388,12 +417,11 @@ def _decide_consent(
     viewer: Viewer,
     label: Label,
     fact: Fact,
-    cell: frozenset[Basis],
     grant: Grant | None,
     ceiling: Ceiling,
     at: datetime,
 ) -> Decision:
-    if not cell & BEHIND_THE_GATE:
+    if label not in grantable(viewer.reader) | by_item(viewer.reader):
         return Withheld(Rule.NOT_OWN)
     if (viewer.reader, label) in ceiling.lowered:
         return Withheld(Rule.LOWERED)
@@ -401,7 +429,7 @@ def _decide_consent(
         return Withheld(Rule.NOT_ADDRESSED)
     if grant is not None and fact.item is not None:  # signed for as one item: the item's consent alone carries it
         return Shown(Basis.ITEM, fact.item) if grant.live_item(fact.item, at) else Withheld(Rule.NO_ITEM)
-    if Basis.GRANTED not in cell:
+    if label not in grantable(viewer.reader):
         return Withheld(Rule.NO_ITEM)
     if grant is None or grant.labels is None or not grant.live_roi(at):
         return Withheld(Rule.NO_GRANT)

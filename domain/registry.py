@@ -115,8 +115,11 @@ READS_AS: dict[PartyKind, Reader] = {
     PartyKind.COURT: Reader.COURT,
     PartyKind.PROBATION: Reader.COURT,
     PartyKind.RECIPIENT: Reader.RECIPIENT,
+    PartyKind.DEFENDER: Reader.OBSERVER,
 }
 """The column by which a party that an ROI can name reads."""
+ADDRESSED_AS = READS_AS | {PartyKind.COUNSEL: Reader.COUNSEL}
+"""The same of a party to which care can send a sentence; counsel's authority is another instrument."""
 
 
 _STAFF = UUID("5c0b5d2a-5c5a-5d7e-8e38-6c3f8b1f2a44")

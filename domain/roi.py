@@ -2,6 +2,9 @@
 
 An ROI permits, it never compels (T:885). Stream: a participant's consent, so that two decisions on it meet there.
 A *narrowing* event takes something away from a party; its log position is the grant's epoch.
+
+The client's authority for its counsel stands beside the ROI: another instrument with an end of its own, which no ROI
+touches. A defender's office with a conflict of interest is never named (T:495).
 """
 
 from __future__ import annotations
@@ -96,10 +99,23 @@ class RoiRevoked(Event):
     word_of: Annotated[WordOf, Label.CONSENT_STATE]
     medium: Annotated[Medium, Label.CONSENT_STATE]
     counsel: Annotated[ShortText | None, Label.CONSENT_STATE] = None
+    revocation: Annotated[UUID | None, Label.CONSENT_STATE] = None
+    read_back: Annotated[bool, Label.CONSENT_STATE] = False
+
+
+class RevocationPaper(Event):
+    """The paper of a revocation by word of mouth came in; the revocation stood without it."""
+
+    topic: ClassVar[str] = "revocation.paper"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id",)
+
+    revocation: Annotated[UUID, Label.CONSENT_STATE]
+    artefact_sha256: Annotated[str, Label.CONSENT_STATE]
 
 
 class RoiExpired(Event):
-    """A party's standing ROI came to its end; the gate had closed by itself."""
+    """A party's standing ROI, or counsel's authority, came to its end; the gate had closed by itself."""
 
     topic: ClassVar[str] = "roi.expired"
     label: ClassVar[Label] = Label.CONSENT_STATE
@@ -132,6 +148,38 @@ class ItemWithdrawn(Event):
     item_id: Annotated[UUID, Label.CONSENT_STATE]
 
 
+class CounselAuthorised(_Given):
+    """A client signed that this counsel of record may know these labels; `roi` is that authority."""
+
+    topic: ClassVar[str] = "counsel.authorised"
+
+
+class CounselNarrowed(_Given):
+    """Counsel's authority reaches less far than before."""
+
+    topic: ClassVar[str] = "counsel.narrowed"
+
+
+class CounselEnded(Event):
+    """Counsel's authority ended, from this moment, by the word of either."""
+
+    topic: ClassVar[str] = "counsel.ended"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    word_of: Annotated[WordOf, Label.CONSENT_STATE]
+
+
+class ConflictDeclared(Event):
+    """A defender's office has a conflict of interest about this participant: it is not told who this is (T:495)."""
+
+    topic: ClassVar[str] = "conflict.declared"
+    label: ClassVar[Label] = Label.CONSENT_STATE
+    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """A participant's consent, folded: what each party has, and the ROI that stands."""
@@ -145,6 +193,9 @@ class Consent:
     grants: Mapping[UUID, Grant] = field(default_factory=dict)
     completion: frozenset[UUID] = frozenset()
     revoked_at: Mapping[UUID, datetime] = field(default_factory=dict)
+    conflicts: frozenset[UUID] = frozenset()
+    oral: frozenset[UUID] = frozenset()
+    """The revocations by word of mouth whose paper has not come in."""
 
     def hear_completed(self, at: datetime) -> frozenset[UUID]:
         """Return the offices that the participant signed for to hear `completed`, and whose ROI lives."""
@@ -154,6 +205,10 @@ class Consent:
         """Return what a party holds at a moment, or None where its standing ROI is not alive."""
         grant = self.grants.get(party)
         return grant if grant is not None and grant.live_roi(at) else None
+
+    def by_roi(self) -> dict[UUID, Grant]:
+        """Return what each party holds by ROI or item; counsel's authority is another instrument."""
+        return {party: grant for party, grant in self.grants.items() if grant.reader is not Reader.COUNSEL}
 
 
 NOTHING = Grant(epoch=0)
@@ -177,25 +232,36 @@ def grants(history: Iterable[Recorded[Event]]) -> dict[UUID, Grant]:
     return held
 
 
-_CHANGES = (RoiGranted, RoiNarrowed, RoiRevoked, RoiExpired, ItemConsented, ItemWithdrawn)
+_CHANGES = (
+    RoiGranted,
+    RoiNarrowed,
+    RoiRevoked,
+    RoiExpired,
+    ItemConsented,
+    ItemWithdrawn,
+    CounselAuthorised,
+    CounselNarrowed,
+    CounselEnded,
+    ConflictDeclared,
+)
 
 
 def change(grant: Grant, recorded: Recorded[Event]) -> Grant:
     """Return what one party holds after one event of its own consent."""
     event, position = recorded.event, recorded.position
     match event:
-        case RoiGranted() | RoiNarrowed():
+        case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed():
             return replace(
                 grant,
                 reader=event.reader,
-                epoch=position if isinstance(event, RoiNarrowed) else grant.epoch,
+                epoch=position if isinstance(event, RoiNarrowed | CounselNarrowed) else grant.epoch,
                 roi=event.roi,
                 labels=event.labels,
                 purpose=event.purpose,
                 covers_from=event.covers_from,
                 until=event.expires_at,
             )
-        case RoiRevoked():
+        case RoiRevoked() | CounselEnded() | ConflictDeclared():
             return Grant(epoch=position, reader=grant.reader)
         case RoiExpired():
             return Grant(epoch=position, reader=grant.reader, items=grant.items)
@@ -221,21 +287,35 @@ def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
             first_signed_at=state.first_signed_at or event.occurred_at,
             expires_at=_later(state.expires_at, event.expires_at) if event.amends else event.expires_at,
         )
+    if isinstance(event, RevocationPaper):
+        return replace(state, oral=state.oral - {event.revocation})
     party = event.party_id
     if party is None or not isinstance(event, _CHANGES):
         return state
-    completion, revoked_at = state.completion, state.revoked_at
+    completion, revoked_at, oral = state.completion, state.revoked_at, state.oral
+    conflicts = state.conflicts | {party} if isinstance(event, ConflictDeclared) else state.conflicts
     match event:
         case RoiGranted() | RoiNarrowed():
             completion = completion | {party} if event.notify_completion else completion - {party}
         case RoiRevoked():
             completion, revoked_at = completion - {party}, {**revoked_at, party: event.occurred_at}
+            if event.medium is Medium.ORAL and event.revocation is not None:
+                oral |= {event.revocation}
+        case CounselEnded():
+            revoked_at = {**revoked_at, party: event.occurred_at}
         case RoiExpired():
             completion -= {party}
         case _:  # an item stands beside the ROI
             pass
     grant = change(state.grants.get(party, NOTHING), recorded)
-    return replace(state, grants={**state.grants, party: grant}, completion=completion, revoked_at=revoked_at)
+    return replace(
+        state,
+        grants={**state.grants, party: grant},
+        completion=completion,
+        revoked_at=revoked_at,
+        conflicts=conflicts,
+        oral=oral,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +339,7 @@ def sign(state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Proto
     if state.signed_at is not None and signed.occurred_at < state.signed_at:
         raise Refused("signed_at", "a later ROI is recorded already.", "Keep the later one, or sign a new ROI.")
     kept = {o.party for o in offers}
-    gone = [p for p, g in state.grants.items() if p not in kept and g.labels is not None]
+    gone = [p for p, g in state.by_roi().items() if p not in kept and g.labels is not None]
     ended: list[Event] = [
         RoiRevoked(
             participant_id=state.participant,
@@ -292,13 +372,21 @@ def consent_item(state: Consent, event: ItemConsented, at: datetime) -> list[Eve
 
 
 def revoke(
-    state: Consent, parties: list[UUID] | None, at: datetime, *, word_of: WordOf, medium: Medium, counsel: str | None
+    state: Consent,
+    parties: list[UUID] | None,
+    at: datetime,
+    *,
+    word_of: WordOf,
+    medium: Medium,
+    counsel: str | None,
+    revocation: UUID | None = None,
+    read_back: bool = False,
 ) -> list[Event]:
-    """Revoke for these parties, or for all that hold something (T:891-893).
+    """Revoke for these parties, or for all that hold something by ROI or item (T:891-893).
 
     A party that is named and holds nothing yet is written down too: paper signed before may still come in.
     """
-    named = [p for p, g in state.grants.items() if g.labels is not None or g.items] if parties is None else parties
+    named = [p for p, g in state.by_roi().items() if g.labels is not None or g.items] if parties is None else parties
     return [
         RoiRevoked(
             participant_id=state.participant,
@@ -307,9 +395,45 @@ def revoke(
             word_of=word_of,
             medium=medium,
             counsel=counsel,
+            revocation=revocation,
+            read_back=read_back,
         )
         for party in dict.fromkeys(named)
     ]
+
+
+def paper(state: Consent, event: RevocationPaper) -> list[Event]:
+    """Add the paper of a revocation by word of mouth; it changes nothing of what is shown."""
+    if event.revocation not in state.oral:
+        raise Refused("revocation", "its paper is not missing.", "Leave it as it is.")
+    return [event]
+
+
+def authorise(state: Consent, counsel: UUID, event: CounselAuthorised, protocol: Protocol, at: datetime) -> list[Event]:
+    """Give counsel the client's authority, or change it; no ROI is touched.
+
+    Raises `Refused` for a label that no authority can carry, an end beyond the protocol's, or paper that is not the
+    client's last word.
+    """
+    offer = Offer(counsel, Reader.COUNSEL, event.labels, event.purpose, event.covers_from)
+    _check_end(event.expires_at, event.occurred_at, protocol, at)
+    before = _check_offer(state, event.occurred_at, offer, protocol, at, "labels", "counsel")
+    if before is not None and not _covers(event.labels, offer, event.expires_at, before):
+        return [CounselNarrowed(**dict(event))]
+    return [event]
+
+
+def end_authority(state: Consent, counsel: UUID, word_of: WordOf, at: datetime) -> list[Event]:
+    """End counsel's authority; nothing where there is none."""
+    held = state.grants.get(counsel)
+    if held is None or held.reader is not Reader.COUNSEL or held.labels is None:
+        return []
+    return [CounselEnded(participant_id=state.participant, party_id=counsel, occurred_at=at, word_of=word_of)]
+
+
+def declare_conflict(state: Consent, event: ConflictDeclared) -> list[Event]:
+    """Declare a conflict of interest, once."""
+    return [] if event.party_id in state.conflicts else [event]
 
 
 def expire(state: Consent, at: datetime) -> list[Event]:
@@ -324,33 +448,16 @@ def expire(state: Consent, at: datetime) -> list[Event]:
 def _given(
     state: Consent, signed: RoiSigned, offers: list[Offer], protocol: Protocol, at: datetime
 ) -> list[RoiGranted | RoiNarrowed]:
-    expires_at = signed.expires_at
-    if expires_at is None or expires_at <= at:
-        raise Refused("expires_on", "it is not in the future.", "Give a later day.")
-    if (expires_at - signed.occurred_at).days > protocol.roi_days_most:
-        raise Refused(
-            "expires_on",
-            f"{protocol.version} lets an ROI run {protocol.roi_days_most} days.",
-            "Give an earlier day, and sign again then.",
-        )
+    _check_end(signed.expires_at, signed.occurred_at, protocol, at)
     return [_grant(state, signed, n, offer, protocol, at) for n, offer in enumerate(offers)]
 
 
 def _grant(
     state: Consent, signed: RoiSigned, n: int, offer: Offer, protocol: Protocol, at: datetime
 ) -> RoiGranted | RoiNarrowed:
-    lowered = {label for reader, label in protocol.ceiling.lowered if reader is offer.reader}
-    never = sorted(offer.labels - grantable(offer.reader) | (offer.labels & lowered))
-    if never:
-        raise Refused(
-            f"grants[{n}].labels",
-            f"no ROI can grant {never[0]} to this kind of party.",
-            "Leave it out; some labels can be shared one sentence at a time, when the participant signs for it.",
-        )
-    _not_taken_back(state, offer.party, signed.occurred_at, f"grants[{n}].party")
-    labels = offer.labels | {Label.CONSENT_SCOPE}
-    before = state.live(offer.party, at)
-    narrower = before is not None and not _covers(labels, offer, signed, before)
+    before = _check_offer(state, signed.occurred_at, offer, protocol, at, f"grants[{n}].labels", f"grants[{n}].party")
+    labels = offer.labels | ({Label.CONSENT_SCOPE} & grantable(offer.reader))
+    narrower = before is not None and not _covers(labels, offer, signed.expires_at, before)
     return (RoiNarrowed if narrower else RoiGranted)(
         participant_id=state.participant,
         party_id=offer.party,
@@ -365,6 +472,35 @@ def _grant(
     )
 
 
+def _check_end(expires_at: datetime | None, signed_at: datetime, protocol: Protocol, at: datetime) -> None:
+    if expires_at is None or expires_at <= at:
+        raise Refused("expires_on", "it is not in the future.", "Give a later day.")
+    if (expires_at - signed_at).days > protocol.roi_days_most:
+        raise Refused(
+            "expires_on",
+            f"{protocol.version} lets an ROI run {protocol.roi_days_most} days.",
+            "Give an earlier day, and sign again then.",
+        )
+
+
+def _check_offer(
+    state: Consent, signed_at: datetime, offer: Offer, protocol: Protocol, at: datetime, labels: str, party: str
+) -> Grant | None:
+    """Return what the party had until now; raise `Refused`, naming the inputs, for what it cannot be given."""
+    lowered = {label for reader, label in protocol.ceiling.lowered if reader is offer.reader}
+    never = sorted(offer.labels - grantable(offer.reader) | (offer.labels & lowered))
+    if never:
+        raise Refused(
+            labels,
+            f"no ROI can grant {never[0]} to this kind of party.",
+            "Leave it out; some labels can be shared one sentence at a time, when the participant signs for it.",
+        )
+    if offer.party in state.conflicts:
+        raise Refused(party, "this office declared a conflict of interest.", "Leave it out.")
+    _not_taken_back(state, offer.party, signed_at, party)
+    return state.live(offer.party, at)
+
+
 def _not_taken_back(state: Consent, party: UUID, signed_at: datetime, name: str) -> None:
     revoked_at = state.revoked_at.get(party)
     if revoked_at is not None and signed_at < revoked_at:
@@ -375,11 +511,11 @@ def _not_taken_back(state: Consent, party: UUID, signed_at: datetime, name: str)
         )
 
 
-def _covers(labels: frozenset[Label], offer: Offer, signed: RoiSigned, before: Grant) -> bool:
+def _covers(labels: frozenset[Label], offer: Offer, expires_at: datetime | None, before: Grant) -> bool:
     """Return whether what is given now is no less than what the party had."""
     return (
         labels >= (before.labels or frozenset())
         and offer.purpose == before.purpose
         and (before.covers_from is None or offer.covers_from <= before.covers_from)
-        and (before.until is None or (signed.expires_at is not None and signed.expires_at >= before.until))
+        and (before.until is None or (expires_at is not None and expires_at >= before.until))
     )

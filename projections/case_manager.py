@@ -14,6 +14,7 @@ from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, 
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned, grants
 from domain.roster import ParticipantAssigned
+from projections.ask import InboxAsk, inbox_asks
 from projections.lens import History, Lens, Traced, is_id, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
@@ -69,8 +70,15 @@ class Entry(RoleRow):
     body: Annotated[dict[str, Any], *_CARE]
 
 
+@model(READER, "ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(InboxAsk):
+    """What a partner asked or told, for the team to take up."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that the team has of one participant."""
+    yield from inbox_asks(history, READER, Ask, ceiling, at, trace)
     if not any(history.of(ParticipantIdentified)):
         return  # a record about nobody in LEAD
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)

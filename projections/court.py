@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.labels import Ceiling, Reader
+from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.rows import Row, model
@@ -26,6 +27,13 @@ class Entry(GrantedEntry):
     """What LEAD told this office."""
 
 
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any such office has of one subject."""
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)

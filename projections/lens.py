@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from domain.event import Event, Recorded, labels_of
 from domain.labels import (
-    BEHIND_THE_GATE,
     TABLE,
     Basis,
     Ceiling,
@@ -129,7 +128,7 @@ class Gathered:
     ) -> None:
         """Take one field if consent shows it to a viewer; not `own`: even one that the viewer's party contributed."""
         decision = lens.decide(recorded, name, own=own)
-        if not isinstance(decision, Shown) or decision.basis not in BEHIND_THE_GATE or name in recorded.erased:
+        if not isinstance(decision, Shown) or decision.grant is None or name in recorded.erased:
             return
         value = getattr(recorded.event, name)
         if value is None:

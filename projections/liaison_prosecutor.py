@@ -12,6 +12,7 @@ from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.legal_case import CaseFiled, DecisionRecorded
 from domain.referral import ProsecutorNotified
+from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
@@ -80,6 +81,12 @@ class Entry(GrantedEntry):
     """What LEAD told this office."""
 
 
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any prosecutor's office has of one subject."""
     decided: dict[tuple[UUID, UUID], str | None] = {}
@@ -99,6 +106,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         if sent.event.party_id is not None:
             yield _notice(history, sent, Lens(Viewer(READER, sent.event.party_id), None, ceiling, at, trace))
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)
 
 
 def _decision(history: History, recorded: Recorded[DecisionRecorded], lens: Lens, matter: UUID) -> OwnDecision:

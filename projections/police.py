@@ -18,6 +18,7 @@ from domain.referral import (
     ReferralOffered,
     ReleasedFromCustody,
 )
+from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.rows import ALLOWED, Holding, OwnRow, Ref, Row, model
@@ -59,12 +60,19 @@ class Entry(GrantedEntry):
     """What LEAD told this department."""
 
 
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any police department has of one subject."""
     for offered in history.of(ReferralOffered):
         if offered.event.party_id is not None:
             yield _referral(history, offered, Lens(Viewer(READER, offered.event.party_id), None, ceiling, at, trace))
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)
 
 
 def _referral(history: History, offered: Recorded[ReferralOffered], lens: Lens) -> OwnReferral:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import StopRecorded
+from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import History, Lens, Traced
 from projections.rows import ALLOWED, Holding, RoleRow, Row, model
 
@@ -30,8 +31,15 @@ class Stop(RoleRow):
     arrested: Annotated[bool, Label.STOP_RECORD]
 
 
+@model(READER, "concern", order=("raised_at", "concern_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern(InboxConcern):
+    """A concern of a defender's office or counsel, to be answered on the record."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield the stop that this history is about, if it is one."""
+    yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for recorded in history.of(StopRecorded):
         yield Stop(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 from domain.labels import Ceiling, Label, Reader
+from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.rows import Row, model
@@ -29,6 +30,13 @@ class Entry(GrantedEntry):
     """What LEAD told this party."""
 
 
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any such party has of one subject."""
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)

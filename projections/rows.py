@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from domain.labels import BEHIND_THE_GATE, TABLE, Basis, Label, Reader, by_item, grantable
+from domain.labels import BEHIND_THE_GATE, TABLE, Basis, Label, Reader, behind_the_gate, by_role
 
 
 class Holding(StrEnum):
@@ -31,6 +31,17 @@ ALLOWED: dict[Holding, frozenset[Basis]] = {
 }
 
 
+def reaching(reader: Reader, holding: Holding) -> frozenset[Label]:
+    """Return the labels that can reach this reader in rows of this holding."""
+    match holding:
+        case Holding.OWN:
+            return frozenset(label for label, line in TABLE.items() if line.cells[reader] & ALLOWED[holding])
+        case Holding.GRANTED:
+            return behind_the_gate(reader)
+        case Holding.ROLE:  # counsel has none: its role ends with the client's authority
+            return frozenset() if reader is Reader.COUNSEL else by_role(reader)
+
+
 class BeyondCeiling(TypeError):
     """A row model has a column that the table of labels does not allow its reader on that basis."""
 
@@ -40,7 +51,7 @@ class Reference:
 
 
 class AnyOf:
-    """Marks a column that holds values of several labels: those that reach this reader by consent."""
+    """Marks a column that holds values of several labels: those that reach this reader in rows of this holding."""
 
 
 REFERENCE = Reference()
@@ -166,12 +177,12 @@ def _column(reader: Reader, holding: Holding, table: str, name: str, hint: Any) 
         inner = inner.__origin__
     labels = frozenset(m for m in marks if isinstance(m, Label))
     if any(isinstance(m, AnyOf) for m in marks):
-        labels |= grantable(reader) | by_item(reader)
+        labels |= reaching(reader, holding)
     is_reference = name in _COORDINATES or REFERENCE in marks
     if not labels and not is_reference:
         raise BeyondCeiling(f"{reader}.{table}.{name} names no label")
     for label in labels - {Label.SHARE_TEXT}:
-        if not TABLE[label].cells[reader] & ALLOWED[holding]:
+        if label not in reaching(reader, holding):
             raise BeyondCeiling(f"{reader}.{table}.{name}: {label} never reaches this reader in {holding} rows")
     plain = get_origin(inner) or inner
     sql_type = SQL_TYPE.get(plain) or ("text" if isinstance(plain, type) and issubclass(plain, str) else None)

@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import Protocol as Port
 
 from domain.labels import Ceiling, Reader
-from projections import case_manager, court, liaison_prosecutor, police, program, recipient
+from projections import (
+    case_manager,
+    counsel,
+    court,
+    legal_services,
+    liaison_prosecutor,
+    observer,
+    participant,
+    police,
+    privacy,
+    program,
+    recipient,
+)
 from projections.lens import History, Traced
 from projections.rows import MODELS, Model, Row
 
@@ -53,5 +65,10 @@ VIEWS: dict[Reader, View] = {
         View(Reader.RECIPIENT, "recipient/2", recipient.rows),
         View(Reader.COURT, "court/2", court.rows),
         View(Reader.PROGRAM, "program/1", program.rows),
+        View(Reader.OBSERVER, "observer/1", observer.rows),
+        View(Reader.COUNSEL, "counsel/1", counsel.rows),
+        View(Reader.LEGAL_SERVICES, "legal_services/1", legal_services.rows),
+        View(Reader.PARTICIPANT, "participant/1", participant.rows),
+        View(Reader.PRIVACY, "privacy/1", privacy.rows),
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -17,8 +17,9 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
-from domain.registry import CARE, CARRIES, READS_AS, ParticipantAccess, staff_stream
+from domain.registry import ADDRESSED_AS, CARE, CARRIES, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
+from services.consent import load_client
 from services.directory import Party
 from services.ports import Caller
 from services.referrals import latches
@@ -212,38 +213,52 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
 
 
 class RevokeRoi(Command):
-    """The participant, or counsel for it, revoked: for these parties, or for all. Word of mouth is enough (T:893)."""
+    """The participant, or counsel for it, revoked: for these parties, or for all. Word of mouth is enough (T:893).
 
-    model_config = example(parties=["city-pd"], word_of="counsel", medium="oral", counsel="R. Patel")
+    `read_back`: the word was read back and confirmed; nothing waits for that. Its paper may join later.
+    """
+
+    model_config = example(parties=["city-pd"], word_of="counsel", medium="oral", counsel="R. Patel", read_back=True)
 
     parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
     word_of: roi.WordOf
     medium: roi.Medium
     counsel: ShortText | None = None
+    read_back: bool = False
 
 
-@handles(RevokeRoi, *CARE)
+@handles(RevokeRoi, *CARE, Role.COUNSEL)
 def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Revoke; every path of those parties is dark when this is answered."""
-    who, history = load_participant(site, caller, participant_id)
-    consent = roi.consent(who, _consent(history, who))
+    who, history, consent = load_client(site, caller, participant_id)
+    by_counsel = caller.role is Role.COUNSEL
+    if by_counsel and command.word_of is not roi.WordOf.COUNSEL:
+        raise Refused("word_of", "you file your own word, for your client.", "Say that it is counsel's.")
     number = reference(site, caller, "roi", roi_id)
     if not any(isinstance(r.event, roi.RoiSigned) and r.event.roi == number for r in history):
         raise Unknown
     parties = None
     if command.parties is not None:
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
+    revocation = uuid4()
     events = roi.revoke(
         consent,
         parties,
         site.now(),
         word_of=command.word_of,
         medium=command.medium,
-        counsel=command.counsel,
+        counsel=caller.name if by_counsel else command.counsel,
+        revocation=revocation,
+        read_back=command.read_back,
     )
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)] if events else [],
-        {"participant": participant_id, "roi": roi_id, "parties": command.parties},
+        [append(roi.consent_stream(who), consent.version, *events)],
+        {
+            "participant": participant_id,
+            "roi": roi_id,
+            "parties": command.parties,
+            "revocation": site.ids.seal(caller.party, revocation),
+        },
     )
 
 
@@ -271,7 +286,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
     """Share one sentence under its own consent."""
     who, history = load_participant(site, caller, participant_id)
     consent = roi.consent(who, _consent(history, who))
-    party, reader = _recipient(site, command.party, "party")
+    party, reader = _recipient(site, command.party, "party", ADDRESSED_AS)
     protocol = site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
     expires_at = end_of_day(last_day(site, "expires_on", command.expires_on), protocol.tz)
@@ -376,7 +391,7 @@ class MakeShare(Command):
 def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id: str) -> Outcome:
     """Share a sentence, after the lint."""
     who, history = load_participant(site, caller, participant_id)
-    party, reader = _recipient(site, command.party, "party")
+    party, reader = _recipient(site, command.party, "party", ADDRESSED_AS)
     stream = uuid4()
     event = ShareMade(
         participant_id=who,
@@ -433,9 +448,11 @@ def _consent(history: Iterable[Recorded[Event]], who: UUID) -> list[Recorded[Eve
     return [recorded for recorded in history if recorded.stream == stream]
 
 
-def _recipient(site: Site, code: str, name: str) -> tuple[Party, Reader]:
+def _recipient(
+    site: Site, code: str, name: str, reads_as: Mapping[PartyKind, Reader] = READS_AS
+) -> tuple[Party, Reader]:
     party = site.directory.by_code(code, name)
-    reader = READS_AS.get(party.kind)
+    reader = reads_as.get(party.kind)
     if reader is None:
         raise Refused(name, "it is not a party that an ROI names.", "Name a partner or another recipient.")
     return party, reader

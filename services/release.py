@@ -33,6 +33,8 @@ class Purpose:
     OWN_RECORDS = "own records"
     RUNNING_THE_SITE = "running the site"
     ACCOUNTING = "accounting of disclosures"
+    OBSERVING = "defender oversight"
+    REPRESENTATION = "legal representation"
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ DA, CITY_ATTORNEY, HOUSING, CLINIC = (
     named("housing"),
     named("clinic"),
 )
+DEFENSE, PATEL, COURT = named("public defense"), named("patel"), named("court")
 READS_AS: dict[UUID, Reader] = {
     PD: Reader.POLICE,
     CAMPUS_PD: Reader.POLICE,
@@ -51,6 +52,8 @@ READS_AS: dict[UUID, Reader] = {
     CITY_ATTORNEY: Reader.PROSECUTOR,
     HOUSING: Reader.RECIPIENT,
     CLINIC: Reader.RECIPIENT,
+    DEFENSE: Reader.OBSERVER,
+    COURT: Reader.COURT,
 }
 THEFT = ref.Charge(code="23C", description="theft", severity="misdemeanor")
 TRESPASS = ref.Charge(code="90J", description="trespass", severity="misdemeanor")
@@ -332,6 +335,41 @@ class Given:
             counsel=None,
         )
         return self.record(roi.consent_stream(self.who), *events).then()
+
+    def authorised(
+        self,
+        labels: Iterable[Label],
+        *,
+        counsel: UUID = PATEL,
+        at: datetime | None = None,
+        until: date = date(2027, 2, 1),
+        covers_from: datetime | None = None,
+    ) -> Self:
+        """The client signs an authority for its counsel."""
+        signed_at = at or self.now
+        event = roi.CounselAuthorised(
+            participant_id=self.who,
+            party_id=counsel,
+            expires_at=end_of_day(until, self.protocol.tz),
+            occurred_at=signed_at,
+            roi=named(f"{self.name} authority {self._chain}"),
+            reader=Reader.COUNSEL,
+            labels=frozenset(labels),
+            purpose="representation",
+            covers_from=covers_from or signed_at,
+        )
+        events = roi.authorise(self.consent, counsel, event, self.protocol, self.now)
+        return self.record(roi.consent_stream(self.who), *events).then()
+
+    def counsel_ended(self, counsel: UUID = PATEL) -> Self:
+        """Counsel's authority ends by the client's word."""
+        events = roi.end_authority(self.consent, counsel, roi.WordOf.PARTICIPANT, self.now)
+        return self.record(roi.consent_stream(self.who), *events).then()
+
+    def conflict(self, office: UUID = DEFENSE) -> Self:
+        """A defender's office declares a conflict of interest."""
+        event = roi.ConflictDeclared(participant_id=self.who, party_id=office, occurred_at=self.now)
+        return self.record(roi.consent_stream(self.who), *roi.declare_conflict(self.consent, event)).then()
 
     def expired(self) -> Self:
         """What came to its end is written down."""

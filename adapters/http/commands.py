@@ -12,7 +12,7 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import care, court, referrals, register
+from services import asks, care, consent, court, referrals, register
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -119,6 +119,23 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("participants/{participant}/contacts", care.RecordContact, "Record a contact."),
     ("participants/{participant}/shares", care.MakeShare, "Share one sentence under the ROI."),
     ("participants/{participant}/access", care.GiveAccess, "Let a participant sign in."),
+    (
+        "participants/{participant}/roi/{roi}/revocations/{revocation}/paper",
+        consent.AddPaper,
+        "Add the paper of a revocation by word of mouth.",
+    ),
+    ("participants/{participant}/counsel", consent.AuthoriseCounsel, "Record the client's authority for counsel."),
+    ("participants/{participant}/counsel/endings", consent.EndCounsel, "End counsel's authority, at once."),
+    ("participants/{participant}/conflicts", consent.DeclareConflict, "Declare your office's conflict of interest."),
+    (
+        "participants/{participant}/oral-disclosures",
+        consent.RecordOralDisclosure,
+        "Record what you told by word of mouth.",
+    ),
+    ("asks", asks.MakeAsk, "Ask LEAD, or tell it something."),
+    ("asks/{ask}/handling", asks.HandleAsk, "Mark an ask as taken up."),
+    ("concerns", asks.RaiseConcern, "Raise a concern."),
+    ("concerns/{concern}/answers", asks.AnswerConcern, "Answer a concern, on the record."),
     ("cases", court.FileCase, "Give notice of a filing."),
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
     ("register/parties", register.RegisterParty, "Register a party."),

@@ -15,7 +15,18 @@ from domain.labels import Reader
 from domain.refusal import Refused
 from projections.views import VIEWS
 from services.ports import Caller, Unavailable
-from services.questions import LISTINGS, anyone, case_manager, listing, partner, police, program
+from services.questions import (
+    LISTINGS,
+    anyone,
+    case_manager,
+    counsel,
+    legal_services,
+    listing,
+    partner,
+    police,
+    privacy,
+    program,
+)
 from services.questions import participant as own
 from services.questions.listing import Choice, Listing
 from services.questions.police import Lookup
@@ -35,13 +46,16 @@ _REFUSALS = problems.responses(
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
 
 
+Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
+
+
 def reply(body: dict[str, Any], headers: dict[str, str] | None = None, status: int = 200) -> Response:
     """Return an answer; nobody between us and the caller may keep it."""
     kept = {"Cache-Control": "private, no-store"} | (headers or {})
     return Response(orjson.dumps(body), status, kept, "application/json")
 
 
-def routes(  # noqa: C901 - one after the other
+def routes(  # noqa: C901, PLR0915 - one after the other
     site: Site, sign_in: SignIn, settings: Settings, ready: Callable[[], bool]
 ) -> APIRouter:
     """Return the routes of the questions."""
@@ -115,6 +129,46 @@ def routes(  # noqa: C901 - one after the other
     def recipient_participant(caller: Asking, participant: str) -> Response:
         """What LEAD can show you of a person."""
         return reply(partner.participant(site, caller, Reader.RECIPIENT, participant))
+
+    @api.get("/v1/court/participants/{participant}", tags=["court"])
+    def court_participant(caller: Asking, participant: str) -> Response:
+        """What LEAD can show your office of a person."""
+        return reply(partner.participant(site, caller, Reader.COURT, participant))
+
+    @api.get("/v1/counsel/participants/{participant}", tags=["counsel"], responses=_UNKNOWN)
+    def counsel_participant(caller: Asking, participant: str) -> Response:
+        """What your client's authority opens to you, and who sees what of it now."""
+        return reply(counsel.participant(site, caller, participant))
+
+    @api.get("/v1/counsel/participants/{participant}/trace", tags=["counsel"], responses=_UNKNOWN)
+    def counsel_trace(caller: Asking, participant: str, party: Party) -> Response:
+        """Why each field that you see of your client is shown to a party, or withheld from it."""
+        return reply(counsel.explained(site, caller, participant, party))
+
+    @api.get("/v1/legal-services/participants/{participant}", tags=["legal services"], responses=_UNKNOWN)
+    def legal_services_participant(caller: Asking, participant: str) -> Response:
+        """All that Legal Services may read of a participant."""
+        return reply(legal_services.participant(site, caller, participant))
+
+    @api.get("/v1/participant", tags=["participant"], responses=_UNKNOWN)
+    def participant_own(caller: Asking) -> Response:
+        """Who you are to LEAD, what you signed, and who can see what of you now."""
+        return reply(own.own(site, caller))
+
+    @api.get("/v1/participant/trace", tags=["participant"], responses=_UNKNOWN)
+    def participant_trace(caller: Asking, party: Party) -> Response:
+        """Why each field of your own is shown to a party, or withheld from it."""
+        return reply(own.explained(site, caller, party))
+
+    @api.get("/v1/privacy/participants/{participant}", tags=["privacy"], responses=_UNKNOWN)
+    def privacy_participant(caller: Asking, participant: str) -> Response:
+        """The state and scope of a participant's consent, and what was told by word of mouth."""
+        return reply(privacy.participant(site, caller, participant))
+
+    @api.get("/v1/privacy/participants/{participant}/trace", tags=["privacy"], responses=_UNKNOWN)
+    def privacy_trace(caller: Asking, participant: str, party: Party) -> Response:
+        """Why each field about a participant is shown to a party, or withheld from it; no values."""
+        return reply(privacy.explained(site, caller, participant, party))
 
     @api.get("/v1/case-manager/participants/{participant}", tags=["case manager"], responses=_UNKNOWN)
     def care_participant(caller: Asking, participant: str) -> Response:

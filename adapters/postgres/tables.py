@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from domain.labels import Reader
 from projections.rows import Holding, Model
 from projections.views import VIEWS, View
 
@@ -24,6 +25,7 @@ _USING = {
     Holding.GRANTED: _GRANTED,
     Holding.ROLE: "(select gate.party()) is not null",
 }
+_OF_ONESELF = "subject_id = (select gate.party())"
 
 
 class Ddl(NamedTuple):
@@ -91,11 +93,12 @@ def _keys(model: Model, schema: str) -> str:
 
 def _row_security(model: Model, schema: str) -> str:
     table, reader = f"{schema}.{model.name}", f"goldenthread_{model.reader}"
+    using = _OF_ONESELF if model.reader is Reader.PARTICIPANT else _USING[model.holding]
     return f"""
 alter table {table} enable row level security;
 alter table {table} force row level security;
 create policy {model.holding} on {table} for select to {reader} using (
-    {_USING[model.holding].format(table=model.name).replace(chr(10), chr(10) + "    ")}
+    {using.format(table=model.name).replace(chr(10), chr(10) + "    ")}
 );
 create policy projector on {table} for all to goldenthread_projector using (true) with check (true);
 grant select on {table} to {reader};

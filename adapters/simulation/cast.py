@@ -25,6 +25,10 @@ PARTIES = (
     ("county-pa", "County Prosecuting Attorney", PartyKind.PROSECUTOR),
     ("housing-co", "HousingCo", PartyKind.RECIPIENT),
     ("public-defense", "Department of Public Defense", PartyKind.DEFENDER),
+    ("r-patel", "Counsel of record", PartyKind.COUNSEL),
+    ("lead-legal", "LEAD Legal Services", PartyKind.LEGAL_SERVICES),
+    ("district-court", "District Court", PartyKind.COURT),
+    ("probation", "Probation Office", PartyKind.PROBATION),
 )
 STAFF = (
     ("lead-care", "Dana Reyes", Role.CASE_MANAGER, "dana"),
@@ -38,6 +42,15 @@ STAFF = (
     ("county-pa", "Alex Chen", Role.LIAISON_PROSECUTOR, "chen"),
     ("housing-co", "Marta Silva", Role.RECIPIENT_CONTACT, "marta"),
     ("public-defense", "Judge (ret.) Ames", Role.DEFENDER_OBSERVER, "ames"),
+    ("r-patel", "R. Patel", Role.COUNSEL, "patel"),
+    ("lead-legal", "Shaw Lindgren", Role.LEGAL_SERVICES, "shaw"),
+    ("lead-program", "Imani Cole", Role.PRIVACY_OFFICER, "imani"),
+    ("district-court", "Clerk Judd", Role.COURT_OFFICER, "judge"),
+    ("probation", "Officer Brooks", Role.PROBATION_OFFICER, "brooks"),
+    ("city-pd", "Commander Lang", Role.COMMANDER, "lang"),
+    ("lead-care", "Teo Fuller", Role.OUTREACH, "teo"),
+    ("lead-care", "Rosa Vidal", Role.LEGAL_ADVOCATE, "rosa"),
+    ("lead-care", "Gil Ortega", Role.PEER, "gil"),
 )
 CHARGES = (
     Charge(code="23C", description="Shoplifting", severity="misdemeanor"),

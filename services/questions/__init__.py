@@ -3,7 +3,19 @@
 `LISTINGS` are all the lists there are. A new one is a declaration in its reader's module.
 """
 
-from services.questions import case_manager, police, prosecutor, recipient
+from services.questions import (
+    case_manager,
+    counsel,
+    court,
+    defender,
+    legal_services,
+    participant,
+    police,
+    privacy,
+    program,
+    prosecutor,
+    recipient,
+)
 from services.questions.listing import Listing
 
 LISTINGS: tuple[Listing, ...] = (
@@ -11,4 +23,11 @@ LISTINGS: tuple[Listing, ...] = (
     *prosecutor.LISTINGS,
     *recipient.LISTINGS,
     *case_manager.LISTINGS,
+    *court.LISTINGS,
+    *program.LISTINGS,
+    *defender.LISTINGS,
+    *counsel.LISTINGS,
+    *legal_services.LISTINGS,
+    *participant.LISTINGS,
+    *privacy.LISTINGS,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.case_manager import Entry, Participant, Recipient
+from projections.case_manager import Ask, Entry, Participant, Recipient
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import require, show, who
@@ -23,7 +23,31 @@ def _read(asking: Asking, rows: Sequence[Participant]) -> Items:
     return Items([asking.show(row) | asking.who(row) for row in rows], rows)
 
 
+def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
+    """Show what partners asked; whom it is about, where that is somebody whom the team has a record of."""
+    about = [row.about_id for row in rows if row.about_id is not None]
+    known = {row.subject_id: row for row in asking.session.select(Participant, {"subject_id": about})} if about else {}
+    items = []
+    for row in rows:
+        body = asking.show(row)
+        del body["from_id"], body["about_id"]
+        found = known.get(row.about_id) if row.about_id else None
+        body["from"] = asking.site.directory.party(row.from_id).code
+        body["about"] = None if found is None else asking.who(found) | {"name": found.name}
+        items.append(body)
+    return Items(items, [*rows, *known.values()])
+
+
 LISTINGS = (
+    Listing(
+        path="case-manager/asks",
+        key="asks",
+        row=Ask,
+        reader=Reader.CASE_MANAGER,
+        purpose=Purpose.CARE,
+        doc="What partners asked or told, newest first. An answer is a share of its own, or a call.",
+        items=_inbox,
+    ),
     Listing(
         path="case-manager/caseload",
         key="participants",

@@ -1,29 +1,112 @@
-"""What participants ask: the accounting of disclosures, which care may read as well."""
+"""What participants ask: their own record, who sees what now, why, and the accounting of disclosures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from domain.labels import TABLE, Label, Reader
+from domain.disclosure import OralDisclosure
+from domain.labels import TABLE, Label, Reader, Viewer
 from domain.participant import ParticipantIdentified
 from domain.referral import DepartmentNotified, ProsecutorNotified
 from domain.refusal import Forbidden, Unknown
-from domain.roi import ItemConsented, RoiGranted, RoiNarrowed
-from projections.lens import plain
+from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed
+from projections.counsel import Client
+from projections.lens import Lens, plain
+from projections.participant import Entry, Own, Recipient
 from services.ports import Accounted, Caller, Session
+from services.questions.listing import Asking, Items, Listing
 from services.questions.partner import ONE_SENTENCE
+from services.questions.showing import require, show, who
+from services.questions.trace import trace
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
 from services.site import Site
+
+
+def _mine(asking: Asking) -> dict[str, Any]:
+    return {"subject_id": asking.caller.party}
+
+
+def _read(asking: Asking, rows: Sequence[Entry]) -> Items:
+    return Items([asking.show(row) for row in rows], rows)
+
+
+def _who_sees_what(asking: Asking, rows: Sequence[Recipient]) -> Items:
+    return Items([_recipient(asking.site, asking.caller, row) for row in rows], rows)
+
+
+LISTINGS = (
+    Listing(
+        path="participant/history",
+        key="history",
+        row=Entry,
+        reader=Reader.PARTICIPANT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="All that LEAD has written down about you and may show you, newest first.",
+        where=_mine,
+        items=_read,
+    ),
+    Listing(
+        path="participant/recipients",
+        key="recipients",
+        row=Recipient,
+        reader=Reader.PARTICIPANT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Who can see what of you now, by your own signature.",
+        where=_mine,
+        items=_who_sees_what,
+    ),
+)
+
+
+def own(site: Site, caller: Caller) -> dict[str, Any]:
+    """Return who a participant is to LEAD, its ROI copies, and who sees what now. Raises `Unknown`."""
+    require(caller, Reader.PARTICIPANT)
+
+    def render(session: Session) -> Rendered:
+        found = session.select(Own, _of(caller))
+        if not found:
+            raise Unknown
+        given = session.select(Recipient, _of(caller))
+        signed = session.select(Entry, _of(caller) | {"kind": ["roi.signed", "roi.granted", "roi.narrowed"]})
+        body = show(site, caller, found[0]) | who(site, caller, found[0])
+        body["recipients"] = [_recipient(site, caller, row) for row in given]
+        body["signed"] = [show(site, caller, row) for row in signed]
+        return Rendered(body, [*found, *given, *signed])
+
+    return answer(site, caller, "participant.own", Purpose.OWN_RECORDS, render)
+
+
+def explained(site: Site, caller: Caller, party: str) -> dict[str, Any]:
+    """Return why each field of a participant's own is shown to a party, or withheld from it. Raises `Unknown`."""
+    require(caller, Reader.PARTICIPANT)
+
+    def render(session: Session) -> Rendered:
+        if not session.select(Own, _of(caller)):
+            raise Unknown
+        eyes = Lens(Viewer(Reader.PARTICIPANT, caller.party), None, site.protocol().ceiling, site.now())
+        return Rendered(trace(site, caller, caller.party, party, eyes), accessed=[caller.party])
+
+    return answer(site, caller, "participant.trace", Purpose.OWN_RECORDS, render)
+
+
+def _of(caller: Caller) -> dict[str, Any]:
+    return {"subject_id": caller.party}
+
+
+def _recipient(site: Site, caller: Caller, row: Recipient) -> dict[str, Any]:
+    return {"party": site.directory.party(row.party_id).code} | show(site, caller, row)
 
 
 def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     """Return the accounting of disclosures: who was shown what, when, why and under which grant; notices included.
 
-    For the participant itself and for care; reading it is recorded. Raises `Unknown`.
+    For the participant itself, counsel with its authority, care and the privacy officer; reading it is recorded.
+    Raises `Unknown`.
     """
-    if caller.reader not in (Reader.PARTICIPANT, Reader.CASE_MANAGER):
+    if caller.reader not in _ACCOUNTED_TO:
         raise Forbidden
     participant = site.ids.open(caller.party, text)
     if participant is None or (caller.reader is Reader.PARTICIPANT and participant != caller.party):
@@ -31,27 +114,48 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     history = site.log.history(participant)
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     purposes: list[_Stated] = []
-    notices: list[tuple[datetime, dict[str, Any]]] = []
+    told: list[tuple[datetime, dict[str, Any]]] = []
     for recorded in history:
         match recorded.event:
-            case RoiGranted() | RoiNarrowed() as given:
+            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
                 purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
             case ItemConsented() as item:
                 purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
                 line = {"what": "notice", "to": _party(site, sent.party_id), "labels": [sent.label], "code": sent.code}
-                notices.append((recorded.recorded_at, line))
+                told.append((recorded.recorded_at, line))
+            case OralDisclosure(party_id=UUID() as party) as oral:
+                told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:
                 pass
 
     def render(session: Session) -> Rendered:
-        if not identified:
+        client = session.select(Client, {"subject_id": participant}) if caller.reader is Reader.COUNSEL else []
+        if not identified or (caller.reader is Reader.COUNSEL and not client):
             raise Unknown
         lines = [(row.disclosed_at, _accounted(site, row, purposes)) for row in session.accounting(participant)]
-        ordered = sorted([*lines, *notices], key=lambda line: line[0])
-        return Rendered({"disclosures": [{"at": plain(at)} | line for at, line in ordered]}, accessed=[participant])
+        ordered = sorted([*lines, *told], key=lambda line: line[0])
+        body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
+        return Rendered(body, list(client), accessed=[] if client else [participant])
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
+
+
+_ACCOUNTED_TO = frozenset({Reader.PARTICIPANT, Reader.COUNSEL, Reader.CASE_MANAGER, Reader.PRIVACY})
+
+
+def _oral(site: Site, oral: OralDisclosure, party: UUID, by: UUID | None) -> dict[str, Any]:
+    teller = site.directory.staff.get(by) if by else None
+    labels = sorted(oral.labels)
+    return {
+        "what": "by word of mouth",
+        "to": _party(site, party),
+        "person": oral.person or "",
+        "by": teller.name if teller else "",
+        "labels": labels,
+        "purpose": oral.occasion,
+        "notice": PART2_NOTICE if any(TABLE[label].part2 for label in labels) else None,
+    }
 
 
 class _Stated(NamedTuple):

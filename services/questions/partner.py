@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.labels import Reader
-from projections import liaison_prosecutor, police, recipient
+from projections import court, liaison_prosecutor, police, recipient
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import MODELS, Row
 from services.ports import Caller, Session
@@ -36,6 +36,7 @@ TABLES: dict[Reader, Tables] = {
         (liaison_prosecutor.OwnCase, liaison_prosecutor.OwnDecision, liaison_prosecutor.OwnNotice),
     ),
     Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry),
+    Reader.COURT: Tables(court.Participant, court.Entry),
 }
 
 

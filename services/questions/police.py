@@ -25,6 +25,14 @@ LISTINGS = (
         purpose=Purpose.OWN_RECORDS,
         doc="Your department's own referrals, newest first.",
     ),
+    Listing(
+        path="police/asks",
+        key="asks",
+        row=police.Ask,
+        reader=Reader.POLICE,
+        purpose=Purpose.OWN_RECORDS,
+        doc="What your department asked LEAD or told it, newest first.",
+    ),
 )
 
 

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
+from projections.program import Concern
 from services.ports import Caller, Session
+from services.questions.listing import Asking, Items, Listing
 from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
+
+
+def _concerns(asking: Asking, rows: Sequence[Concern]) -> Items:
+    items = []
+    for row in rows:
+        body = asking.show(row) | {"from": asking.site.directory.party(row.from_id).code}
+        del body["from_id"]
+        items.append(body)
+    return Items(items, rows)
+
+
+LISTINGS = (
+    Listing(
+        path="program/concerns",
+        key="concerns",
+        row=Concern,
+        reader=Reader.PROGRAM,
+        purpose=Purpose.RUNNING_THE_SITE,
+        doc="Concerns of defenders, to be answered on the record, newest first.",
+        items=_concerns,
+    ),
+)
 
 
 def funnel(site: Site, caller: Caller) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
-from projections.liaison_prosecutor import OwnCase, OwnDecision, OwnNotice, Participant
+from projections.liaison_prosecutor import Ask, OwnCase, OwnDecision, OwnNotice, Participant
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.partner import statement
 from services.release import PART2_NOTICE, Purpose
@@ -58,5 +58,13 @@ LISTINGS = (
         purpose=Purpose.OWN_RECORDS,
         doc="The closed codes that your office was sent, newest first.",
         below={"statement": PART2_NOTICE},  # goes with a `completed`; the same for everyone, whatever the page holds
+    ),
+    Listing(
+        path="prosecutor/asks",
+        key="asks",
+        row=Ask,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.OWN_RECORDS,
+        doc="What your office asked LEAD or told it, newest first.",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.labels import Reader
-from projections.recipient import Participant
+from projections.recipient import Ask, Participant
 from services.questions.listing import Listing
 from services.questions.partner import named_participants
 from services.release import Purpose
@@ -17,5 +17,13 @@ LISTINGS = (
         purpose=Purpose.AS_THE_ROI_STATES,
         doc="The participants whose ROI names you.",
         items=named_participants,
+    ),
+    Listing(
+        path="recipient/asks",
+        key="asks",
+        row=Ask,
+        reader=Reader.RECIPIENT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="What you asked LEAD or told it, newest first.",
     ),
 )

@@ -275,7 +275,7 @@ def test_whatever_is_signed_nobody_sees_what_no_cell_allows(
         cells = [TABLE[label].cells[viewer.reader] for label in read_by if label is not None]
         assert all(cells)
         if answer.basis in BEHIND_THE_GATE:  # an item carries what a grant could, and more; never the reverse
-            assert any(cell & BEHIND_THE_GATE for cell in cells)
+            assert any(cell & (BEHIND_THE_GATE | {Basis.PSEUDONYM}) for cell in cells)
         else:
             assert any(answer.basis in cell for cell in cells)
 
@@ -414,6 +414,18 @@ def test_a_participant_reads_of_itself_alone_and_counsel_only_while_the_client_l
     assert decide(Viewer(Reader.PARTICIPANT, RAY), mine, None, NO_CEILING, NOON) == Shown(Basis.ROLE)
     assert isinstance(decide(Viewer(Reader.PARTICIPANT, named("kim")), mine, None, NO_CEILING, NOON), Withheld)
     counsel = Viewer(Reader.COUNSEL, named("defense"))
-    assert decide(counsel, mine, LIVE, NO_CEILING, NOON) == Shown(Basis.ROLE)
+    assert decide(counsel, mine, LIVE, NO_CEILING, NOON) == Shown(Basis.ROLE, ROI)
     assert isinstance(decide(counsel, mine, LIVE, NO_CEILING, NOON + timedelta(days=2)), Withheld)
     assert isinstance(decide(counsel, mine, None, NO_CEILING, NOON), Withheld)
+
+
+def test_an_observer_reads_by_pseudonym_and_a_name_only_as_the_roi_grants_it() -> None:
+    observer = Viewer(Reader.OBSERVER, named("public defense"))
+    decision = replace(PROGRESS, labels=frozenset({Label.PROSECUTOR_DECISION}), contributor=named("pa"), addressee=None)
+    name = replace(decision, labels=frozenset({Label.IDENTITY_LEGAL}))
+    assert decide(observer, decision, None, NO_CEILING, NOON) == Shown(Basis.PSEUDONYM)
+    assert isinstance(decide(observer, name, None, NO_CEILING, NOON), Withheld)
+    named_by_roi = replace(LIVE, reader=Reader.OBSERVER, labels=frozenset({Label.IDENTITY_LEGAL}))
+    assert decide(observer, name, named_by_roi, NO_CEILING, NOON) == Shown(Basis.GRANTED, ROI)
+    assert isinstance(decide(observer, name, named_by_roi, NO_CEILING, NOON + timedelta(days=2)), Withheld)
+    assert grantable(Reader.OBSERVER) == {Label.IDENTITY_LEGAL}

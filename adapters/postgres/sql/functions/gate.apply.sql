@@ -6,13 +6,13 @@ language plpgsql security definer set search_path = gate, pg_temp
 as $$
 begin
     case topic
-        when 'roi.granted' then
+        when 'roi.granted', 'counsel.authorised' then
             insert into gate.consent as g values (party, participant, 0, expires, '-infinity')
             on conflict (party_id, participant_id) do update set roi_until = excluded.roi_until;
-        when 'roi.narrowed' then
+        when 'roi.narrowed', 'counsel.narrowed' then
             insert into gate.consent as g values (party, participant, pos, expires, '-infinity')
             on conflict (party_id, participant_id) do update set epoch = pos, roi_until = excluded.roi_until;
-        when 'roi.revoked' then
+        when 'roi.revoked', 'counsel.ended', 'conflict.declared' then
             insert into gate.consent as g values (party, participant, pos, '-infinity', '-infinity')
             on conflict (party_id, participant_id) do update
             set epoch = pos, roi_until = '-infinity', item_until = '-infinity';

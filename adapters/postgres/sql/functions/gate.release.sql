@@ -26,8 +26,8 @@ begin
     ) then
         return false;
     end if;
-    -- A partner shows nothing of a participant without an epoch; only readers by role do.
-    if who.reader in ('liaison_prosecutor', 'police', 'court', 'recipient')
+    -- A partner or counsel shows nothing of a participant without an epoch; only readers by role do.
+    if who.reader in ('liaison_prosecutor', 'police', 'court', 'recipient', 'counsel')
        and exists (select from unnest(epochs) e where e is null) then
         raise exception 'a partner releases under an epoch' using errcode = 'GT002';
     end if;

@@ -1,4 +1,5 @@
--- Everything that left about one participant, oldest first. Called for the participant and for care, who read it all.
+-- Everything that left about one participant, oldest first: for care, the privacy officer, the participant itself, and
+-- counsel while the client's authority lives.
 create or replace function log.accounting(participant uuid)
 returns table (
     disclosed_at timestamptz, kind text, reader text, party_id uuid, staff_id uuid, labels text, grants text,
@@ -10,8 +11,14 @@ declare
     who record;
 begin
     select * into who from gate.whoami();
-    if who.reader is distinct from 'case_manager'
-       and (who.reader is distinct from 'participant' or who.party is distinct from participant) then
+    if not coalesce(
+        who.reader in ('case_manager', 'privacy')
+        or (who.reader = 'participant' and who.party = participant)
+        or (who.reader = 'counsel' and exists (
+            select from gate.consent g
+            where g.party_id = who.party and g.participant_id = participant and g.roi_until > site.clock()
+        )), false
+    ) then
         return;
     end if;
     return query

@@ -51,8 +51,8 @@ begin
     )
     select array_agg(notification_id order by notification_id) into ids from added;
     for n in 1 .. coalesce(array_length(topics, 1), 0) loop
-        if topics[n] like 'roi.%' or topics[n] like 'item.%' or topics[n] like 'staff.%'
-           or topics[n] = 'access.given' then
+        if topics[n] like 'roi.%' or topics[n] like 'item.%' or topics[n] like 'counsel.%' or topics[n] like 'staff.%'
+           or topics[n] in ('conflict.declared', 'access.given') then
             perform gate.apply(topics[n], participants[n], parties[n], staff[n], expiries[n], ids[n]);
         end if;
     end loop;

@@ -45,12 +45,30 @@ create table case_manager.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema case_manager is 'case_manager/1 sha256 f4ced7e9b6e03894fc18661ea2ace650b250991315612cafec2d158b90ddd762';
+
+-- Ask (role): What a partner asked or told, for the team to take up.
+create table case_manager.ask (
+    subject_id uuid not null,
+    as_of bigint not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    from_id uuid not null,
+    about_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text,
+    handled_at timestamptz,
+    handled text
+);
+comment on schema case_manager is 'case_manager/1 sha256 ce37ac228bd694f1a09e4ed992580f7025fc9e4fa71137a0d8308fcdae1328e1';
 
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
+alter table case_manager.ask add primary key (asked_at, ask_id);
+create index on case_manager.ask (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
 
@@ -80,6 +98,15 @@ create policy role on case_manager.entry for select to goldenthread_case_manager
 create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.entry to goldenthread_case_manager;
 grant select, insert, delete on case_manager.entry to goldenthread_projector;
+
+alter table case_manager.ask enable row level security;
+alter table case_manager.ask force row level security;
+create policy role on case_manager.ask for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.ask for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.ask to goldenthread_case_manager;
+grant select, insert, delete on case_manager.ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('case_manager', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'case_manager';

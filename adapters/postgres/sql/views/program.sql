@@ -12,9 +12,24 @@ create table program.stop (
     race_as_perceived text not null,
     arrested boolean not null
 );
-comment on schema program is 'program/1 sha256 e950a27f2c14286213a2e72b6b85f092a1fd83dd8631137c82345b532a74b5be';
+
+-- Concern (role): A concern of a defender's office or counsel, to be answered on the record.
+create table program.concern (
+    subject_id uuid not null,
+    as_of bigint not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    from_id uuid not null,
+    about_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+comment on schema program is 'program/1 sha256 8721d74041abdc2e5a7506b08ac4cdb7cdef89687fc902003fb8cd6cafe3d9ed';
 
 alter table program.stop add primary key (subject_id);
+alter table program.concern add primary key (raised_at, concern_id);
+create index on program.concern (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
 
@@ -26,6 +41,15 @@ create policy role on program.stop for select to goldenthread_program using (
 create policy projector on program.stop for all to goldenthread_projector using (true) with check (true);
 grant select on program.stop to goldenthread_program;
 grant select, insert, delete on program.stop to goldenthread_projector;
+
+alter table program.concern enable row level security;
+alter table program.concern force row level security;
+create policy role on program.concern for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.concern for all to goldenthread_projector using (true) with check (true);
+grant select on program.concern to goldenthread_program;
+grant select, insert, delete on program.concern to goldenthread_projector;
 
 insert into log.view (name, position) values ('program', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'program';

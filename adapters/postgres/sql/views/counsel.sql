@@ -1,0 +1,162 @@
+-- Generated from the models of projections.counsel, not edited: python -m adapters.postgres.tables
+-- Run by `migrate` when it differs from what the schema's comment says. The projector then computes every row again.
+drop schema if exists counsel cascade;
+create schema counsel;
+
+-- Client (granted): A participant whose authority this counsel has. `roi`: the ROI that stands, for counsel to revoke.
+create table counsel.client (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    name text,
+    birth_date date,
+    phone text,
+    enrolment text,
+    case_manager text,
+    call text,
+    roi uuid,
+    authority_labels jsonb not null
+);
+
+-- Recipient (granted): What the client's consent gives one party now.
+create table counsel.recipient (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    recipient_id uuid not null,
+    labels jsonb not null,
+    purpose text not null,
+    covers_from timestamptz,
+    ends_at timestamptz,
+    items bigint not null
+);
+
+-- Entry (granted): One event of the client's history, as far as the authority goes.
+create table counsel.entry (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    occurred_at timestamptz not null,
+    entry_id uuid not null,
+    stream_id uuid not null,
+    matter_id uuid,
+    kind text not null,
+    body jsonb not null
+);
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table counsel.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+
+-- Concern (own): A concern that this counsel raised, and its answer.
+create table counsel.own_concern (
+    subject_id uuid not null,
+    party_id uuid not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    participant_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+comment on schema counsel is 'counsel/1 sha256 306d92077931e77208eb4486510a26a2030e4bfd6726327ee13168d9bbfaa37d';
+
+alter table counsel.client add primary key (party_id, subject_id);
+create index on counsel.client (subject_id);
+alter table counsel.recipient add primary key (party_id, subject_id, recipient_id);
+create index on counsel.recipient (subject_id);
+alter table counsel.entry add primary key (party_id, subject_id, occurred_at, entry_id);
+create index on counsel.entry (subject_id);
+alter table counsel.own_ask add primary key (party_id, asked_at, ask_id);
+create index on counsel.own_ask (subject_id);
+alter table counsel.own_concern add primary key (party_id, raised_at, concern_id);
+create index on counsel.own_concern (subject_id);
+
+grant usage on schema counsel to goldenthread_counsel, goldenthread_projector;
+
+alter table counsel.client enable row level security;
+alter table counsel.client force row level security;
+create policy granted on counsel.client for select to goldenthread_counsel using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = client.party_id and g.participant_id = client.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (client.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on counsel.client for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.client to goldenthread_counsel;
+grant select, insert, delete on counsel.client to goldenthread_projector;
+
+alter table counsel.recipient enable row level security;
+alter table counsel.recipient force row level security;
+create policy granted on counsel.recipient for select to goldenthread_counsel using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = recipient.party_id and g.participant_id = recipient.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (recipient.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on counsel.recipient for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.recipient to goldenthread_counsel;
+grant select, insert, delete on counsel.recipient to goldenthread_projector;
+
+alter table counsel.entry enable row level security;
+alter table counsel.entry force row level security;
+create policy granted on counsel.entry for select to goldenthread_counsel using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = entry.party_id and g.participant_id = entry.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (entry.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on counsel.entry for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.entry to goldenthread_counsel;
+grant select, insert, delete on counsel.entry to goldenthread_projector;
+
+alter table counsel.own_ask enable row level security;
+alter table counsel.own_ask force row level security;
+create policy own on counsel.own_ask for select to goldenthread_counsel using (
+    party_id = (select gate.party())
+);
+create policy projector on counsel.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.own_ask to goldenthread_counsel;
+grant select, insert, delete on counsel.own_ask to goldenthread_projector;
+
+alter table counsel.own_concern enable row level security;
+alter table counsel.own_concern force row level security;
+create policy own on counsel.own_concern for select to goldenthread_counsel using (
+    party_id = (select gate.party())
+);
+create policy projector on counsel.own_concern for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.own_concern to goldenthread_counsel;
+grant select, insert, delete on counsel.own_concern to goldenthread_projector;
+
+insert into log.view (name, position) values ('counsel', 0) on conflict (name) do update set position = 0;
+delete from log.parked where view = 'counsel';

@@ -1,0 +1,138 @@
+-- Generated from the models of projections.observer, not edited: python -m adapters.postgres.tables
+-- Run by `migrate` when it differs from what the schema's comment says. The projector then computes every row again.
+drop schema if exists observer cascade;
+create schema observer;
+
+-- Diversion (role): An arrest diversion: which department, which charges, what was overridden, what became of it.
+create table observer.diversion (
+    subject_id uuid not null,
+    as_of bigint not null,
+    offered_at timestamptz not null,
+    referral_id uuid not null,
+    pseudonym uuid not null,
+    department_id uuid not null,
+    door text,
+    charges jsonb not null,
+    overrides jsonb not null,
+    notices jsonb not null,
+    accepted_at timestamptz,
+    enrolled_at timestamptz
+);
+
+-- Decision (role): A prosecutor's decision about someone in LEAD, beside the ceiling that the office had set itself.
+create table observer.decision (
+    subject_id uuid not null,
+    as_of bigint not null,
+    decided_at timestamptz not null,
+    decision_id uuid not null,
+    case_id uuid not null,
+    pseudonym uuid not null,
+    office_id uuid,
+    kind text,
+    ceiling text,
+    source text
+);
+
+-- Stop (role): One stop of an administrative record, de-identified.
+create table observer.stop (
+    subject_id uuid not null,
+    as_of bigint not null,
+    stopped_at timestamptz not null,
+    unit text,
+    precinct text,
+    race_as_perceived text,
+    arrested boolean not null
+);
+
+-- Named (granted): Who stands behind a pseudonym, where the participant's ROI names this office.
+create table observer.named (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    pseudonym uuid not null,
+    name text,
+    birth_date date
+);
+
+-- Concern (own): A concern that this office raised, and its answer.
+create table observer.own_concern (
+    subject_id uuid not null,
+    party_id uuid not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    participant_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+comment on schema observer is 'observer/1 sha256 c3d34e79dadc095669d7e090a694ebf14d9aff0d986c793543d40f15fcaf78c4';
+
+alter table observer.diversion add primary key (offered_at, referral_id);
+create index on observer.diversion (subject_id);
+alter table observer.decision add primary key (decided_at, decision_id);
+create index on observer.decision (subject_id);
+alter table observer.stop add primary key (subject_id);
+alter table observer.named add primary key (party_id, subject_id);
+create index on observer.named (subject_id);
+alter table observer.own_concern add primary key (party_id, raised_at, concern_id);
+create index on observer.own_concern (subject_id);
+
+grant usage on schema observer to goldenthread_observer, goldenthread_projector;
+
+alter table observer.diversion enable row level security;
+alter table observer.diversion force row level security;
+create policy role on observer.diversion for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.diversion for all to goldenthread_projector using (true) with check (true);
+grant select on observer.diversion to goldenthread_observer;
+grant select, insert, delete on observer.diversion to goldenthread_projector;
+
+alter table observer.decision enable row level security;
+alter table observer.decision force row level security;
+create policy role on observer.decision for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.decision for all to goldenthread_projector using (true) with check (true);
+grant select on observer.decision to goldenthread_observer;
+grant select, insert, delete on observer.decision to goldenthread_projector;
+
+alter table observer.stop enable row level security;
+alter table observer.stop force row level security;
+create policy role on observer.stop for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.stop for all to goldenthread_projector using (true) with check (true);
+grant select on observer.stop to goldenthread_observer;
+grant select, insert, delete on observer.stop to goldenthread_projector;
+
+alter table observer.named enable row level security;
+alter table observer.named force row level security;
+create policy granted on observer.named for select to goldenthread_observer using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = named.party_id and g.participant_id = named.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (named.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on observer.named for all to goldenthread_projector using (true) with check (true);
+grant select on observer.named to goldenthread_observer;
+grant select, insert, delete on observer.named to goldenthread_projector;
+
+alter table observer.own_concern enable row level security;
+alter table observer.own_concern force row level security;
+create policy own on observer.own_concern for select to goldenthread_observer using (
+    party_id = (select gate.party())
+);
+create policy projector on observer.own_concern for all to goldenthread_projector using (true) with check (true);
+grant select on observer.own_concern to goldenthread_observer;
+grant select, insert, delete on observer.own_concern to goldenthread_projector;
+
+insert into log.view (name, position) values ('observer', 0) on conflict (name) do update set position = 0;
+delete from log.parked where view = 'observer';

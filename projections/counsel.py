@@ -1,0 +1,145 @@
+"""What counsel of record may know of a client: what the client's signed authority names, and by role while it lives.
+
+Everything stands behind the gate, so that it goes dark with the authority; asks and concerns alone are counsel's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
+from domain.roi import grants
+from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
+from projections.lens import History, Lens, Traced
+from projections.record import Seen, recipients, seen, standing
+from projections.rows import REFERENCE, AnyOf, GrantedRow, Ref, Row, model
+
+READER = Reader.COUNSEL
+
+
+@model(READER, "client", order=("subject_id",))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client(GrantedRow):
+    """A participant whose authority this counsel has. `roi`: the ROI that stands, for counsel to revoke."""
+
+    name: Annotated[str | None, Label.IDENTITY_LEGAL]
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
+    phone: Annotated[str | None, Label.CONTACT_PHONE]
+    enrolment: Annotated[str | None, Label.ENROLMENT_STATUS]
+    case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
+    call: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
+    roi: Annotated[UUID | None, REFERENCE]
+    authority_labels: Annotated[list[str], Label.CONSENT_SCOPE]
+
+
+@model(READER, "recipient", order=("subject_id", "recipient_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient(GrantedRow):
+    """What the client's consent gives one party now."""
+
+    recipient_id: Ref
+    labels: Annotated[list[str], Label.CONSENT_SCOPE]
+    purpose: Annotated[str, Label.CONSENT_SCOPE]
+    covers_from: Annotated[datetime | None, Label.CONSENT_SCOPE]
+    ends_at: Annotated[datetime | None, Label.CONSENT_SCOPE]
+    items: Annotated[int, Label.CONSENT_STATE]
+
+
+@model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(GrantedRow):
+    """One event of the client's history, as far as the authority goes."""
+
+    occurred_at: Annotated[datetime, AnyOf()]
+    entry_id: Ref
+    stream_id: Ref
+    matter_id: Annotated[UUID | None, REFERENCE]
+    kind: Annotated[str, AnyOf()]
+    body: Annotated[dict[str, Any], AnyOf()]
+
+
+@model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(OwnAsk):
+    """What this party asked or told, as it sent it."""
+
+
+@model(READER, "own_concern", order=("raised_at", "concern_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern(OwnConcern):
+    """A concern that this counsel raised, and its answer."""
+
+
+def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
+    """Yield every row that any counsel has of one subject."""
+    yield from own_asks(history, READER, Ask, ceiling, at, trace)
+    yield from own_concerns(history, READER, Concern, ceiling, at, trace)
+    for party, grant in grants(history.events).items():
+        if grant.reader is READER:
+            lens = Lens(Viewer(READER, party), grant, ceiling, at, trace)
+            if grant.live_roi(at):
+                yield from _client(history, lens, grant, at)
+            for one in seen(history, lens):
+                yield from _entry(history, party, grant, one)
+
+
+def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterator[Row]:
+    if grant.roi is None or grant.until is None:
+        return
+    who = standing(history, lens)
+    behind: dict[str, Any] = {
+        "subject_id": history.subject,
+        "party_id": lens.viewer.party,
+        "epoch": grant.epoch,
+        "until": grant.until,
+        "as_of": history.position,
+        "authority": grant.roi,
+    }
+    yield Client(
+        **behind,
+        shown=" ".join(sorted({*who.labels, Label.CONSENT_SCOPE})),
+        name=who.name,
+        birth_date=who.birth_date,
+        phone=who.values.get("phone"),
+        enrolment=who.values.get("enrolment"),
+        case_manager=who.values.get("case_manager"),
+        call=who.values.get("call"),
+        roi=who.values.get("roi"),
+        authority_labels=sorted(grant.labels or ()),
+    )
+    for columns in recipients(history, at):
+        given = {name: columns[name] for name in ("labels", "purpose", "covers_from", "items")}
+        yield Recipient(
+            **behind,
+            shown=f"{Label.CONSENT_SCOPE} {Label.CONSENT_STATE}",
+            recipient_id=columns["party_id"],
+            ends_at=columns["until"],
+            **given,
+        )
+
+
+def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[Entry]:
+    item = next((shown.grant for shown in one.bases if shown.basis is Basis.ITEM), None)
+    authority = item or grant.roi
+    until = dict(grant.items).get(item) if item else grant.until
+    if authority is None or until is None or not all(shown.grant for shown in one.bases):
+        return  # the register is everyone's, and no fact about the client
+    yield Entry(
+        subject_id=history.subject,
+        party_id=party,
+        epoch=grant.epoch,
+        until=until,
+        as_of=history.position,
+        authority=authority,
+        shown=one.shown,
+        occurred_at=one.recorded.event.occurred_at,
+        entry_id=one.recorded.id,
+        stream_id=one.recorded.stream,
+        matter_id=one.recorded.event.matter_id,
+        kind=one.recorded.event.topic,
+        body=one.body,
+    )

@@ -1,0 +1,202 @@
+"""The instruments beside the ROI: counsel's authority, conflicts of interest, paper that joins later, what was told."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from domain import roi
+from domain.calendar import end_of_day
+from domain.disclosure import Occasion, OralDisclosure
+from domain.event import ShortText
+from domain.labels import Label, Reader
+from domain.refusal import Refused, Unknown
+from domain.registry import CARE, PartyKind, Role
+from services.directory import Party
+from services.ports import Caller
+from services.site import (
+    Command,
+    Outcome,
+    Site,
+    append,
+    example,
+    handles,
+    happened,
+    last_day,
+    load_participant,
+    reference,
+)
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def load_client(site: Site, caller: Caller, text: str) -> tuple[UUID, list[Any], roi.Consent]:
+    """Return a participant that care names, or counsel whose authority lives, with its history and consent.
+
+    Raises `Unknown` to counsel whose authority has ended, or who never had one.
+    """
+    who, history = load_participant(site, caller, text)
+    consent = roi.consent(who, [r for r in history if r.stream == roi.consent_stream(who)])
+    if caller.role is Role.COUNSEL and consent.live(caller.party, site.now()) is None:
+        raise Unknown
+    return who, history, consent
+
+
+class AuthoriseCounsel(Command):
+    """The client signed that its counsel of record may know these labels, beside any ROI and untouched by it.
+
+    `covers_from`: older facts stay dark; the time of signing if left out.
+    """
+
+    model_config = example(
+        counsel="r-patel",
+        labels=["identity.legal", "enrolment.status", "case.docket", "iip.progress"],
+        expires_on="2027-02-10",
+    )
+
+    counsel: ShortText
+    labels: frozenset[Label]
+    signed_at: AwareDatetime | None = None
+    covers_from: AwareDatetime | None = None
+    expires_on: date
+
+
+@handles(AuthoriseCounsel, *CARE)
+def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, participant_id: str) -> Outcome:
+    """Record the client's authority for counsel."""
+    who, _, consent = load_client(site, caller, participant_id)
+    counsel, protocol = _counsel(site, command.counsel), site.protocol()
+    signed_at = happened(site, "signed_at", command.signed_at)
+    authority = uuid4()
+    event = roi.CounselAuthorised(
+        participant_id=who,
+        party_id=counsel.id,
+        expires_at=end_of_day(last_day(site, "expires_on", command.expires_on), protocol.tz),
+        occurred_at=signed_at,
+        roi=authority,
+        reader=Reader.COUNSEL,
+        labels=command.labels,
+        purpose="representation",
+        covers_from=happened(site, "covers_from", command.covers_from or signed_at),
+    )
+    events = roi.authorise(consent, counsel.id, event, protocol, site.now())
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, *events)],
+        {
+            "participant": participant_id,
+            "counsel": command.counsel,
+            "authority": site.ids.seal(caller.party, authority),
+        },
+    )
+
+
+class EndCounsel(Command):
+    """Counsel's authority ends, at once; word of mouth is enough. `counsel`: left out by counsel itself."""
+
+    model_config = example(counsel="r-patel", word_of="participant")
+
+    counsel: ShortText | None = None
+    word_of: roi.WordOf
+
+
+@handles(EndCounsel, *CARE, Role.COUNSEL)
+def end_counsel(site: Site, caller: Caller, command: EndCounsel, *, participant_id: str) -> Outcome:
+    """End counsel's authority; everything of it is dark when this is answered."""
+    who, _, consent = load_client(site, caller, participant_id)
+    if caller.role is Role.COUNSEL:
+        counsel, word_of = caller.party, roi.WordOf.COUNSEL
+    elif command.counsel is None:
+        raise Refused("counsel", "it names nobody.", "Name the counsel whose authority ends.")
+    else:
+        counsel, word_of = _counsel(site, command.counsel).id, command.word_of
+    events = roi.end_authority(consent, counsel, word_of, site.now())
+    if not events:
+        raise Unknown
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, *events)],
+        {"participant": participant_id, "counsel": site.directory.party(counsel).code},
+    )
+
+
+class DeclareConflict(Command):
+    """Your office has a conflict of interest about this participant: it is not told who this is, whatever is signed."""
+
+    model_config = example()
+
+
+@handles(DeclareConflict, Role.DEFENDER_OBSERVER)
+def declare_conflict(site: Site, caller: Caller, command: DeclareConflict, *, participant_id: str) -> Outcome:
+    """Declare a conflict; a name that the office was shown is dark when this is answered."""
+    who, _, consent = load_client(site, caller, participant_id)
+    event = roi.ConflictDeclared(participant_id=who, party_id=caller.party, occurred_at=site.now())
+    events = roi.declare_conflict(consent, event)
+    return Outcome([append(roi.consent_stream(who), consent.version, *events)], {"participant": participant_id})
+
+
+class AddPaper(Command):
+    """The paper of a revocation by word of mouth came in; the revocation stood without it."""
+
+    model_config = example(artefact_sha256="c" * 64)
+
+    artefact_sha256: Sha256
+
+
+@handles(AddPaper, *CARE)
+def add_paper(
+    site: Site, caller: Caller, command: AddPaper, *, participant_id: str, roi_id: str, revocation: str
+) -> Outcome:
+    """Add the paper."""
+    who, _, consent = load_client(site, caller, participant_id)
+    event = roi.RevocationPaper(
+        participant_id=who,
+        occurred_at=site.now(),
+        revocation=reference(site, caller, "revocation", revocation),
+        artefact_sha256=command.artefact_sha256,
+    )
+    return Outcome(
+        [append(roi.consent_stream(who), consent.version, *roi.paper(consent, event))],
+        {"participant": participant_id, "roi": roi_id, "revocation": revocation},
+    )
+
+
+class RecordOralDisclosure(Command):
+    """You told somebody of a party something about this participant, and what it was about. `person`: whom you told."""
+
+    model_config = example(party="county-pa", labels=["enrolment.status"], occasion="phone", person="Alex Chen")
+
+    party: ShortText
+    labels: Annotated[frozenset[Label], Field(min_length=1)]
+    occasion: Occasion
+    person: ShortText | None = None
+    told_at: AwareDatetime | None = None
+
+
+@handles(RecordOralDisclosure, *CARE)
+def record_oral_disclosure(
+    site: Site, caller: Caller, command: RecordOralDisclosure, *, participant_id: str
+) -> Outcome:
+    """Record what you told; it is never refused for having been told."""
+    who, _ = load_participant(site, caller, participant_id)
+    told = uuid4()
+    event = OralDisclosure(
+        participant_id=who,
+        party_id=site.directory.by_code(command.party, "party").id,
+        occurred_at=happened(site, "told_at", command.told_at),
+        labels=command.labels,
+        occasion=command.occasion,
+        person=command.person,
+    )
+    return Outcome(
+        [append(told, 0, event)],
+        {"participant": participant_id, "oral_disclosure": site.ids.seal(caller.party, told)},
+    )
+
+
+def _counsel(site: Site, code: str) -> Party:
+    party = site.directory.by_code(code, "counsel")
+    if party.kind is not PartyKind.COUNSEL:
+        raise Refused("counsel", "it is not counsel of record.", "Register counsel as a party of its own.")
+    return party

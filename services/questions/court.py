@@ -1,0 +1,29 @@
+"""What courts and probation offices ask: the participants whose ROI names them, and what they asked themselves."""
+
+from __future__ import annotations
+
+from domain.labels import Reader
+from projections.court import Ask, Participant
+from services.questions.listing import Listing
+from services.questions.partner import named_participants
+from services.release import Purpose
+
+LISTINGS = (
+    Listing(
+        path="court/participants",
+        key="shared",
+        row=Participant,
+        reader=Reader.COURT,
+        purpose=Purpose.AS_THE_ROI_STATES,
+        doc="The participants whose ROI names your office.",
+        items=named_participants,
+    ),
+    Listing(
+        path="court/asks",
+        key="asks",
+        row=Ask,
+        reader=Reader.COURT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="What your office asked LEAD or told it, newest first.",
+    ),
+)

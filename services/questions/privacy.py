@@ -1,0 +1,67 @@
+"""What the privacy officer asks: the state of consent, traces and accountings; no content, and nobody's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.labels import Reader
+from domain.refusal import Unknown
+from projections.privacy import Entry, Participant, Recipient
+from services.ports import Caller, Session
+from services.questions.listing import Asking, Items, Listing
+from services.questions.showing import require, show, who
+from services.questions.trace import trace
+from services.release import Purpose, Rendered, answer
+from services.site import Site
+
+
+def _read(asking: Asking, rows: Sequence[Participant]) -> Items:
+    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
+
+
+LISTINGS = (
+    Listing(
+        path="privacy/participants",
+        key="participants",
+        row=Participant,
+        reader=Reader.PRIVACY,
+        purpose=Purpose.ACCOUNTING,
+        doc="Everybody who has a record here, by your own ids, and when each ROI was signed and ends.",
+        items=_read,
+    ),
+)
+
+
+def participant(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+    """Return the state and scope of a participant's consent. Raises `Unknown`."""
+    require(caller, Reader.PRIVACY)
+    asked = site.ids.open(caller.party, text)
+
+    def render(session: Session) -> Rendered:
+        found = session.select(Participant, {"subject_id": asked}) if asked else []
+        if not found:
+            raise Unknown
+        given = session.select(Recipient, {"subject_id": asked})
+        entries = session.select(Entry, {"subject_id": asked})
+        body = show(site, caller, found[0]) | who(site, caller, found[0])
+        body["recipients"] = [
+            {"party": site.directory.party(row.party_id).code} | show(site, caller, row) for row in given
+        ]
+        body["history"] = [show(site, caller, row) for row in entries]
+        return Rendered(body, [*found, *given, *entries])
+
+    return answer(site, caller, "privacy.participant", Purpose.ACCOUNTING, render)
+
+
+def explained(site: Site, caller: Caller, text: str, party: str) -> dict[str, Any]:
+    """Return why each field about a participant is shown to a party or withheld; no values. Raises `Unknown`."""
+    require(caller, Reader.PRIVACY)
+    asked = site.ids.open(caller.party, text)
+
+    def render(session: Session) -> Rendered:
+        if asked is None or not session.select(Participant, {"subject_id": asked}):
+            raise Unknown
+        return Rendered(trace(site, caller, asked, party, None), accessed=[asked])
+
+    return answer(site, caller, "privacy.trace", Purpose.ACCOUNTING, render)

@@ -1,0 +1,252 @@
+"""What each of the other readers sees of one participant: no row holds what its column forbids, whatever happened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from domain.ask import AskHandled, AskKind, AskReceived, Handling
+from domain.concern import ConcernAnswered, ConcernRaised
+from domain.disclosure import Occasion, OralDisclosure
+from domain.event import PersonName, labels_of
+from domain.labels import TABLE, Label, Reader, grantable
+from domain.legal_case import DecisionKind
+from domain.refusal import Refused
+from projections import case_manager, counsel, observer, participant, police, privacy, program
+from projections.lens import History
+from projections.rows import GrantedRow, Row
+from projections.views import VIEWS
+from tests.histories import CARE, COURT, DA, DEFENSE, P7, PATEL, PD, Given, local, named
+from tests.projections.test_partners import OFFICE_LABELS, ROI, enrolled, text
+
+ALL = frozenset(grantable(Reader.COUNSEL))
+
+
+def full() -> Given:
+    """Ray's year with every instrument: partners, court, the defender's office, counsel with all that one can have."""
+    story = enrolled().authorised(ALL, covers_from=local(2, 1))
+    story.signed(
+        {**ROI, DEFENSE: {Label.IDENTITY_LEGAL}, COURT: {Label.IDENTITY_LEGAL, Label.NEED_HOUSING}},
+        covers_from=local(2, 1),
+    )
+    story.item(DA, "Will be at the library.", {Label.CONTACT_LOCATION})
+    told = OralDisclosure(
+        participant_id=story.who,
+        party_id=DA,
+        occurred_at=story.now,
+        labels=frozenset({Label.ENROLMENT_STATUS}),
+        occasion=Occasion.PHONE,
+    )
+    return story.record(named("told"), told).then()
+
+
+def rows_of(reader: Reader, story: Given, history: History | None = None) -> list[Row]:
+    return [*VIEWS[reader].rows(history or story.history, P7.ceiling, story.now)]
+
+
+def only(kind: type[Any], rows: list[Row]) -> Any:
+    (row,) = [row for row in rows if type(row) is kind]
+    return row
+
+
+# What a column forbids ------------------------------------------------------------------------------------------------
+
+SECRETS = {
+    Label.IDENTITY_LEGAL: "Ray Lewis",
+    Label.CONTACT_PHONE: "555-0177",
+    Label.CONTACT_LOCATION: "ward 4",
+    Label.REFERRAL_POLICE: "took a jacket",
+    Label.CRIMHIST: "2009 robbery",
+    Label.INTAKE_NARRATIVE: "foster",
+    Label.DEMOGRAPHICS_SELF: "Samish",
+    Label.SUBSTANCE_CURRENT: "fentanyl",
+    Label.CONTACT_NOTE: "relapse, ashamed",
+    Label.PROSECUTOR_WORKPRODUCT: "weak on intent",
+    Label.CASE_DOCKET: "26-CR-9",
+    Label.CASE_MANAGER_CONTACT: "Dana",
+    Label.PROSECUTOR_DECISION: DecisionKind.MONITOR.value,
+}
+
+
+@pytest.mark.parametrize("label", SECRETS)
+@pytest.mark.parametrize("reader", VIEWS)
+def test_what_a_column_forbids_is_in_no_row(reader: Reader, label: Label) -> None:
+    if not TABLE[label].cells[reader]:
+        said = text(rows_of(reader, full()))
+        said = said.replace('explained_by": "Dana', "") if label is Label.CASE_MANAGER_CONTACT else said
+        assert SECRETS[label] not in said
+
+
+@pytest.mark.parametrize("reader", VIEWS)
+def test_every_label_that_a_row_names_may_reach_its_reader(reader: Reader) -> None:
+    for row in rows_of(reader, full()):
+        named_in = set(str(getattr(row, "shown", "")).split())
+        assert all(TABLE[Label(label)].cells[reader] for label in named_in), (row, named_in)
+
+
+def test_every_secret_is_told_to_somebody() -> None:
+    everyone = text([row for reader in VIEWS for row in rows_of(reader, full())])
+    assert not [secret for secret in SECRETS.values() if secret not in everyone]
+
+
+# Observer -------------------------------------------------------------------------------------------------------------
+
+IDENTIFYING = ("Ray", "Lewis", "1980", "26-0214", "26-CR-9", "jacket", "Pine", "555-")
+
+
+def test_an_observer_sees_the_diversion_and_its_decision_and_nobody() -> None:
+    rows = rows_of(Reader.OBSERVER, enrolled())
+    diversion, decision = only(observer.Diversion, rows), only(observer.Decision, rows)
+    (charge,) = diversion.charges
+    assert (charge["code"], charge["race_as_perceived"], charge["will_not_be_filed"]) == ("23C", "white", True)
+    assert [o["rank"] for o in diversion.overrides] == ["sergeant"]
+    assert diversion.notices == ["handoff met", "extension requested"]
+    assert (decision.kind, decision.office_id) == (DecisionKind.MONITOR, DA)
+    assert diversion.pseudonym == decision.pseudonym  # one person, one pseudonym
+    assert not [word for word in IDENTIFYING if word in text(rows)]
+
+
+def test_an_observer_is_told_a_name_where_the_roi_names_its_office_and_no_conflict_exists() -> None:
+    story = full()
+    row = only(observer.Named, rows_of(Reader.OBSERVER, story))
+    assert (row.party_id, row.name, row.pseudonym) == (DEFENSE, "Ray Lewis", story.who)
+    story.conflict()
+    rows = rows_of(Reader.OBSERVER, story)
+    assert not [row for row in rows if isinstance(row, GrantedRow)]
+    assert not [word for word in IDENTIFYING if word in text(rows)]
+    assert only(observer.Diversion, rows).charges  # what it sees by pseudonym stays
+    with pytest.raises(Refused, match="conflict"):
+        story.signed({DEFENSE: {Label.IDENTITY_LEGAL}})
+
+
+def test_an_roi_can_give_a_defenders_office_a_name_and_nothing_else() -> None:
+    with pytest.raises(Refused, match=r"enrolment\.status"):
+        enrolled().signed({DEFENSE: {Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS}})
+
+
+# Counsel --------------------------------------------------------------------------------------------------------------
+
+
+def test_counsel_sees_what_the_authority_names_and_consent_by_role() -> None:
+    story = enrolled()
+    story.authorised({Label.IDENTITY_LEGAL, Label.CASE_DOCKET, Label.IIP_PROGRESS}, covers_from=local(2, 1))
+    rows = rows_of(Reader.COUNSEL, story)
+    client = only(counsel.Client, rows)
+    assert (client.name, client.phone, client.enrolment, client.roi) == ("Ray Lewis", None, None, story.consent.roi)
+    given = {row.recipient_id: row.labels for row in rows if isinstance(row, counsel.Recipient)}
+    assert set(given[DA]) == {*OFFICE_LABELS, Label.CONSENT_SCOPE}
+    kinds = {row.kind for row in rows if isinstance(row, counsel.Entry)}
+    assert {"case.filed", "roi.signed", "roi.granted"} <= kinds
+    assert not {"contact.made", "referral.offered", "intake.completed"} & kinds
+    assert all(isinstance(row, GrantedRow) and row.party_id == PATEL for row in rows)
+
+
+def test_signing_revoking_and_expiring_an_roi_do_not_touch_counsels_authority() -> None:
+    story = enrolled().authorised({Label.IDENTITY_LEGAL})
+    for happens in (lambda: story.signed({PD: {Label.IDENTITY_LEGAL}}), story.revoked):
+        happens()
+        assert story.consent.live(PATEL, story.now)
+        assert only(counsel.Client, rows_of(Reader.COUNSEL, story)).name == "Ray Lewis"
+    assert story.consent.live(PD, story.now) is None
+
+
+def test_counsels_authority_ends_by_word_by_time_and_by_less() -> None:
+    story = enrolled().authorised({Label.IDENTITY_LEGAL, Label.CASE_DOCKET}, until=date(2026, 6, 1))
+    before = story.consent.grants[PATEL].epoch
+    story.authorised({Label.IDENTITY_LEGAL}, until=date(2026, 6, 1))
+    assert story.consent.grants[PATEL].epoch > before
+    late = replace(story.history)
+    rows = [*VIEWS[Reader.COUNSEL].rows(late, P7.ceiling, local(6, 2))]
+    assert rows == []
+    signed_at = story.now
+    story.then().counsel_ended()
+    assert rows_of(Reader.COUNSEL, story) == []
+    with pytest.raises(Refused, match="revoked"):  # paper from before the end
+        story.authorised({Label.IDENTITY_LEGAL}, at=signed_at)
+    assert only(counsel.Client, rows_of(Reader.COUNSEL, story.authorised({Label.IDENTITY_LEGAL})))
+
+
+def test_no_authority_carries_what_a_table_keeps_from_counsel() -> None:
+    for label in (Label.CONTACT_NOTE, Label.CONDUCT_UNLAWFUL, Label.CRIMHIST):
+        with pytest.raises(Refused):
+            enrolled().authorised({label})
+
+
+# Participant, privacy officer, Legal Services -------------------------------------------------------------------------
+
+
+def test_a_participant_reads_its_own_column_and_who_sees_what_now() -> None:
+    story = full()
+    rows = rows_of(Reader.PARTICIPANT, story)
+    assert only(participant.Own, rows).name == "Ray Lewis"
+    assert "relapse, ashamed" in text(rows)
+    assert {row.party_id for row in rows if isinstance(row, participant.Recipient) and row.labels} >= {PD, DA, PATEL}
+    seen = {
+        label
+        for recorded in story.recorded
+        for name, label in labels_of(type(recorded.event)).items()
+        if name != "occurred_at"
+        and getattr(recorded.event, name) is not None
+        and TABLE[label].cells[Reader.PARTICIPANT]
+    }
+    shown = {Label(label) for row in rows if isinstance(row, participant.Entry) for label in row.shown.split()}
+    assert seen - shown <= {Label.CONSENT_STATE, Label.SHARE_TEXT}  # ids only, and a share stands as its subject
+
+
+def test_the_privacy_officer_reads_consent_and_what_was_told_and_no_content() -> None:
+    rows = rows_of(Reader.PRIVACY, full())
+    kinds = {row.kind for row in rows if isinstance(row, privacy.Entry)}
+    assert {"roi.signed", "roi.granted", "item.consented", "counsel.authorised", "disclosure.oral"} <= kinds
+    assert {label for row in rows if isinstance(row, privacy.Entry) for label in row.shown.split()} == {
+        Label.CONSENT_SCOPE,
+        Label.CONSENT_STATE,
+        Label.AUDIT_ACCESS,
+    }
+
+
+# Asks and concerns ----------------------------------------------------------------------------------------------------
+
+
+def test_an_ask_is_its_askers_own_and_the_teams_to_take_up() -> None:
+    ask = named("ask")
+    story = Given("nobody")
+    received = AskReceived(
+        participant_id=ask,
+        party_id=PD,
+        occurred_at=story.now,
+        reader=Reader.POLICE,
+        kind=AskKind.QUESTION,
+        text="Where does he sleep?",
+        about=named("ray"),
+        name=PersonName(given="Ray", surname="Lewis"),
+    )
+    handled = AskHandled(participant_id=ask, party_id=CARE, occurred_at=story.now, how=Handling.CALL)
+    before = History(ask, story.record(ask, received).history.events)
+    after = History(ask, story.record(ask, handled).history.events)
+    own = only(police.Ask, rows_of(Reader.POLICE, story, before))
+    assert own == only(police.Ask, rows_of(Reader.POLICE, story, after))  # it is not told how it was taken up
+    assert (own.party_id, own.participant_id, own.text) == (PD, named("ray"), "Where does he sleep?")
+    inbox = only(case_manager.Ask, rows_of(Reader.CASE_MANAGER, story, after))
+    assert (inbox.from_id, inbox.about_id, inbox.handled) == (PD, named("ray"), Handling.CALL)
+    others = [reader for reader in VIEWS if reader not in (Reader.POLICE, Reader.CASE_MANAGER)]
+    assert [row for reader in others for row in rows_of(reader, story, after)] == []
+
+
+def test_a_concern_is_answered_on_the_record() -> None:
+    concern, story = named("concern"), Given("nobody")
+    raised = ConcernRaised(
+        participant_id=concern, party_id=DEFENSE, occurred_at=story.now, reader=Reader.OBSERVER, text="Three filings."
+    )
+    answered = ConcernAnswered(
+        participant_id=concern, party_id=DEFENSE, occurred_at=story.now + timedelta(hours=1), text="Under review."
+    )
+    story.record(concern, raised, answered)
+    history = History(concern, story.history.events)
+    own = only(observer.Concern, rows_of(Reader.OBSERVER, story, history))
+    inbox = only(program.Concern, rows_of(Reader.PROGRAM, story, history))
+    assert (own.text, own.answer) == (inbox.text, inbox.answer) == ("Three filings.", "Under review.")
+    others = [reader for reader in VIEWS if reader not in (Reader.OBSERVER, Reader.PROGRAM)]
+    assert [row for reader in others for row in rows_of(reader, story, history)] == []
