@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from domain.contact import ContactMade
+from domain.deadline import DecisionRequested
 from domain.event import Event, Recorded
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
@@ -25,6 +26,7 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     ContactMade: frozenset({"reached"}),
     ChargeHeld: frozenset({"charge", "incident_number"}),
     ChargeLatched: frozenset({"charge", "incident_number"}),
+    DecisionRequested: frozenset({"enrolled_at", "charge_code", "incident_number"}),
 }
 
 

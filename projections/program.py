@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import StopRecorded
+from projections import deadlines
 from projections.lens import History, Lens, Traced
 from projections.rows import ALLOWED, Holding, RoleRow, Row, model
 
@@ -31,7 +32,8 @@ class Stop(RoleRow):
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the stop that this history is about, if it is one."""
+    """Yield the stop that this history is about, if it is one, or the deadlines of a participant."""
+    yield from deadlines.rows(history)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for recorded in history.of(StopRecorded):
         yield Stop(
