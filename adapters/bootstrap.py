@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Stop
 from threading import Thread
-from uuid import uuid4
 
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate
@@ -20,15 +19,12 @@ from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.telemetry.spans import Spans
-from domain.event import Envelope
 from domain.labels import Ceiling, Reader
 from domain.protocol import NoProtocol
-from domain.registry import Role
 from projections.views import VIEWS
-from services.care import expire_due
+from services.clocks import Clocks
 from services.directory import Directory
 from services.ids import PartyIds
-from services.ports import NOBODY
 from services.site import Site
 from services.tokens import Tokens
 
@@ -125,7 +121,7 @@ def projectors(parts: Parts) -> list[Projector]:
 
 @contextmanager
 def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
-    """Keep the site's views, its expiries and its seals going in the background."""
+    """Keep the site's views, its clocks and its seals going in the background."""
     stop = Stop()
     runners = projectors(parts)
     sealer = Sealer(
@@ -137,7 +133,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
     threads = [Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
     beats: tuple[tuple[float, Callable[[], object]], ...] = (
         (settings.sweep_seconds, parts.database.revive),
-        (settings.sweep_seconds, lambda: _expire(parts)),
+        (settings.sweep_seconds, Clocks(parts.site).fire),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
     )
@@ -158,8 +154,3 @@ def _on_a_beat(stop: Stop, seconds: float, work: Callable[[], object]) -> None:
             work()
         except Exception as error:  # noqa: BLE001 - it is tried again at the next beat
             _log.warning("background work failed and will be tried again: %s", type(error).__name__)
-
-
-def _expire(parts: Parts) -> None:
-    envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
-    expire_due(parts.site, envelope)

@@ -27,6 +27,7 @@ class NoticeCode(StrEnum):
     HANDOFF_MET = "handoff met"
     EXTENSION_REQUESTED = "extension requested"
     DIVERSION_PENDING = "diversion pending"
+    NO_COMPLETION = "no completion notice by deadline"
     COMPLETED = "completed"
 
 
@@ -370,6 +371,7 @@ def release(
         occurred_at=released_at,
         in_presence_of_codefendants=codefendants,
         non_return_until=released_at + protocol.non_return,
+        expires_at=released_at + protocol.non_return,
     )
     due_on = days_after(released_at, protocol.intake_days, protocol.tz)
     return [released, *_deadline(state, released_at, due_on, protocol, now)]
@@ -439,6 +441,7 @@ def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol, n
             occurred_at=at,
             due_on=due_on,
             due_at=end_of_day(due_on, protocol.tz),
+            expires_at=end_of_day(due_on, protocol.tz),
             protocol_version=protocol.version,
         ),
         *(

@@ -89,7 +89,10 @@ class RoiNarrowed(_Given):
 
 
 class RoiRevoked(Event):
-    """A party may receive nothing any more, items included, from this moment."""
+    """A party may receive nothing any more, items included, from this moment.
+
+    `expires_at`: by when the paper of one by word of mouth should be there; the revocation itself has no end.
+    """
 
     topic: ClassVar[str] = "roi.revoked"
     label: ClassVar[Label] = Label.CONSENT_STATE
@@ -381,16 +384,19 @@ def revoke(
     counsel: str | None,
     revocation: UUID | None = None,
     read_back: bool = False,
+    paper_by: datetime | None = None,
 ) -> list[Event]:
     """Revoke for these parties, or for all that hold something by ROI or item (T:891-893).
 
-    A party that is named and holds nothing yet is written down too: paper signed before may still come in.
+    A party that is named and holds nothing yet is written down too: paper signed before may still come in. The paper
+    of a revocation by word of mouth is looked for until `paper_by`.
     """
     named = [p for p, g in state.by_roi().items() if g.labels is not None or g.items] if parties is None else parties
     return [
         RoiRevoked(
             participant_id=state.participant,
             party_id=party,
+            expires_at=paper_by if medium is Medium.ORAL else None,
             occurred_at=at,
             word_of=word_of,
             medium=medium,

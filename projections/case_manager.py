@@ -17,6 +17,7 @@ from domain.roster import ParticipantAssigned
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import History, Lens, Traced, is_id, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
+from projections.task import tasks
 
 READER = Reader.CASE_MANAGER
 _ROLE = ALLOWED[Holding.ROLE]
@@ -94,6 +95,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             until=grant.until,
             items=sum(1 for _, until in grant.items if until > at),
         )
+    yield from tasks(history)
     for recorded in history.events:
         body = {
             name: plain(value)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
 
 from domain.contact import ContactMade
+from domain.deadline import DecisionRequested
 from domain.event import Event, Recorded
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
@@ -26,6 +27,7 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     ContactMade: frozenset({"reached"}),
     ChargeHeld: frozenset({"charge", "incident_number"}),
     ChargeLatched: frozenset({"charge", "incident_number"}),
+    DecisionRequested: frozenset({"enrolled_at", "charge_code", "incident_number"}),
 }
 
 

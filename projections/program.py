@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import StopRecorded
+from projections import deadlines
 from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import History, Lens, Traced
 from projections.rows import ALLOWED, Holding, RoleRow, Row, model
@@ -38,8 +39,9 @@ class Concern(InboxConcern):
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the stop that this history is about, if it is one."""
+    """Yield the stop that this history is about, if it is one, a concern, or the deadlines of a participant."""
     yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
+    yield from deadlines.rows(history)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for recorded in history.of(StopRecorded):
         yield Stop(

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from domain import roi, roster
-from domain.calendar import end_of_day
+from domain.calendar import days_after, end_of_day
 from domain.contact import ContactKind, ContactMade
-from domain.event import Envelope, Event, LongText, Recorded, ShortText
+from domain.event import Event, LongText, Recorded, ShortText
 from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
@@ -237,7 +237,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
     number = reference(site, caller, "roi", roi_id)
     if not any(isinstance(r.event, roi.RoiSigned) and r.event.roi == number for r in history):
         raise Unknown
-    parties = None
+    parties, protocol = None, site.protocol()
     if command.parties is not None:
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
     revocation = uuid4()
@@ -250,6 +250,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
         counsel=caller.name if by_counsel else command.counsel,
         revocation=revocation,
         read_back=command.read_back,
+        paper_by=end_of_day(days_after(site.now(), protocol.paper_days, protocol.tz), protocol.tz),
     )
     return Outcome(
         [append(roi.consent_stream(who), consent.version, *events)],
@@ -424,23 +425,6 @@ def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_
         raise Refused("subject", "it is registered already.", "Use another one.")
     event = ParticipantAccess(participant_id=who, party_id=who, staff_id=stream, occurred_at=site.now())
     return Outcome([append(stream, 0, event)], {"participant": participant_id})
-
-
-def expire_due(site: Site, envelope: Envelope) -> int:
-    """Write down the standing ROIs that came to their end; the gate had closed by itself. Returns how many."""
-    written, failed = 0, None
-    for who in site.log.due_expiries():
-        try:
-            consent = roi.consent(who, site.log.load(roi.consent_stream(who)))
-            events = roi.expire(consent, site.log.now())
-            if events:
-                site.log.record([append(roi.consent_stream(who), consent.version, *events)], envelope)
-                written += len(events)
-        except Exception as error:  # noqa: BLE001 - one participant's trouble keeps nobody else's consent from ending
-            failed = error
-    if failed is not None:
-        raise failed
-    return written
 
 
 def _consent(history: Iterable[Recorded[Event]], who: UUID) -> list[Recorded[Event]]:

@@ -135,8 +135,11 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
-    def due_expiries(self) -> list[UUID]:
-        """Return the participants of whom some standing ROI has come to its end without its event."""
+    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
+        """Return the streams with an event of this topic whose `expires_at` is not after `until`.
+
+        Of those only what ends after `after`, or was recorded after a position; all, where `after` is None.
+        """
         ...
 
     def view_position(self, view: Reader) -> int:

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field
 
+from domain import deadline, roi
 from domain import referral as ref
-from domain import roi
 from domain.event import Event, LongText, PersonName, Recorded, ShortText
 from domain.participant import ParticipantIdentified, participant
 from domain.protocol import Door, Protocol
@@ -181,6 +181,24 @@ def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *
     )
 
 
+class RequestHandoff(Command):
+    """The department called for a case manager: whoever takes the call writes it down, or the department itself."""
+
+    model_config = example(requested_at="2026-02-14T02:14:00-08:00")
+
+    requested_at: AwareDatetime | None = None
+
+
+@handles(RequestHandoff, *CARE, *POLICE)
+def request_handoff(site: Site, caller: Caller, command: RequestHandoff, *, referral: str) -> Outcome:
+    """Write down the department's call; the minutes of the handoff run from it."""
+    state = (_own_referral if caller.role in POLICE else _referral)(site, caller, referral)
+    requested_at = happened(site, "requested_at", command.requested_at)
+    known = deadline.deadlines(site.log.load(state.id))
+    events = deadline.request_handoff(state, known, requested_at, _rules(site, state))
+    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
 class RecordHandoff(Command):
     """A case manager met the person: when the department called, and when she arrived."""
 
@@ -342,5 +360,7 @@ def latches(
     for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
         state = ref.referral([r for r in history if r.stream == stream])
         if state is not None and enrolled_at is not None:
-            appends.append(append(stream, state.version, *ref.latch(state, care, enrolled_at, tell, now)))
+            latched = ref.latch(state, care, enrolled_at, tell, now)
+            settled = deadline.settle(state, history, enrolled_at, latched, now)
+            appends.append(append(stream, state.version, *latched, *settled))
     return appends

@@ -104,6 +104,7 @@ _NAMED = {"participant": "participant_id", "roi": "roi_id"}
 ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("referrals", referrals.OfferDiversion, "Offer arrest diversion."),
     ("referrals/{referral}/override", referrals.OverrideExclusion, "Override an exclusion of one charge."),
+    ("referrals/{referral}/handoff-requests", referrals.RequestHandoff, "Record the department's call."),
     ("referrals/{referral}/handoff", referrals.RecordHandoff, "Record the warm handoff."),
     ("referrals/{referral}/acceptance", referrals.AcceptReferral, "Accept a referral."),
     ("referrals/{referral}/release", referrals.RecordRelease, "Record the release from custody."),

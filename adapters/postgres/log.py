@@ -114,13 +114,27 @@ class PostgresLog:
         position: int = self._ask("select coalesce(max(notification_id), 0) from log.event")[0][0]
         return position
 
-    def due_expiries(self) -> list[UUID]:
-        """Return the participants of whom some standing ROI has come to its end without its event."""
+    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
+        """Return the streams with an event of this topic whose `expires_at` is not after `until`, soonest first.
+
+        Of those only what ends after `after`, or was recorded after a position; all, where `after` is None.
+        """
         found = self._ask(
-            "select distinct participant_id from gate.consent"
-            " where isfinite(roi_until) and roi_until <= (select site.clock()) order by participant_id"
+            # Two reads, each by an index of its own: by when it ends, and by where it stands.
+            "select originator_id from ("
+            "select originator_id, expires_at from log.event"
+            " where topic = %s and expires_at <= %s and expires_at > coalesce(%s::timestamptz, '-infinity')"
+            " union all select originator_id, expires_at from log.event"
+            " where topic = %s and expires_at <= %s and notification_id > %s"
+            ") e group by originator_id order by min(expires_at), originator_id",
+            topic,
+            until,
+            after,
+            topic,
+            until,
+            position,
         )
-        return [participant for (participant,) in found]
+        return [stream for (stream,) in found]
 
     def view_position(self, view: Reader) -> int:
         """Return how far a view has come."""

@@ -8,6 +8,7 @@ from typing import Any
 from domain.labels import Reader
 from domain.refusal import Unknown
 from projections.case_manager import Ask, Entry, Participant, Recipient
+from projections.task import Task
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import require, show, who
@@ -19,7 +20,7 @@ def _carried(asking: Asking) -> dict[str, Any]:
     return {} if asking.chosen else {"carried_by": asking.caller.staff}
 
 
-def _read(asking: Asking, rows: Sequence[Participant]) -> Items:
+def _read(asking: Asking, rows: Sequence[Participant | Task]) -> Items:
     return Items([asking.show(row) | asking.who(row) for row in rows], rows)
 
 
@@ -55,6 +56,17 @@ LISTINGS = (
         reader=Reader.CASE_MANAGER,
         purpose=Purpose.CARE,
         doc="Your participants, by name.",
+        where=_carried,
+        items=_read,
+        choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
+    ),
+    Listing(
+        path="case-manager/tasks",
+        key="tasks",
+        row=Task,
+        reader=Reader.CASE_MANAGER,
+        purpose=Purpose.CARE,
+        doc="What there is to do for your participants, the soonest first.",
         where=_carried,
         items=_read,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),

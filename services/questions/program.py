@@ -1,4 +1,4 @@
-"""What the project manager asks: counts of the administrative records."""
+"""What the project manager asks: deadlines, and counts of the administrative records."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
+from projections.deadlines import Deadline, Stands
 from projections.program import Concern
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Items, Listing
+from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
@@ -23,6 +24,14 @@ def _concerns(asking: Asking, rows: Sequence[Concern]) -> Items:
     return Items(items, rows)
 
 
+def _that_stand(asking: Asking) -> dict[str, Any]:
+    return {} if asking.chosen is None else {"stands": asking.chosen}
+
+
+def _accessed(asking: Asking, rows: Sequence[Deadline]) -> Items:
+    return Items([asking.show(row) for row in rows], rows)
+
+
 LISTINGS = (
     Listing(
         path="program/concerns",
@@ -32,6 +41,17 @@ LISTINGS = (
         purpose=Purpose.RUNNING_THE_SITE,
         doc="Concerns of defenders, to be answered on the record, newest first.",
         items=_concerns,
+    ),
+    Listing(
+        path="program/deadlines",
+        key="deadlines",
+        row=Deadline,
+        reader=Reader.PROGRAM,
+        purpose=Purpose.RUNNING_THE_SITE,
+        doc="The deadlines of arrest diversions, the soonest first.",
+        where=_that_stand,
+        items=_accessed,
+        choice=Choice("stands", whole="all of them", values=tuple(Stands)),
     ),
 )
 

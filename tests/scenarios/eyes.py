@@ -19,6 +19,8 @@ LISTS = (
     "/v1/recipient/participants",
     "/v1/case-manager/caseload",
     "/v1/case-manager/caseload?team=true",
+    "/v1/case-manager/tasks?team=true",
+    "/v1/program/deadlines",
     "/v1/program/funnel",
 )
 OF_ONE = (

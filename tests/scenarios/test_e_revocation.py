@@ -236,7 +236,7 @@ def test_the_null_view_is_the_same_bytes(lead: SiteUnderTest, monkeypatch: pytes
     lead.clock.at(local("2026-03-31 23:59:50"))
     assert b"Quist" in ask(expired)[2]
     with monkeypatch.context() as nobody_sweeps:
-        nobody_sweeps.setattr("adapters.bootstrap.expire_due", lambda *_: 0)
+        nobody_sweeps.setattr("services.clocks.CLOCKS", {})
         lead.clock.at(local("2026-03-31 23:59:59"))
         assert ask(expired) == nothing
         assert lead.parts.log.of_topics([RoiExpired.topic]) == []

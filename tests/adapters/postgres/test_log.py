@@ -119,7 +119,7 @@ def test_it_is_the_port(log: PostgresLog) -> None:
     assert port.load(uuid4()) == []
     assert port.history(uuid4()) == []
     assert port.existing([]) == set()
-    assert port.due_expiries() == []
+    assert port.ending("roi.granted", None, port.now(), 0) == []
     assert port.view_position(Reader.POLICE) == 0
     assert port.answered(uuid4(), "k") is None
     assert port.record([], SYSTEM) == 0
@@ -436,20 +436,27 @@ def test_a_row_changed_behind_our_back(log: PostgresLog, owner: psycopg.Connecti
     assert caught.value.__context__ is None
 
 
-def test_expiries_that_are_due(log: PostgresLog, owner: psycopg.Connection[Any]) -> None:
-    now = log.now()
-    who, later, revoked = uuid4(), uuid4(), uuid4()
-    party = uuid4()
-    put(log, granted(who, party, now + timedelta(hours=1)))
-    put(log, granted(later, party, now + timedelta(hours=3)))
-    put(log, granted(revoked, party, now + timedelta(hours=1)))
-    put(log, CONSENT[2][1](revoked, party))
-    assert log.due_expiries() == []
-    owner.execute("select site.set_clock('2 hours')")
-    assert log.now() > now + timedelta(hours=2)
-    assert log.due_expiries() == [who]
-    put(log, RoiExpired(participant_id=who, party_id=party, occurred_at=now + timedelta(hours=1)))
-    assert log.due_expiries() == []
+def test_streams_of_what_ends(log: PostgresLog) -> None:
+    now, party = log.now(), uuid4()
+    sooner, later, other = uuid4(), uuid4(), uuid4()
+    put(log, granted(uuid4(), party, now + timedelta(hours=2)), stream=later)
+    put(log, granted(uuid4(), party, now + timedelta(hours=1)), stream=sooner)
+    put(log, granted(uuid4(), party, now + timedelta(hours=3)), stream=sooner, expected=1)
+    put(log, CONSENT[1][1](uuid4(), party), stream=other)
+    position = log.position()
+
+    def ending(after: int | None, until: int, since: int = position) -> list[UUID]:
+        begin = None if after is None else now + timedelta(hours=after)
+        return log.ending("roi.granted", begin, now + timedelta(hours=until), since)
+
+    assert ending(None, 0) == []
+    assert ending(None, 2) == [sooner, later], "the soonest first, each once, its last moment included"
+    assert ending(1, 2) == [later]
+    assert ending(2, 3) == [sooner]
+    assert ending(3, 9) == []
+    put(log, granted(uuid4(), party, now - timedelta(days=9)), stream=other, expected=1)
+    assert ending(3, 9) == [other], "what had ended before it was recorded"
+    assert ending(3, 9, log.position()) == []
 
 
 def _end_all(owner: psycopg.Connection[Any]) -> None:

@@ -3,6 +3,19 @@
 drop schema if exists case_manager cascade;
 create schema case_manager;
 
+-- Task (role): Something to do for a participant. `about`: the referral or case that it concerns.
+create table case_manager.task (
+    subject_id uuid not null,
+    as_of bigint not null,
+    due_at timestamptz not null,
+    task_id uuid not null,
+    kind text not null,
+    name text not null,
+    carried_by uuid,
+    about uuid,
+    incident_number text
+);
+
 -- Participant (role): A person whom the team carries or may come to carry.
 create table case_manager.participant (
     subject_id uuid not null,
@@ -61,8 +74,10 @@ create table case_manager.ask (
     handled_at timestamptz,
     handled text
 );
-comment on schema case_manager is 'case_manager/1 sha256 ce37ac228bd694f1a09e4ed992580f7025fc9e4fa71137a0d8308fcdae1328e1';
+comment on schema case_manager is 'case_manager/2 sha256 a41b2660be5ba744314af5b8f709dc4224604e7b2534374baf3609493af1390f';
 
+alter table case_manager.task add primary key (due_at, task_id);
+create index on case_manager.task (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
@@ -71,6 +86,15 @@ alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
+
+alter table case_manager.task enable row level security;
+alter table case_manager.task force row level security;
+create policy role on case_manager.task for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.task for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.task to goldenthread_case_manager;
+grant select, insert, delete on case_manager.task to goldenthread_projector;
 
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;

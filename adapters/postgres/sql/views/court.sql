@@ -36,12 +36,27 @@ create table court.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema court is 'court/2 sha256 146cb6722357a7122c35d8a472a153c02d20f86f9ab57f4af26a26e824a21803';
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table court.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+comment on schema court is 'court/2 sha256 2a2a914486ca426a6843596ab36798985f9accb6c946e9011093b1f4d8e3891e';
 
 alter table court.granted_participant add primary key (party_id, place, subject_id);
 create index on court.granted_participant (subject_id);
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on court.granted_entry (subject_id);
+alter table court.own_ask add primary key (party_id, asked_at, ask_id);
+create index on court.own_ask (subject_id);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
 
@@ -74,6 +89,15 @@ create policy granted on court.granted_entry for select to goldenthread_court us
 create policy projector on court.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on court.granted_entry to goldenthread_court;
 grant select, insert, delete on court.granted_entry to goldenthread_projector;
+
+alter table court.own_ask enable row level security;
+alter table court.own_ask force row level security;
+create policy own on court.own_ask for select to goldenthread_court using (
+    party_id = (select gate.party())
+);
+create policy projector on court.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on court.own_ask to goldenthread_court;
+grant select, insert, delete on court.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('court', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'court';

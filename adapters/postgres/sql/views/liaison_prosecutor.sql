@@ -81,7 +81,20 @@ create table liaison_prosecutor.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/2 sha256 0279bdaa433366769bd184bf2b81a9923906271911dc4d4b1941636852fc095b';
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table liaison_prosecutor.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+comment on schema liaison_prosecutor is 'liaison_prosecutor/2 sha256 e9928e89c11730d77259c5fe0295b5f0d9387206e82761a922658ca21f100ef7';
 
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
 create index on liaison_prosecutor.own_case (subject_id);
@@ -93,6 +106,8 @@ alter table liaison_prosecutor.granted_participant add primary key (party_id, pl
 create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);
+alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_id);
+create index on liaison_prosecutor.own_ask (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
 
@@ -152,6 +167,15 @@ create policy granted on liaison_prosecutor.granted_entry for select to goldenth
 create policy projector on liaison_prosecutor.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.granted_entry to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.granted_entry to goldenthread_projector;
+
+alter table liaison_prosecutor.own_ask enable row level security;
+alter table liaison_prosecutor.own_ask force row level security;
+create policy own on liaison_prosecutor.own_ask for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_ask to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('liaison_prosecutor', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'liaison_prosecutor';

@@ -56,7 +56,20 @@ create table police.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema police is 'police/2 sha256 bd65563a1794d335c9ca4048eb7ff66eb442043079c1b50c49ff839c8d886680';
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table police.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+comment on schema police is 'police/2 sha256 5d29a4d7f1397fc9aafd3a27d89e96817f3bab6b9d44255f77ff4bb746727db0';
 
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);
@@ -64,6 +77,8 @@ alter table police.granted_participant add primary key (party_id, place, subject
 create index on police.granted_participant (subject_id);
 alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on police.granted_entry (subject_id);
+alter table police.own_ask add primary key (party_id, asked_at, ask_id);
+create index on police.own_ask (subject_id);
 
 grant usage on schema police to goldenthread_police, goldenthread_projector;
 
@@ -105,6 +120,15 @@ create policy granted on police.granted_entry for select to goldenthread_police 
 create policy projector on police.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on police.granted_entry to goldenthread_police;
 grant select, insert, delete on police.granted_entry to goldenthread_projector;
+
+alter table police.own_ask enable row level security;
+alter table police.own_ask force row level security;
+create policy own on police.own_ask for select to goldenthread_police using (
+    party_id = (select gate.party())
+);
+create policy projector on police.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on police.own_ask to goldenthread_police;
+grant select, insert, delete on police.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('police', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'police';

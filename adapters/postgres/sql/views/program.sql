@@ -3,6 +3,20 @@
 drop schema if exists program cascade;
 create schema program;
 
+-- Deadline (role): A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands.
+create table program.deadline (
+    subject_id uuid not null,
+    as_of bigint not null,
+    due_at timestamptz not null,
+    deadline_id uuid not null,
+    referral_id uuid not null,
+    department uuid not null,
+    kind text not null,
+    stands text not null,
+    incident_number text not null,
+    protocol_version text not null
+);
+
 -- Stop (role): One stop of an administrative record, de-identified.
 create table program.stop (
     subject_id uuid not null,
@@ -25,13 +39,24 @@ create table program.concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema program is 'program/1 sha256 8721d74041abdc2e5a7506b08ac4cdb7cdef89687fc902003fb8cd6cafe3d9ed';
+comment on schema program is 'program/2 sha256 50dd21cf079b20c32ba8d8f3556a4784214c63bdfe8cac91f160b379c91d9855';
 
+alter table program.deadline add primary key (due_at, deadline_id);
+create index on program.deadline (subject_id);
 alter table program.stop add primary key (subject_id);
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
+
+alter table program.deadline enable row level security;
+alter table program.deadline force row level security;
+create policy role on program.deadline for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.deadline for all to goldenthread_projector using (true) with check (true);
+grant select on program.deadline to goldenthread_program;
+grant select, insert, delete on program.deadline to goldenthread_projector;
 
 alter table program.stop enable row level security;
 alter table program.stop force row level security;

@@ -37,12 +37,27 @@ create table recipient.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema recipient is 'recipient/2 sha256 d51ab0258ff11ae9e39cfa47ce0ed1e45af093c72b73b70233a952540dfeba0e';
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table recipient.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+comment on schema recipient is 'recipient/2 sha256 3bf1c06917000e88e6a1cae2cd824ab0a7e89b33ac9329e1f9521c1a9c4392cb';
 
 alter table recipient.granted_participant add primary key (party_id, place, subject_id);
 create index on recipient.granted_participant (subject_id);
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on recipient.granted_entry (subject_id);
+alter table recipient.own_ask add primary key (party_id, asked_at, ask_id);
+create index on recipient.own_ask (subject_id);
 
 grant usage on schema recipient to goldenthread_recipient, goldenthread_projector;
 
@@ -75,6 +90,15 @@ create policy granted on recipient.granted_entry for select to goldenthread_reci
 create policy projector on recipient.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on recipient.granted_entry to goldenthread_recipient;
 grant select, insert, delete on recipient.granted_entry to goldenthread_projector;
+
+alter table recipient.own_ask enable row level security;
+alter table recipient.own_ask force row level security;
+create policy own on recipient.own_ask for select to goldenthread_recipient using (
+    party_id = (select gate.party())
+);
+create policy projector on recipient.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on recipient.own_ask to goldenthread_recipient;
+grant select, insert, delete on recipient.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('recipient', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'recipient';

@@ -1,0 +1,111 @@
+"""What the case-management team has to do, as it follows from what happened. A task ends with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
+from domain.event import Event, Recorded
+from domain.labels import Label, Reader
+from domain.legal_case import CaseFiled
+from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.referral import ChargeLatched, ReferralOffered, referral
+from domain.roi import RoiRevoked, RoiSigned
+from domain.roster import ParticipantAssigned
+from projections.lens import History
+from projections.rows import REFERENCE, Ref, RoleRow, model
+
+READER = Reader.CASE_MANAGER
+_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE)
+
+
+class TaskKind(StrEnum):
+    """What there is to do. `OFFICE_NOT_TOLD`: a latched charge whose office may not hear `completed` (scenario L)."""
+
+    INTAKE = "intake due"
+    RENEWAL = "ROI to renew"
+    PAPER = "paper of a revocation missing"
+    OFFICE_NOT_TOLD = "charge latched, office not told"
+    FILED = "latched charge filed after timely intake"
+
+
+@model(READER, "task", order=("due_at", "task_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(RoleRow):
+    """Something to do for a participant. `about`: the referral or case that it concerns."""
+
+    due_at: Annotated[datetime, *_ABOUT]
+    task_id: Ref
+    kind: Annotated[str, *_ABOUT]
+    name: Annotated[str, Label.IDENTITY_LEGAL]
+    carried_by: Annotated[UUID | None, REFERENCE]
+    about: Annotated[UUID | None, REFERENCE]
+    incident_number: Annotated[str | None, Label.CHARGE_DIVERTED]
+
+
+def tasks(history: History) -> Iterator[Task]:
+    """Yield what there is to do for one participant."""
+    named = [r for r in history.of(ParticipantIdentified) if not r.erased]
+    carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
+
+    def task(
+        kind: TaskKind,
+        recorded: Recorded[Any],
+        due_at: datetime,
+        about: UUID | None = None,
+        incident: str | None = None,
+    ) -> Task:
+        return Task(
+            subject_id=history.subject,
+            as_of=history.position,
+            due_at=due_at,
+            task_id=recorded.id,
+            kind=kind,
+            name=str(named[-1].event.name) if named else "",
+            carried_by=carried[-1] if carried else None,
+            about=about,
+            incident_number=incident,
+        )
+
+    for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
+        yield from _of_referral(history, stream, task)
+    yield from _of_consent(history, task)
+
+
+def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
+    own: list[Recorded[Event]] = [r for r in history.events if r.stream == stream]
+    state, running = referral(own), deadlines(own)
+    if state is None or running.intake is None:
+        return
+    due_at, due_on = running.intake.event.due_at, running.intake.event.due_on
+    if not running.passed and not any(history.of(ParticipantEnrolled)):
+        yield task(TaskKind.INTAKE, running.intake, due_at, stream)
+    for latched in History(history.subject, own).of(ChargeLatched):
+        held = state.charges.get(latched.event.matter_id) if latched.event.matter_id else None
+        if held is None or latched.erased:
+            continue
+        if not held.told:
+            yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, stream, held.incident_number)
+        for filed in history.of(CaseFiled):
+            if not filed.erased and filed_after(filed.event, latched.event, due_on):
+                yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, held.incident_number)
+
+
+def _of_consent(history: History, task: Any) -> Iterator[Task]:
+    signed = next(reversed(list(history.of(RoiSigned))), None)
+    renewal = next(reversed(list(history.of(RenewalDue))), None)
+    if signed is not None and renewal is not None and renewal.event.roi == signed.event.roi:
+        until = renewal.event.until
+        extended = (signed.event.expires_at or until) > until
+        if not extended and gave_to_the_end(history.events, renewal.event.roi, until):
+            yield task(TaskKind.RENEWAL, renewal, until)
+    oral = {r.event.occurred_at: r.event for r in history.of(RoiRevoked) if r.event.expires_at is not None}
+    for missing in history.of(PaperMissing):
+        revocation = oral.get(missing.event.revoked_at)
+        if revocation is not None and not papered(history.events, revocation):
+            yield task(TaskKind.PAPER, missing, missing.event.occurred_at)

@@ -1,0 +1,109 @@
+"""Clocks: what falls due is written down once, by the database's time, however many workers look (T:407, T:413).
+
+A stream that has a deadline is found by the `expires_at` of the event that started it, loaded, and decided on by its
+domain alone. Two workers decide the same; the one whose events come second finds the stream moved on, and on looking
+again that nothing is left to write. So no worker needs to know of another, or of itself before it was restarted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from domain import deadline
+from domain.event import Envelope, Event, Recorded
+from domain.protocol import NoProtocol, Protocol
+from domain.referral import DeadlineSet, ReleasedFromCustody
+from domain.registry import Role
+from domain.roi import RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned
+from services.ports import NOBODY, Conflict
+from services.site import ATTEMPTS, Site, append
+
+Due = Callable[[Sequence[Recorded[Event]], datetime, Protocol], Sequence[Event]]
+"""What has fallen due on a stream by a moment, under the protocol in force, and is not written down yet."""
+
+
+def _at_the_end(_: Protocol) -> timedelta:
+    return timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What a domain decides once an event's `expires_at` has come, or lies only so far ahead."""
+
+    due: Due
+    ahead: Callable[[Protocol], timedelta] = _at_the_end
+
+
+CLOCKS: dict[str, Clock] = {
+    deadline.HandoffRequested.topic: Clock(deadline.due),
+    ReleasedFromCustody.topic: Clock(deadline.due),
+    DeadlineSet.topic: Clock(deadline.due),
+    RoiGranted.topic: Clock(deadline.expired),
+    RoiNarrowed.topic: Clock(deadline.expired),
+    RoiSigned.topic: Clock(deadline.renewal, ahead=lambda protocol: timedelta(days=protocol.roi_notice_days)),
+    RoiRevoked.topic: Clock(deadline.missing_paper),
+}
+"""By the topic of the event that starts a deadline."""
+
+
+@dataclass(slots=True)
+class Clocks:
+    """One worker: fires what is due, and remembers how far it has looked. A new one looks at everything."""
+
+    site: Site
+    _upto: dict[str, datetime] = field(default_factory=dict)
+    _position: dict[str, int] = field(default_factory=dict)
+    _again: set[tuple[str, UUID]] = field(default_factory=set)
+
+    def fire(self) -> int:
+        """Write down everything that has fallen due; return how many events that were.
+
+        A stream whose turn fails keeps no other from firing; it is tried again the next time, and its error raised
+        after all the others.
+        """
+        self.site.directory.refresh()
+        now = self.site.log.now()
+        try:
+            protocol = self.site.directory.protocol(now)
+        except NoProtocol:
+            return 0  # the site is not set up yet
+        written, failed = 0, None
+        for topic, stream in self._found(now, protocol):
+            try:
+                written += self._decide(CLOCKS[topic], stream, now, protocol)
+                self._again.discard((topic, stream))
+            except Exception as error:  # noqa: BLE001 - one stream's trouble keeps nobody else's clock from firing
+                self._again.add((topic, stream))
+                failed = error
+        if failed is not None:
+            raise failed
+        return written
+
+    def _found(self, now: datetime, protocol: Protocol) -> list[tuple[str, UUID]]:
+        """Return what to look at: what has ended since the last time, what was recorded since, and what failed."""
+        found = sorted(self._again)
+        for topic, clock in CLOCKS.items():
+            position, until = self.site.log.position(), now + clock.ahead(protocol)
+            streams = self.site.log.ending(topic, self._upto.get(topic), until, self._position.get(topic, 0))
+            self._upto[topic], self._position[topic] = until, position
+            new = [(topic, stream) for stream in streams if (topic, stream) not in self._again]
+            self._again.update(new)  # until it is done
+            found += new
+        return found
+
+    def _decide(self, clock: Clock, stream: UUID, now: datetime, protocol: Protocol) -> int:
+        envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
+        for _ in range(ATTEMPTS):
+            history = self.site.log.load(stream)
+            events = clock.due(history, now, protocol)
+            if not events:
+                return 0
+            try:
+                self.site.log.record([append(stream, history[-1].version, *events)], envelope)
+            except Conflict:  # another worker, or a command that came between
+                continue
+            return len(events)
+        raise Conflict("the stream moves too fast")

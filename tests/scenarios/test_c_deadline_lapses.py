@@ -1,0 +1,162 @@
+"""Scenario C: no intake by the last second of 16 March. The office hears one closed code; nobody hears a reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domain.deadline import DeadlinePassed, FiledAfterTimelyIntake, HandoffMissed, NonReturnEnded, RenewalDue
+from tests.scenarios import ray as story
+from tests.scenarios.eyes import everything
+from tests.scenarios.test_e_revocation import wait_for
+from tests.site import Person, SiteUnderTest, local
+
+pytestmark = pytest.mark.server
+
+NEVER_SAID = ("failed", "declined", "unreachable", "lapsed", "expired", "missed", "passed")
+NO_NOTICE = "no completion notice by deadline"
+
+
+def notices(chen: Person) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = chen.see("/v1/prosecutor/notices")["notices"]
+    return found
+
+
+def the_day_ends(ray: story.Ray) -> None:
+    """16 March, 23:59:59 passes."""
+    ray.site.clock.at(local("2026-03-16 23:59:59"))
+    wait_for(ray.site, "deadline.passed")
+    ray.site.settle()
+
+
+def test_the_deadline_lapses(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    pat, ames, marta = lead.person("pat"), lead.person("ames"), lead.person("marta")
+    (due,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
+    assert (due["kind"], due["name"]) == ("intake due", "Ray Bell")
+    assert datetime.fromisoformat(due["due_at"]) == local("2026-03-16 23:59:59")
+    (pending,) = pat.see("/v1/program/deadlines?stands=pending")["deadlines"]
+    assert (pending["kind"], pending["incident_number"]) == ("intake", story.INCIDENT)
+    assert "Bell" not in str(pending)
+
+    # 16 March, 23:59:58: nothing. A second later the office hears the code, the incident and the charge; that is all.
+    lead.clock.at(local("2026-03-16 23:59:50"))
+    assert [n["code"] for n in notices(ray.chen)] == ["diversion pending"]
+    the_day_ends(ray)
+    told, pending = notices(ray.chen)
+    assert (told["code"], told["incident_number"], told["charge_code"]) == (NO_NOTICE, story.INCIDENT, "23C")
+    assert (told["until_day"], told["participant_id"]) == (None, pending["participant_id"])
+    assert set(told) == set(pending)
+    assert datetime.fromisoformat(told["sent_at"]) == local("2026-03-16 23:59:59")
+    (passed,) = ray.history("deadline.passed")
+    assert datetime.fromisoformat(passed["occurred_at"]) == local("2026-03-16 23:59:59")
+    assert [d["stands"] for d in pat.see("/v1/program/deadlines")["deadlines"]] == ["passed"]
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
+
+    # Outside care nobody reads why, and the department reads nothing new.
+    for partner in (ray.kim, ray.ortiz, ray.chen, marta, lead.person("webb")):
+        seen = everything(partner, lookups=(story.BY_NAME, story.BY_INCIDENT), ids=(ray.care, ray.participant))
+        assert not [word for word in NEVER_SAID if word in seen.replace('"expires', "")], partner
+        assert (NO_NOTICE in seen) == (partner is ray.chen)
+    assert ames.get("/v1/program/deadlines").status_code == 403
+
+    # Day 33: he comes in. He is enrolled; the charge is not latched, and the office that may know of it is asked.
+    ray.at("2026-03-18 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    granted = [*story.PROSECUTOR, "charge.diverted"]
+    grants = [
+        {"party": "county-pa", "labels": granted, "purpose": story.COORDINATION, "notify_completion": True},
+        {"party": "city-pd", "labels": story.POLICE, "purpose": story.COORDINATION},
+    ]
+    ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form(grants=grants))
+    lead.settle()
+    assert ray.dana.see(f"/v1/case-manager/participants/{ray.care}")["enrolment"] == "enrolled"
+    assert ray.history("charge.latched") == []
+    assert [n["code"] for n in notices(ray.chen)] == [NO_NOTICE, "diversion pending"]
+    (shared,) = ray.chen.see(f"/v1/prosecutor/participants/{ray.offices_id()}")["shared"]
+    assert shared["enrolment"] == "enrolled"
+    (asked,) = [entry for entry in shared["told"] if entry["kind"] == "decision.requested"]
+    assert (asked["incident_number"], asked["charge_code"]) == (story.INCIDENT, "23C")
+    (of_police,) = ray.kim.see(f"/v1/police/participants/{ray.participant}")["shared"]
+    assert not [entry for entry in of_police["told"] if entry["kind"] == "decision.requested"]
+
+    # Taken back, the request is as dark as the enrolment that it tells of.
+    standing = ray.dana.see(f"/v1/case-manager/participants/{ray.care}")["roi"]
+    word = {"word_of": "participant", "medium": "oral", "parties": ["county-pa"]}
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{standing}/revocations", word)
+    seen = everything(ray.chen, ids=(ray.offices_id(),))
+    assert "decision.requested" not in seen
+    assert "enrolled" not in seen
+
+
+def test_each_clock_fires_once(lead: SiteUnderTest) -> None:
+    """A year goes by while nobody looks: a missed handoff, the window, the day of the intake; once, when they were."""
+    ray = story.at_work(lead)
+    story.offer(ray)
+    story.override(ray)
+    called = {"requested_at": "2026-02-14T02:14:00-08:00"}
+    ray.kim.do(f"/v1/referrals/{ray.referral}/handoff-requests", called)
+    again = ray.dana.post(f"/v1/referrals/{ray.care_referral}/handoff-requests", called)
+    assert (again.status_code, again.json()["faults"][0]["field"]) == (422, "requested_at")
+    ray.at("2026-02-14 02:40")
+    ray.dana.do(f"/v1/referrals/{ray.care_referral}/acceptance", {})
+    story.release(ray)
+    ray.at("2027-02-20 09:00")
+    wait_for(lead, "deadline.passed")
+    lead.settle()
+    moments = {
+        recorded.event.topic: recorded.event.occurred_at
+        for recorded in lead.parts.log.of_topics([HandoffMissed.topic, NonReturnEnded.topic, DeadlinePassed.topic])
+    }
+    assert moments == {
+        "handoff.missed": local("2026-02-14 02:44"),
+        "non_return.ended": local("2026-02-15 02:46"),
+        "deadline.passed": local("2026-03-16 23:59:59"),
+    }
+    deadlines = lead.person("pat").see("/v1/program/deadlines")["deadlines"]
+    assert [(d["kind"], d["stands"]) for d in deadlines] == [("handoff", "passed"), ("intake", "passed")]
+    for partner in (ray.kim, ray.ortiz, ray.chen, lead.person("ames")):
+        assert "missed" not in everything(partner, lookups=(story.BY_INCIDENT,), ids=(ray.participant,))
+
+
+def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
+    """The variant of scenario B: the event is there, once; the office's answers do not change by it."""
+    ray = story.arrest(lead)
+    the_day_ends(ray)
+    ray.at("2026-03-17 10:00")
+    filed = {
+        "docket": "26-1-00317-9",
+        "participant": ray.offices_id(),
+        "defendant": story.RAY,
+        "charges": [{"code": "23C", "description": "Shoplifting", "severity": "misdemeanor"}],
+        "incident_number": story.INCIDENT,
+        "offense_on": "2026-02-14",
+        "filed_on": "2026-03-17",
+    }
+    ray.chen.do("/v1/cases", filed)
+    story.enrol(ray)
+    change = story.form(grants=story.grants()[2:])
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", change)
+    lead.settle()
+    (raised,) = lead.parts.log.of_topics([FiledAfterTimelyIntake.topic])
+    assert (raised.event.docket, raised.event.enrolled_at) == ("26-1-00317-9", local("2026-03-15 16:40"))  # type: ignore[attr-defined]
+    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [
+        "latched charge filed after timely intake"
+    ]
+    assert "filed_after" not in everything(ray.chen, ids=(ray.offices_id(),))
+    assert notices(ray.chen)[0]["code"] == "completed"
+
+
+def test_an_roi_near_its_end_is_a_task(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.at("2027-02-14 09:00")
+    wait_for(lead, RenewalDue.topic)
+    lead.settle()
+    (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
+    assert task["kind"] == "ROI to renew"
+    assert datetime.fromisoformat(task["due_at"]) == local("2027-03-15 23:59:59")
+    assert lead.person("luis").see("/v1/case-manager/tasks")["tasks"] == []
+    assert len(lead.person("luis").see("/v1/case-manager/tasks?team=true")["tasks"]) == 1
