@@ -30,6 +30,7 @@ from services.directory import Directory
 from services.ids import PartyIds
 from services.ports import NOBODY
 from services.site import Site
+from services.standing import Standing
 from services.tokens import Tokens
 
 READERS = tuple(Reader)
@@ -95,6 +96,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             log=log,
             readers=readers,
             directory=Directory(log),
+            standing=Standing(log),
             ids=PartyIds(db.secrets.party_ids),
             tokens=Tokens(db.secrets.tokens),
             digests=db.secrets.digests,

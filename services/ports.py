@@ -146,7 +146,10 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What an answer shows of one participant: what `release` checks and writes down. `epoch` None: read by role."""
+    """What an answer shows of one participant: what `release` checks and writes down.
+
+    `epoch` None: read by role. `purpose`: of this participant; None: the answer's.
+    """
 
     participant: UUID
     epoch: int | None
@@ -155,6 +158,7 @@ class Disclosed:
     labels: str
     grants: str
     digest: bytes
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from domain.protocol import Door, Protocol
 from domain.referral import Charge
 from domain.registry import READER_OF, PartyKind, Role
 from domain.roi import Medium, WordOf
-from services import care, court, referrals, register
+from services import care, court, referrals, register, roster
 from services.ports import NOBODY, Caller
 from services.site import Command, Site, carry_out
 
@@ -242,7 +242,7 @@ class Play:
             return
         theirs = self.site.ids.seal(self.staff[manager].party, participant)
         yield (at := released + timedelta(hours=chance.uniform(4, 30)))
-        self.do(manager, at, care.AssignParticipant(), participant_id=theirs)
+        self.do(manager, at, roster.AssignParticipant(), participant_id=theirs)
         if n % 10 == 1:
             return  # in the wind before the intake
         yield from self.enrol(n, person, theirs, participant.hex[:6], manager, released)

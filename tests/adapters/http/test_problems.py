@@ -512,6 +512,7 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
 
 
 POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
+SUPERVISOR = {Role.SUPERVISOR}
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
@@ -519,6 +520,7 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
+    **dict.fromkeys(("ArrangeCover", "EndCover", "SetOnCall", "EndOnCall"), SUPERVISOR),
     **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
