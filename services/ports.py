@@ -93,6 +93,16 @@ class SetAside:
     row_sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How far the log and each view have come, whom each view could not compute, and when the log was last sealed."""
+
+    position: int
+    views: Mapping[str, int]
+    parked: Mapping[str, int]
+    sealed_at: datetime | None
+
+
 class Log(Protocol):
     """The event log."""
 
@@ -137,6 +147,10 @@ class Log(Protocol):
 
     def due_expiries(self) -> list[UUID]:
         """Return the participants of whom some standing ROI has come to its end without its event."""
+        ...
+
+    def health(self) -> Health:
+        """Return how far everything has come; counts and times alone."""
         ...
 
     def view_position(self, view: Reader) -> int:

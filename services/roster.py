@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Annotated
 from uuid import UUID
@@ -28,13 +29,16 @@ from services.site import (
     reference,
 )
 
+ON_CALL = (Role.SUPERVISOR, Role.PROJECT_MANAGER)
+"""Who keeps the on-call roster."""
+
 
 def standing(site: Site) -> roster.Roster:
     """Return how the roster stands now."""
     return site.standing.refresh()
 
 
-def team(site: Site, state: roster.Roster) -> dict[UUID, Staff]:
+def team(site: Site, loads: Mapping[UUID, int]) -> dict[UUID, Staff]:
     """Return who carries participants here: case managers, and whoever else of the team may and does.
 
     A supervisor or peer who carries nobody is no free slot.
@@ -42,7 +46,7 @@ def team(site: Site, state: roster.Roster) -> dict[UUID, Staff]:
     return {
         person.id: person
         for person in list(site.directory.staff.values())
-        if not person.ended and person.role in CARRIES and (person.role is Role.CASE_MANAGER or state.loads[person.id])
+        if not person.ended and person.role in CARRIES and (person.role is Role.CASE_MANAGER or loads.get(person.id))
     }
 
 
@@ -59,7 +63,7 @@ def take(site: Site, caller: Caller, participant: UUID, door: Door) -> Append:
         door=door,
         protocol_version=protocol.version,
     )
-    return append(roster.ROSTER, state.version, *roster.take(state, team(site, state), event, protocol))
+    return append(roster.ROSTER, state.version, *roster.take(state, team(site, state.loads), event, protocol))
 
 
 class AssignParticipant(Command):
@@ -88,7 +92,7 @@ def assign(site: Site, caller: Caller, command: AssignParticipant, *, participan
         phone=protocol.team_number,
         protocol_version=protocol.version,
     )
-    events = roster.assign(state, {*team(site, state), staff.id}, event, protocol)
+    events = roster.assign(state, {*team(site, state.loads), staff.id}, event, protocol)
     return Outcome(
         [append(roster.ROSTER, state.version, *events), _still_here(site, staff, "case_manager")],
         {"participant": participant_id},
@@ -174,13 +178,13 @@ class SetOnCall(Command):
     ends_at: AwareDatetime
 
 
-@handles(SetOnCall, Role.SUPERVISOR)
+@handles(SetOnCall, *ON_CALL)
 def set_on_call(site: Site, caller: Caller, command: SetOnCall) -> Outcome:
     """Put someone on call."""
     person = _of_the_team(caller, site.directory.by_subject(command.name), "name")
     last_day(site, "ends_at", command.ends_at.date())
     event = roster.OnCallSet(
-        party_id=caller.party,
+        party_id=person.party,
         staff_id=person.id,
         expires_at=command.ends_at,
         occurred_at=site.now(),
@@ -204,20 +208,24 @@ class EndOnCall(Command):
     name: ShortText
 
 
-@handles(EndOnCall, Role.SUPERVISOR)
-def end_on_call(site: Site, caller: Caller, command: EndOnCall) -> Outcome:
+@handles(EndOnCall, *ON_CALL)
+def end_on_call(site: Site, _: Caller, command: EndOnCall) -> Outcome:
     """Take someone off call."""
-    state, staff = standing(site), staff_stream(command.name)
-    if not any(duty.staff == staff and duty.ends_at > site.now() for duty in state.on_call):
-        raise Refused("name", "nobody of that sign-in is on call.", "See who is on call.")
-    event = roster.OnCallEnded(party_id=caller.party, staff_id=staff, occurred_at=site.now())
+    state, person = standing(site), site.directory.staff.get(staff_stream(command.name))
+    if person is None or not any(duty.staff == person.id and duty.ends_at > site.now() for duty in state.on_call):
+        raise Refused("name", "nobody who signs in so is on call.", "See who is on call.")
+    event = roster.OnCallEnded(party_id=person.party, staff_id=person.id, occurred_at=site.now())
     return Outcome([append(roster.ROSTER, state.version, event)], {"name": command.name})
 
 
 def _of_the_team(caller: Caller, person: Staff | None, name: str) -> Staff:
-    """Return a colleague who may carry participants. Coordinators and advocates have no caseload (T:659, T:1119)."""
-    if person is None or person.party != caller.party or person.role not in CARRIES:
-        raise Refused(name, "nobody of your team who carries participants signs in so.", "Name a case manager.")
+    """Return someone who may carry participants; coordinators and advocates have no caseload (T:659, T:1119).
+
+    To the team, a colleague of its own.
+    """
+    stranger = person is None or (caller.role in CARE and person.party != caller.party)
+    if person is None or stranger or person.role not in CARRIES:
+        raise Refused(name, "nobody of the team who carries participants signs in so.", "Name a case manager.")
     return person
 
 

@@ -15,6 +15,9 @@ create table case_manager.participant (
     enrolled_at timestamptz,
     carried_by uuid,
     case_manager text,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz,
     intake_due_on date,
     roi uuid,
     roi_until timestamptz
@@ -45,12 +48,23 @@ create table case_manager.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema case_manager is 'case_manager/1 sha256 f4ced7e9b6e03894fc18661ea2ace650b250991315612cafec2d158b90ddd762';
+
+-- Duty (role): When someone of the team is on call.
+create table case_manager.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
+);
+comment on schema case_manager is 'case_manager/2 sha256 7826bfa9740ecc9abd49c8e2e84e9e3a3d4bcf29899d1cd3ca004f87ea00c2ed';
 
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
+alter table case_manager.duty add primary key (begins_at, staff_id);
+create index on case_manager.duty (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
 
@@ -80,6 +94,15 @@ create policy role on case_manager.entry for select to goldenthread_case_manager
 create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.entry to goldenthread_case_manager;
 grant select, insert, delete on case_manager.entry to goldenthread_projector;
+
+alter table case_manager.duty enable row level security;
+alter table case_manager.duty force row level security;
+create policy role on case_manager.duty for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.duty for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.duty to goldenthread_case_manager;
+grant select, insert, delete on case_manager.duty to goldenthread_projector;
 
 insert into log.view (name, position) values ('case_manager', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'case_manager';

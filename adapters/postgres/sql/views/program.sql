@@ -12,9 +12,44 @@ create table program.stop (
     race_as_perceived text not null,
     arrested boolean not null
 );
-comment on schema program is 'program/1 sha256 e950a27f2c14286213a2e72b6b85f092a1fd83dd8631137c82345b532a74b5be';
+
+-- Referral (role): One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251).
+create table program.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referral_id uuid not null,
+    door text not null,
+    accepted boolean not null,
+    enrolled boolean not null,
+    race_self_reported text not null,
+    race_as_perceived text not null
+);
+
+-- Place (role): A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when.
+create table program.place (
+    subject_id uuid not null,
+    as_of bigint not null,
+    carried_by uuid,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz
+);
+
+-- Duty (role): When someone is on call.
+create table program.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
+);
+comment on schema program is 'program/2 sha256 977d2a2d1df97f0c7b972e93d81bbf33481e1c2b20ac623547db565269337106';
 
 alter table program.stop add primary key (subject_id);
+alter table program.referral add primary key (subject_id, referral_id);
+alter table program.place add primary key (subject_id);
+alter table program.duty add primary key (begins_at, staff_id);
+create index on program.duty (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
 
@@ -26,6 +61,33 @@ create policy role on program.stop for select to goldenthread_program using (
 create policy projector on program.stop for all to goldenthread_projector using (true) with check (true);
 grant select on program.stop to goldenthread_program;
 grant select, insert, delete on program.stop to goldenthread_projector;
+
+alter table program.referral enable row level security;
+alter table program.referral force row level security;
+create policy role on program.referral for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
+grant select on program.referral to goldenthread_program;
+grant select, insert, delete on program.referral to goldenthread_projector;
+
+alter table program.place enable row level security;
+alter table program.place force row level security;
+create policy role on program.place for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.place for all to goldenthread_projector using (true) with check (true);
+grant select on program.place to goldenthread_program;
+grant select, insert, delete on program.place to goldenthread_projector;
+
+alter table program.duty enable row level security;
+alter table program.duty force row level security;
+create policy role on program.duty for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.duty for all to goldenthread_projector using (true) with check (true);
+grant select on program.duty to goldenthread_program;
+grant select, insert, delete on program.duty to goldenthread_projector;
 
 insert into log.view (name, position) values ('program', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'program';
