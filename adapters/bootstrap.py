@@ -26,6 +26,7 @@ from services.clocks import Clocks
 from services.directory import Directory
 from services.ids import PartyIds
 from services.site import Site
+from services.standing import Standing
 from services.tokens import Tokens
 
 READERS = tuple(Reader)
@@ -91,6 +92,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             log=log,
             readers=readers,
             directory=Directory(log),
+            standing=Standing(log),
             ids=PartyIds(db.secrets.party_ids),
             tokens=Tokens(db.secrets.tokens),
             digests=db.secrets.digests,

@@ -354,9 +354,11 @@ def missing_paper(history: Sequence[Recorded[Event]], now: datetime, _: Protocol
     ]
 
 
-def papered(history: Iterable[Recorded[Event]], oral: roi.RoiRevoked) -> bool:
-    """Return whether a revocation by word of mouth has its paper: the same in writing, for the same party."""
+def papered(history: Sequence[Recorded[Event]], oral: roi.RoiRevoked) -> bool:
+    """Return whether a revocation by word of mouth has its paper, or came again in writing for the same party."""
     return any(
+        isinstance(r.event, roi.RevocationPaper) and r.event.revocation == oral.revocation for r in history
+    ) or any(
         isinstance(r.event, roi.RoiRevoked)
         and r.event.medium is roi.Medium.WRITTEN
         and r.event.party_id == oral.party_id

@@ -13,7 +13,7 @@ from domain.labels import TABLE, Basis, Ceiling, Label, Reader, Viewer
 from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned, grants
-from domain.roster import ParticipantAssigned
+from domain.roster import ROSTER, ParticipantAssigned, roster
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import History, Lens, Traced, is_id, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
@@ -38,6 +38,9 @@ class Participant(RoleRow):
     enrolled_at: Annotated[datetime | None, Label.ENROLMENT_STATUS]
     carried_by: Annotated[UUID | None, REFERENCE]
     case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
+    covered_by: Annotated[UUID | None, REFERENCE]
+    covered_from: Annotated[datetime | None, Label.ROSTER]
+    covered_until: Annotated[datetime | None, Label.ROSTER]
     intake_due_on: Annotated[date | None, Label.REFERRAL_STATUS]
     roi: Annotated[UUID | None, REFERENCE]
     roi_until: Annotated[datetime | None, Label.CONSENT_STATE]
@@ -77,9 +80,28 @@ class Ask(InboxAsk):
     """What a partner asked or told, for the team to take up."""
 
 
+@model(READER, "duty", order=("begins_at", "staff_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty(RoleRow):
+    """When someone of the team is on call."""
+
+    staff_id: Ref
+    begins_at: Annotated[datetime, Label.ROSTER]
+    ends_at: Annotated[datetime, Label.ROSTER]
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield every row that the team has of one participant."""
+    """Yield every row that the team has of one participant; of the roster, who is on call; of an ask, the ask."""
     yield from inbox_asks(history, READER, Ask, ceiling, at, trace)
+    if history.subject == ROSTER:
+        for duty in roster(history.events).on_call:
+            yield Duty(
+                subject_id=history.subject,
+                as_of=history.position,
+                staff_id=duty.staff,
+                begins_at=duty.begins_at,
+                ends_at=duty.ends_at,
+            )
     if not any(history.of(ParticipantIdentified)):
         return  # a record about nobody in LEAD
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
@@ -132,7 +154,8 @@ def _participant(history: History, lens: Lens) -> Participant:
         values = [lens.see(recorded, field, _ROLE) for recorded in history.of(kind)]
         return next((value for value in reversed(values) if value is not None), None)
 
-    carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
+    standing = roster(history.events)
+    carried_by, cover = standing.carried_by.get(history.subject), standing.cover.get(history.subject)
     signed = [r for r in history.of(RoiSigned) if not r.event.amends]  # an amendment has an end of its own
     return Participant(
         subject_id=history.subject,
@@ -143,8 +166,11 @@ def _participant(history: History, lens: Lens) -> Participant:
         found_at=last(ReferralAccepted, "found_at"),
         enrolment=last(ParticipantEnrolled, "status") or Enrolment.REFERRED,
         enrolled_at=last(ParticipantEnrolled, "occurred_at"),
-        carried_by=carried[-1] if carried else None,
-        case_manager=last(ParticipantAssigned, "case_manager"),
+        carried_by=carried_by,
+        case_manager=last(ParticipantAssigned, "case_manager") if carried_by else None,
+        covered_by=cover.staff if cover else None,
+        covered_from=cover.begins_at if cover else None,
+        covered_until=cover.ends_at if cover else None,
         intake_due_on=last(DeadlineSet, "due_on"),
         roi=last(RoiSigned, "roi"),
         roi_until=signed[-1].event.expires_at if signed else None,

@@ -1,4 +1,4 @@
-"""What the project manager reads to run the site: for now the baseline of stops and arrests (T:989)."""
+"""What the project manager reads to run the site: referrals by door, places on the roster, the stops (T:989)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from domain.event import Event
 from domain.labels import Ceiling, Label, Reader, Viewer
+from domain.participant import IntakeCompleted, ParticipantEnrolled
+from domain.referral import ChargeHeld, ReferralAccepted, ReferralOffered
+from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
 from projections import deadlines
 from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import History, Lens, Traced
-from projections.rows import ALLOWED, Holding, RoleRow, Row, model
+from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
 READER = Reader.PROGRAM
 UNKNOWN = "unknown"
 _ROLE = ALLOWED[Holding.ROLE]
 _NOBODY = UUID(int=0)
+REFERRED: tuple[type[Event], ...] = (ReferralOffered,)
+"""How a referral begins, at each door; its event names the door."""
+ACCEPTED: tuple[type[Event], ...] = (ReferralAccepted,)
+"""How one is accepted, on the same stream."""
 
 
 @model(READER, "stop", order=("subject_id",))
@@ -38,11 +46,49 @@ class Concern(InboxConcern):
     """A concern of a defender's office or counsel, to be answered on the record."""
 
 
+@model(READER, "referral", order=("subject_id", "referral_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referral(RoleRow):
+    """One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251)."""
+
+    referral_id: Ref
+    door: Annotated[str, Label.REFERRAL_POLICE, Label.REFERRAL_COMMUNITY, Label.MESSAGE_ASK]
+    accepted: Annotated[bool, Label.REFERRAL_STATUS]
+    enrolled: Annotated[bool, Label.ENROLMENT_STATUS]
+    race_self_reported: Annotated[str, Label.DEMOGRAPHICS_SELF]
+    race_as_perceived: Annotated[str, Label.DEMOGRAPHICS_OFFICER]
+
+
+@model(READER, "place", order=("subject_id",))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place(RoleRow):
+    """A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when."""
+
+    carried_by: Annotated[UUID | None, REFERENCE]
+    covered_by: Annotated[UUID | None, REFERENCE]
+    covered_from: Annotated[datetime | None, Label.ROSTER]
+    covered_until: Annotated[datetime | None, Label.ROSTER]
+
+
+@model(READER, "duty", order=("begins_at", "staff_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty(RoleRow):
+    """When someone is on call."""
+
+    staff_id: Ref
+    begins_at: Annotated[datetime, Label.ROSTER]
+    ends_at: Annotated[datetime, Label.ROSTER]
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the stop that this history is about, if it is one, a concern, or the deadlines of a participant."""
+    """Yield what this history comes to: a participant's referrals, place and deadlines, the on-call roster, a concern,
+    or a stop.
+    """
     yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
     yield from deadlines.rows(history)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    yield from _referrals(history, lens)
+    yield from _places(history)
     for recorded in history.of(StopRecorded):
         yield Stop(
             subject_id=history.subject,
@@ -52,3 +98,44 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             race_as_perceived=lens.see(recorded, "race_as_perceived", _ROLE) or UNKNOWN,
             arrested=bool(lens.see(recorded, "arrested", _ROLE)),
         )
+
+
+def _referrals(history: History, lens: Lens) -> Iterator[Referral]:
+    enrolled = any(lens.see(r, "status", _ROLE) for r in history.of(ParticipantEnrolled))
+    said = [race for r in history.of(IntakeCompleted) if (race := lens.see(r, "race_self", _ROLE))]
+    for recorded in history.of(*REFERRED):
+        stream = [r for r in history.events if r.stream == recorded.stream]
+        perceived = [lens.see(r, "race_as_perceived", _ROLE) for r in stream if isinstance(r.event, ChargeHeld)]
+        yield Referral(
+            subject_id=history.subject,
+            as_of=history.position,
+            referral_id=recorded.stream,
+            door=lens.see(recorded, "door", _ROLE) or UNKNOWN,
+            accepted=any(isinstance(r.event, ACCEPTED) for r in stream),
+            enrolled=enrolled,
+            race_self_reported=said[-1] if said else UNKNOWN,
+            race_as_perceived=next(filter(None, perceived), UNKNOWN),
+        )
+
+
+def _places(history: History) -> Iterator[Row]:
+    standing = roster(history.events)
+    if history.subject in standing.carried_by or history.subject in standing.reserved:
+        cover = standing.cover.get(history.subject)
+        yield Place(
+            subject_id=history.subject,
+            as_of=history.position,
+            carried_by=standing.carried_by.get(history.subject),
+            covered_by=cover.staff if cover else None,
+            covered_from=cover.begins_at if cover else None,
+            covered_until=cover.ends_at if cover else None,
+        )
+    if history.subject == ROSTER:
+        for duty in standing.on_call:
+            yield Duty(
+                subject_id=history.subject,
+                as_of=history.position,
+                staff_id=duty.staff,
+                begins_at=duty.begins_at,
+                ends_at=duty.ends_at,
+            )

@@ -1,4 +1,4 @@
-"""What the case-management team does: intake, assignment, consent, contacts, shares (T:403, T:843, T:1129, T:1145)."""
+"""What the case-management team does: intake, consent, contacts, shares (T:403, T:843, T:1145)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from domain import roi, roster
+from domain import roi
 from domain.calendar import days_after, end_of_day
 from domain.contact import ContactKind, ContactMade
 from domain.event import Event, LongText, Recorded, ShortText
@@ -17,7 +17,7 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
-from domain.registry import ADDRESSED_AS, CARE, CARRIES, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
+from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.consent import load_client
 from services.directory import Party
@@ -80,38 +80,6 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
             ),
         ],
         {"participant": participant_id},
-    )
-
-
-class AssignParticipant(Command):
-    """A case manager carries a participant from now on. `case_manager`: her sign-in; you, if left out."""
-
-    model_config = example(case_manager="dana")
-
-    case_manager: ShortText | None = None
-
-
-@handles(AssignParticipant, *CARE)
-def assign(site: Site, caller: Caller, command: AssignParticipant, *, participant_id: str) -> Outcome:
-    """Assign a participant."""
-    who, _ = load_participant(site, caller, participant_id)
-    staff = site.directory.staff.get(caller.staff)
-    if command.case_manager is not None:
-        staff = site.directory.by_subject(command.case_manager)
-    if staff is None or staff.party != caller.party or staff.role not in CARRIES:
-        raise Refused("case_manager", "nobody of your team signs in so.", "Name a case manager of your team.")
-    protocol = site.protocol()
-    state = roster.roster(site.log.load(roster.ROSTER))
-    event = roster.ParticipantAssigned(
-        participant_id=who,
-        party_id=caller.party,
-        staff_id=staff.id,
-        occurred_at=site.now(),
-        case_manager=staff.name,
-        phone=protocol.team_number,
-    )
-    return Outcome(
-        [append(roster.ROSTER, state.version, *roster.assign(state, event, protocol))], {"participant": participant_id}
     )
 
 

@@ -93,6 +93,16 @@ class SetAside:
     row_sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How far the log and each view have come, whom each view could not compute, and when the log was last sealed."""
+
+    position: int
+    views: Mapping[str, int]
+    parked: Mapping[str, int]
+    sealed_at: datetime | None
+
+
 class Log(Protocol):
     """The event log."""
 
@@ -142,6 +152,10 @@ class Log(Protocol):
         """
         ...
 
+    def health(self) -> Health:
+        """Return how far everything has come; counts and times alone."""
+        ...
+
     def view_position(self, view: Reader) -> int:
         """Return how far a view has come."""
         ...
@@ -149,7 +163,10 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What an answer shows of one participant: what `release` checks and writes down. `epoch` None: read by role."""
+    """What an answer shows of one participant: what `release` checks and writes down.
+
+    `epoch` None: read by role. `purpose`: of this participant; None: the answer's.
+    """
 
     participant: UUID
     epoch: int | None
@@ -158,6 +175,7 @@ class Disclosed:
     labels: str
     grants: str
     digest: bytes
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

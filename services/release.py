@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -66,11 +66,19 @@ def answer(
                 session.release([], "", purpose, surface)  # an ended authority hears that it has ended
                 raise
             torn = rendered.torn or is_torn(rendered.shown)
-            disclosed = [] if torn else disclosures(site.digests, rendered)
+            disclosed = [] if torn else _on_footing(site, caller, purpose, disclosures(site.digests, rendered))
             released = session.release(disclosed, view.version if view else "", purpose, surface)
         if released and not torn:  # and committed
             return rendered.body
     raise Unavailable
+
+
+def _on_footing(site: Site, caller: Caller, purpose: str, disclosed: list[Disclosed]) -> list[Disclosed]:
+    """Return what is read for care with its footing: one's own caseload, cover, or neither (T:1289)."""
+    if purpose != Purpose.CARE or not disclosed:
+        return disclosed
+    roster, now = site.standing.refresh(), site.now()
+    return [replace(line, purpose=roster.footing(caller.staff, line.participant, now)) for line in disclosed]
 
 
 def is_torn(rows: Iterable[Row]) -> bool:

@@ -18,9 +18,13 @@ from domain.roi import grants
 from services.directory import Directory
 from services.ids import PartyIds
 from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Readers
+from services.standing import Standing
 from services.tokens import Tokens
 
 ATTEMPTS = 5
+DECISIONS = 40
+"""How often one command is decided before it gives up. Each time somebody else's was recorded, so that of any number
+sent at once all are carried out, one after the other; the roster's are all on one stream."""
 EARLIEST = date(1900, 1, 1)
 _CENTURY = timedelta(days=36_525)
 
@@ -43,6 +47,7 @@ class Site:
     log: Log
     readers: Readers
     directory: Directory
+    standing: Standing
     ids: PartyIds
     tokens: Tokens
     digests: bytes = field(repr=False)
@@ -126,7 +131,7 @@ def carry_out(
     if key is not None and (before := _answered(site, caller, key, request)):
         return before
     came = replace(site, moment=site.log.now())  # decided again, it is still what was said then
-    for _ in range(ATTEMPTS):
+    for _ in range(DECISIONS):
         try:
             if unchanged is not None and not unchanged():
                 raise Stale  # noqa: TRY301 - a refusal like the handler's

@@ -12,7 +12,7 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import asks, care, consent, court, referrals, register
+from services import asks, care, consent, court, referrals, register, roster
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -111,7 +111,7 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("referrals/{referral}/extensions", referrals.RequestExtension, "Ask for more time."),
     ("referrals/{referral}/extension-agreements", referrals.AgreeExtension, "Agree to more time."),
     ("participants/{participant}/intake", care.CompleteIntake, "Record the intake."),
-    ("participants/{participant}/assignment", care.AssignParticipant, "Assign a participant."),
+    ("participants/{participant}/assignment", roster.AssignParticipant, "Assign a participant."),
     ("participants/{participant}/roi", care.SignRoi, "Record a signed ROI."),
     ("participants/{participant}/roi/{roi}/amendments", care.AmendRoi, "Record a signed change of the ROI."),
     ("participants/{participant}/roi/{roi}/revocations", care.RevokeRoi, "Revoke, for some parties or for all."),
@@ -137,6 +137,10 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("asks/{ask}/handling", asks.HandleAsk, "Mark an ask as taken up."),
     ("concerns", asks.RaiseConcern, "Raise a concern."),
     ("concerns/{concern}/answers", asks.AnswerConcern, "Answer a concern, on the record."),
+    ("roster/cover", roster.ArrangeCover, "Arrange cover by a dated list."),
+    ("roster/cover/endings", roster.EndCover, "End cover before its day."),
+    ("roster/on-call", roster.SetOnCall, "Put someone on call."),
+    ("roster/on-call/endings", roster.EndOnCall, "Take someone off call."),
     ("cases", court.FileCase, "Give notice of a filing."),
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
     ("register/parties", register.RegisterParty, "Register a party."),

@@ -176,10 +176,25 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         body, position = case_manager.participant(site, caller, participant)
         return reply(body, {"ETag": f'"{case_manager.entity_tag(site, caller, participant, position)}"'})
 
+    @api.get("/v1/case-manager/on-call", tags=["case manager"])
+    def on_call(caller: Asking) -> Response:
+        """Who of the team is on call, now and later."""
+        return reply(case_manager.on_call(site, caller))
+
     @api.get("/v1/program/funnel", tags=["project manager"])
     def funnel(caller: Asking) -> Response:
-        """Stops and arrests of the administrative records, by precinct and race as perceived by the officer."""
+        """From each door to enrolment, by race; stops and arrests by precinct and race as perceived by the officer."""
         return reply(program.funnel(site, caller))
+
+    @api.get("/v1/program/capacity", tags=["project manager"])
+    def capacity(caller: Asking) -> Response:
+        """Who carries how many, what is free, who covers, who is on call, and what should alarm."""
+        return reply(program.capacity(site, caller))
+
+    @api.get("/v1/program/health", tags=["project manager"])
+    def health(caller: Asking) -> Response:
+        """Whether the site is well: views, clocks, seals. Nothing about anybody."""
+        return reply(program.health(site, caller))
 
     @api.get("/v1/participants/{participant}/accounting", tags=["participant", "case manager"], responses=_UNKNOWN)
     def accounting(caller: Asking, participant: str) -> Response:

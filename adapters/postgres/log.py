@@ -18,7 +18,7 @@ from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from projections.lens import History
-from services.ports import Answer, Append, Conflict, SetAside, Unavailable
+from services.ports import Answer, Append, Conflict, Health, SetAside, Unavailable
 
 _LAST: Final = 2**63 - 1
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
@@ -135,6 +135,13 @@ class PostgresLog:
             position,
         )
         return [stream for (stream,) in found]
+
+    def health(self) -> Health:
+        """Return how far everything has come; counts and times alone."""
+        views = self._ask("select name, position from log.view")
+        parked = self._ask("select view, count(*) from log.parked group by view")
+        ((sealed_at,),) = self._ask("select max(signed_at) from log.checkpoint")
+        return Health(self.position(), dict(views), dict(parked), sealed_at)
 
     def view_position(self, view: Reader) -> int:
         """Return how far a view has come."""

@@ -181,6 +181,15 @@ class PostgresSession:
 
         Raises `AuthorityEnded`, `Unavailable`, and `Unreleased` when called a second time.
         """
+        purposes = {d.purpose or purpose for d in disclosed} or {purpose}  # several of what is read for care alone
+        kept = [
+            self._release([d for d in disclosed if (d.purpose or purpose) == each], view_version, each, surface)
+            for each in sorted(purposes)
+        ]
+        self._released = True
+        return all(kept)
+
+    def _release(self, disclosed: Sequence[Disclosed], view_version: str, purpose: str, surface: str) -> bool:
         arguments = [
             [d.participant for d in disclosed],
             [d.epoch for d in disclosed],
@@ -195,7 +204,6 @@ class PostgresSession:
             self._caller.correlation_id,
         ]
         ((kept,),) = self._read(_RELEASE, arguments)
-        self._released = True
         return bool(kept)
 
     def accounting(self, participant: Any) -> list[Accounted]:

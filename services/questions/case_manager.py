@@ -7,10 +7,11 @@ from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.case_manager import Ask, Entry, Participant, Recipient
+from projections.case_manager import Ask, Duty, Entry, Participant, Recipient
 from projections.task import Task
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
+from services.questions.program import duties
 from services.questions.showing import require, show, who
 from services.release import Purpose, Rendered, answer
 from services.site import Site
@@ -71,7 +72,27 @@ LISTINGS = (
         items=_read,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
     ),
+    Listing(
+        path="case-manager/covered",
+        key="participants",
+        row=Participant,
+        reader=Reader.CASE_MANAGER,
+        purpose=Purpose.CARE,
+        doc="The colleagues' participants whom you cover or are to cover, from when until when, by name.",
+        where=lambda asking: {"covered_by": asking.caller.staff},
+        items=_read,
+    ),
 )
+
+
+def on_call(site: Site, caller: Caller) -> dict[str, Any]:
+    """Return who of the team is on call, now and later."""
+    require(caller, Reader.CASE_MANAGER)
+
+    def render(session: Session) -> Rendered:
+        return Rendered({"on_call": duties(site, session.select(Duty))})
+
+    return answer(site, caller, "case_manager.on_call", Purpose.RUNNING_THE_SITE, render)
 
 
 def participant(site: Site, caller: Caller, text: str) -> tuple[dict[str, Any], int]:

@@ -1,13 +1,21 @@
-"""What the project manager asks: deadlines, and counts of the administrative records."""
+"""What the project manager asks: capacity, deadlines, the way from each door, concerns, whether the site is well."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from domain.labels import Reader
+from domain.protocol import Door
+from projections import case_manager
 from projections.deadlines import Deadline, Stands
-from projections.program import Concern
+from projections.lens import plain
+from projections.program import UNKNOWN, Concern, Duty, Place, Referral
+from projections.views import VIEWS
+from services import roster
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import require
@@ -57,7 +65,10 @@ LISTINGS = (
 
 
 def funnel(site: Site, caller: Caller) -> dict[str, Any]:
-    """Return stops and arrests of the administrative records, by precinct and race as perceived by the officer."""
+    """Return referrals, acceptances and enrolments by door and by race; stops and arrests by precinct and race.
+
+    Race as the person says it and as an officer wrote it are counted apart.
+    """
     require(caller, Reader.PROGRAM)
 
     def render(session: Session) -> Rendered:
@@ -67,6 +78,130 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
             for precinct, race, stops, arrests in counted
         ]
         totals = {"stops": sum(stops for *_, stops, _ in counted), "arrests": sum(arrests for *_, arrests in counted)}
-        return Rendered({"cells": cells} | totals)
+        referrals = session.select(Referral)
+        by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
+        doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
+        races = {
+            column: [
+                {"door": door, "race": race} | _steps([row for row in rows if getattr(row, column) == race])
+                for door, rows in by_door.items()
+                for race in sorted({getattr(row, column) for row in rows})
+            ]
+            for column in ("race_self_reported", "race_as_perceived")
+        }
+        return Rendered({"doors": doors, **races, "cells": cells} | totals)
 
     return answer(site, caller, "program.funnel", Purpose.RUNNING_THE_SITE, render)
+
+
+def _steps(rows: Sequence[Referral]) -> dict[str, int]:
+    return {
+        "referred": len(rows),
+        "accepted": sum(row.accepted for row in rows),
+        "enrolled": sum(row.enrolled for row in rows),
+    }
+
+
+def capacity(site: Site, caller: Caller) -> dict[str, Any]:
+    """Return who carries how many, what is free, who covers and who is on call, and what should alarm (T:1129).
+
+    Participants in the wind are carried, and counted.
+    """
+    require(caller, Reader.PROGRAM)
+
+    def render(session: Session) -> Rendered:
+        places, protocol, now = session.select(Place), site.protocol(), site.now()
+        carried = Counter(row.carried_by for row in places if row.carried_by)
+        waiting = sum(row.carried_by is None for row in places)
+        covered = [row for row in places if row.covered_until and row.covered_until > now]
+        team = roster.team(site, carried)
+        average = len(places) / len(team) if team else None
+        gone = sorted(staff for staff in carried if staff not in team)
+        free = sum(max(0, protocol.caseload_most - carried[staff]) for staff in team)
+        free -= waiting + sum(carried[staff] for staff in gone)
+        alarms = [
+            *_above(average, protocol.caseload_average),
+            *({"alarm": "vacancy", "case_manager": _name(site, staff), "carried": carried[staff]} for staff in gone),
+            *_covers(site, covered, now),
+        ]
+        body = {
+            "protocol_version": protocol.version,
+            "policy": {"average": protocol.caseload_average, "most": protocol.caseload_most},
+            "case_managers": [
+                {
+                    "case_manager": person.name,
+                    "role": person.role,
+                    "carried": carried[staff],
+                    "covered_by_others": sum(row.carried_by == staff for row in covered),
+                    "covers": sum(row.covered_by == staff for row in covered),
+                    "free": max(0, protocol.caseload_most - carried[staff]),
+                }
+                for staff, person in sorted(team.items(), key=lambda item: item[1].name)
+            ],
+            "average": None if average is None else round(average, 1),
+            "waiting": waiting,
+            "free": free,
+            "on_call": duties(site, session.select(Duty)),
+            "alarms": alarms,
+        }
+        return Rendered(body)
+
+    return answer(site, caller, "program.capacity", Purpose.RUNNING_THE_SITE, render)
+
+
+def _above(average: float | None, policy: int) -> list[dict[str, Any]]:
+    above = average is not None and average > policy
+    return [{"alarm": "average above policy", "average": round(average or 0, 1), "policy": policy}] if above else []
+
+
+def _covers(site: Site, covered: Sequence[Place], now: datetime) -> Iterable[dict[str, Any]]:
+    """Yield one alarm for each list of cover that runs, every day until it ends: which day of it this is."""
+    zone = site.protocol().tz
+    lists = Counter((row.carried_by, row.covered_by, row.covered_from, row.covered_until) for row in covered)
+    for (carrier, by, since, until), count in lists.items():
+        if since is not None and since <= now:
+            yield {
+                "alarm": "cover",
+                "case_manager": _name(site, carrier),
+                "covered_by": _name(site, by),
+                "participants": count,
+                "since": plain(since),
+                "until": plain(until),
+                "day": (now.astimezone(zone).date() - since.astimezone(zone).date()).days + 1,
+            }
+
+
+def duties(site: Site, rows: Iterable[Duty | case_manager.Duty]) -> list[dict[str, Any]]:
+    """Return who is on call, and from when until when; what has ended is left out."""
+    return [
+        {"name": _name(site, row.staff_id), "begins_at": plain(row.begins_at), "ends_at": plain(row.ends_at)}
+        for row in rows
+        if row.ends_at > site.now()
+    ]
+
+
+def _name(site: Site, staff: UUID | None) -> str:
+    person = site.directory.staff.get(staff) if staff else None
+    return person.name if person else ""
+
+
+def health(site: Site, caller: Caller) -> dict[str, Any]:
+    """Return whether the site is well: how far views lag, what they could not compute, late clocks, the last seal."""
+    require(caller, Reader.PROGRAM)
+    state = site.log.health()
+    body = {
+        "position": state.position,
+        "views": [
+            {
+                "view": view.name,
+                "version": view.version,
+                "behind": state.position - state.views.get(view.name, 0),
+                "parked": state.parked.get(view.name, 0),
+            }
+            for view in VIEWS.values()
+        ],
+        "clocks_behind": len(site.log.due_expiries()),
+        "checkpoint_at": plain(state.sealed_at),
+        "checkpoint_age_seconds": state.sealed_at and int((site.now() - state.sealed_at).total_seconds()),
+    }
+    return answer(site, caller, "program.health", Purpose.RUNNING_THE_SITE, lambda _: Rendered(body))

@@ -174,11 +174,18 @@ QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/v1/recipient/participants/{participant}": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
     "/v1/program/funnel": plain,
+    "/v1/program/capacity": plain,
+    "/v1/program/health": plain,
+    "/v1/case-manager/on-call": plain,
     "/v1/participants/{participant}/accounting": by_id,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "register/staff/endings": {"subject": "marta"},
+    "roster/cover": {"case_manager": "dana", "by": "luis", "last_on": "2026-12-20"},
+    "roster/cover/endings": {"case_manager": "dana"},
+    "roster/on-call": {"name": "luis", "ends_at": "2026-12-20T08:00:00-08:00"},
+    "roster/on-call/endings": {"name": "luis"},
     "register/parties": {"code": "new-co", "name": "New", "kind": "recipient"},
     "register/staff": {"party": "city-pd", "name": "New", "role": "officer", "subject": "new"},
     "register/protocols": {"protocol": {}},

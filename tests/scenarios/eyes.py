@@ -21,7 +21,11 @@ LISTS = (
     "/v1/case-manager/caseload?team=true",
     "/v1/case-manager/tasks?team=true",
     "/v1/program/deadlines",
+    "/v1/case-manager/covered",
+    "/v1/case-manager/on-call",
     "/v1/program/funnel",
+    "/v1/program/capacity",
+    "/v1/program/health",
 )
 OF_ONE = (
     "/v1/police/participants/{}",

@@ -103,6 +103,9 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(dana, "RequestExtension", care)
     do(kim, "AgreeExtension", police)
     do(dana, "AssignParticipant", care)
+    noor = lead.person("noor")
+    for name in ("ArrangeCover", "EndCover", "SetOnCall", "EndOnCall"):
+        do(noor, name)
     do(dana, "CompleteIntake", care)
     signed = care | {"roi": do(dana, "SignRoi", care)["roi"]}
     do(dana, "AmendRoi", signed)

@@ -512,6 +512,7 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
 
 
 POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
+SUPERVISOR = {Role.SUPERVISOR}
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
@@ -519,6 +520,8 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
+    **dict.fromkeys(("ArrangeCover", "EndCover"), SUPERVISOR),
+    **dict.fromkeys(("SetOnCall", "EndOnCall"), SUPERVISOR | {Role.PROJECT_MANAGER}),
     **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
@@ -557,7 +560,11 @@ QUESTIONS = {
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/participants/{}": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/case-manager/on-call": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/case-manager/covered": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
+    "/v1/program/capacity": {Role.PROJECT_MANAGER},
+    "/v1/program/health": {Role.PROJECT_MANAGER},
     "/v1/me": set(Role),
     "/v1/parties": set(Role),
 }

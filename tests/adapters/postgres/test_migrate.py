@@ -308,7 +308,8 @@ MAY_WRITE = {
 }  # fmt: skip
 MAY_READ = {
     *(("recorder", t) for t in (
-        "log.event", "log.answer", "log.key", "log.view", "gate.authority", "gate.consent",
+        "log.event", "log.answer", "log.key", "log.view", "gate.authority", "gate.consent", "log.parked",
+        "log.checkpoint",
     )),
     *(("projector", t) for t in ("log.event", "log.key", "log.view", "log.parked", *(m.table for m in MODELS))),
     *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint")),

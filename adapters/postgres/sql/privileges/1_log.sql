@@ -28,6 +28,8 @@ grant execute on function site.clock() to goldenthread_recorder, goldenthread_pr
 
 grant select on log.event, log.answer, log.key, log.view, gate.authority to goldenthread_recorder;
 grant select on gate.consent to goldenthread_recorder;
+grant select (view) on log.parked to goldenthread_recorder;
+grant select (signed_at) on log.checkpoint to goldenthread_recorder;
 grant execute on function log.record to goldenthread_recorder;
 grant execute on function log.wrapped_key to goldenthread_recorder;
 grant execute on function log.set_aside to goldenthread_recorder;

@@ -28,6 +28,9 @@ create table case_manager.participant (
     enrolled_at timestamptz,
     carried_by uuid,
     case_manager text,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz,
     intake_due_on date,
     roi uuid,
     roi_until timestamptz
@@ -74,7 +77,16 @@ create table case_manager.ask (
     handled_at timestamptz,
     handled text
 );
-comment on schema case_manager is 'case_manager/2 sha256 a41b2660be5ba744314af5b8f709dc4224604e7b2534374baf3609493af1390f';
+
+-- Duty (role): When someone of the team is on call.
+create table case_manager.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
+);
+comment on schema case_manager is 'case_manager/3 sha256 4a952c32e23e3941f4b335143fd2884d79565fd5dfa5ad23989eb884dfd13597';
 
 alter table case_manager.task add primary key (due_at, task_id);
 create index on case_manager.task (subject_id);
@@ -84,6 +96,8 @@ alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
+alter table case_manager.duty add primary key (begins_at, staff_id);
+create index on case_manager.duty (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
 
@@ -131,6 +145,15 @@ create policy role on case_manager.ask for select to goldenthread_case_manager u
 create policy projector on case_manager.ask for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.ask to goldenthread_case_manager;
 grant select, insert, delete on case_manager.ask to goldenthread_projector;
+
+alter table case_manager.duty enable row level security;
+alter table case_manager.duty force row level security;
+create policy role on case_manager.duty for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.duty for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.duty to goldenthread_case_manager;
+grant select, insert, delete on case_manager.duty to goldenthread_projector;
 
 insert into log.view (name, position) values ('case_manager', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'case_manager';

@@ -39,13 +39,48 @@ create table program.concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema program is 'program/2 sha256 50dd21cf079b20c32ba8d8f3556a4784214c63bdfe8cac91f160b379c91d9855';
+
+-- Referral (role): One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251).
+create table program.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referral_id uuid not null,
+    door text not null,
+    accepted boolean not null,
+    enrolled boolean not null,
+    race_self_reported text not null,
+    race_as_perceived text not null
+);
+
+-- Place (role): A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when.
+create table program.place (
+    subject_id uuid not null,
+    as_of bigint not null,
+    carried_by uuid,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz
+);
+
+-- Duty (role): When someone is on call.
+create table program.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
+);
+comment on schema program is 'program/3 sha256 aefc0898f64367d0e739eed7a82e69622040f6721a12f20e8cd64b238b2f372f';
 
 alter table program.deadline add primary key (due_at, deadline_id);
 create index on program.deadline (subject_id);
 alter table program.stop add primary key (subject_id);
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id);
+alter table program.referral add primary key (subject_id, referral_id);
+alter table program.place add primary key (subject_id);
+alter table program.duty add primary key (begins_at, staff_id);
+create index on program.duty (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
 
@@ -75,6 +110,33 @@ create policy role on program.concern for select to goldenthread_program using (
 create policy projector on program.concern for all to goldenthread_projector using (true) with check (true);
 grant select on program.concern to goldenthread_program;
 grant select, insert, delete on program.concern to goldenthread_projector;
+
+alter table program.referral enable row level security;
+alter table program.referral force row level security;
+create policy role on program.referral for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
+grant select on program.referral to goldenthread_program;
+grant select, insert, delete on program.referral to goldenthread_projector;
+
+alter table program.place enable row level security;
+alter table program.place force row level security;
+create policy role on program.place for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.place for all to goldenthread_projector using (true) with check (true);
+grant select on program.place to goldenthread_program;
+grant select, insert, delete on program.place to goldenthread_projector;
+
+alter table program.duty enable row level security;
+alter table program.duty force row level security;
+create policy role on program.duty for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.duty for all to goldenthread_projector using (true) with check (true);
+grant select on program.duty to goldenthread_program;
+grant select, insert, delete on program.duty to goldenthread_projector;
 
 insert into log.view (name, position) values ('program', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'program';

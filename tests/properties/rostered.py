@@ -1,0 +1,67 @@
+"""A process of the site that acts on the roster when told to: `python -m tests.properties.rostered URL PREFIX SECRETS`.
+
+Each line of its input is an act, `SUBJECT assign PARTICIPANT` or `SUBJECT take PARTICIPANT`: for herself, at once. It
+answers `done`, or the field that was refused, or how else it failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from uuid import UUID
+
+from adapters.bootstrap import Database, opened
+from adapters.cli.demo import callers
+from adapters.secrets import Secrets
+from adapters.settings import Settings
+from domain.protocol import Door
+from domain.refusal import Refused
+from domain.registry import CARE
+from services.ports import Caller
+from services.roster import AssignParticipant, take
+from services.site import Command, Outcome, Site, carry_out, handles
+
+
+class Accept(Command):
+    """LEAD accepts someone."""
+
+
+@handles(Accept, *CARE)
+def accept(site: Site, caller: Caller, _: Accept, *, who: str) -> Outcome:
+    """Take a slot, as accepting a referral does."""
+    return Outcome([take(site, caller, UUID(who), Door.ARREST_DIVERSION)], {})
+
+
+def did(site: Site, caller: Caller, act: str, who: str) -> str:
+    """Carry out an act; return how it ended."""
+    try:
+        if act == "assign":
+            path = {"participant_id": site.ids.seal(caller.party, UUID(who))}
+            carry_out(site, caller, AssignParticipant(), path=path)
+        else:
+            carry_out(site, caller, Accept(), path={"who": who})
+    except Refused as refused:
+        return refused.field
+    except Exception as error:  # noqa: BLE001 - the test says what it expected
+        return type(error).__name__
+    return "done"
+
+
+def say(word: str) -> None:
+    """Tell the test."""
+    print(word, flush=True)  # noqa: T201 - the test reads it
+
+
+def main(url: str, prefix: str, folder: Path) -> None:
+    """Do what is said, one act after the other."""
+    settings = Settings(environment="test", prefix=prefix)
+    with opened(Database(url, Secrets.read(folder), prefix), settings) as parts:
+        site, staff = parts.site, callers(parts.site)
+        say("ready")
+        for line in sys.stdin:
+            subject, act, who = line.split()
+            say(did(site, staff[subject], act, who))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
