@@ -27,6 +27,7 @@ from domain.registry import Role
 from projections.views import VIEWS
 from services.care import expire_due
 from services.directory import Directory
+from services.findings import Audit
 from services.ids import PartyIds
 from services.ports import NOBODY
 from services.site import Site
@@ -125,7 +126,7 @@ def projectors(parts: Parts) -> list[Projector]:
 
 @contextmanager
 def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
-    """Keep the site's views, its expiries and its seals going in the background."""
+    """Keep the site's views, its expiries, its audit and its seals going in the background."""
     stop = Stop()
     runners = projectors(parts)
     sealer = Sealer(
@@ -138,6 +139,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
     beats: tuple[tuple[float, Callable[[], object]], ...] = (
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, lambda: _expire(parts)),
+        (settings.sweep_seconds, Audit(parts.site).beat),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
     )

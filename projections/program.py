@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import StopRecorded
+from projections import finding
 from projections.lens import History, Lens, Traced
 from projections.rows import ALLOWED, Holding, RoleRow, Row, model
 
@@ -31,7 +32,7 @@ class Stop(RoleRow):
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the stop that this history is about, if it is one."""
+    """Yield the stop that this history is about, if it is one, and what was found of its subject."""
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for recorded in history.of(StopRecorded):
         yield Stop(
@@ -42,3 +43,4 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             race_as_perceived=lens.see(recorded, "race_as_perceived", _ROLE) or UNKNOWN,
             arrested=bool(lens.see(recorded, "arrested", _ROLE)),
         )
+    yield from finding.program_rows(history, ceiling, at, trace)
