@@ -20,6 +20,9 @@ LISTS = (
     "/v1/case-manager/caseload",
     "/v1/case-manager/caseload?team=true",
     "/v1/program/funnel",
+    "/v1/prosecutor/findings",
+    "/v1/program/findings",
+    "/v1/program/missed-diversions",
 )
 OF_ONE = (
     "/v1/police/participants/{}",

@@ -77,6 +77,7 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         roi=ray.roi,
         item=ray.roi,
         case=ray.charge,
+        finding=ray.charge,
     )
 
 
