@@ -25,8 +25,8 @@ class RecordBooking(Command):
         booking_number="226-0193",
         facility="County Jail",
         source="incident report",
-        source_number="2026-51002",
-        source_on="2026-03-20",
+        source_number="2026-42210",
+        source_on="2026-02-10",
     )
 
     participant: str

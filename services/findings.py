@@ -122,7 +122,7 @@ class AnswerFinding(Command):
     `cites_share`: the source cites something that your office knows only from LEAD.
     """
 
-    model_config = example(source="victim or witness report", number="2026-52210", on="2026-03-19")
+    model_config = example(source="victim or witness report", number="2026-42210", on="2026-02-10")
 
     source: Source
     number: ShortText | None = None

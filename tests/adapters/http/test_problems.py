@@ -153,6 +153,11 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("chen", "FileCase", {"arrested_on": "2026-01-19"}, "refused", "arrested_on"),
     ("chen", "FileCase", {"received_at": FUTURE}, "refused", "received_at"),
     ("chen", "FileCase", {"participant": str(uuid4())}, "refused", "participant"),
+    ("chen", "DecideCase", {"source": "a hunch"}, "invalid-input", "source"),
+    ("chen", "AnswerFinding", {"source": "a hunch"}, "invalid-input", "source"),
+    ("kim", "RecordBooking", {"participant": str(UUID(int=7))}, "refused", "participant"),
+    ("kim", "RecordArrest", {"arrested_at": FUTURE}, "refused", "arrested_at"),
+    ("kim", "RecordArrest", {"reason": "he was rude"}, "invalid-input", "reason"),
     ("pat", "RegisterParty", {"code": "Sunrise!"}, "invalid-input", "code"),
     ("pat", "RegisterParty", {"code": "city-pd"}, "refused", "code"),
     ("pat", "RegisterStaff", {"party": "housing-co"}, "refused", "role"),
@@ -519,7 +524,8 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
-    **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
+    **dict.fromkeys(("FileCase", "DecideCase", "AnswerFinding"), OFFICE),
+    **dict.fromkeys(("RecordBooking", "RecordArrest"), POLICE),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
@@ -558,6 +564,9 @@ QUESTIONS = {
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/participants/{}": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
+    "/v1/program/findings": {Role.PROJECT_MANAGER},
+    "/v1/program/missed-diversions": {Role.PROJECT_MANAGER},
+    "/v1/prosecutor/findings": {Role.LIAISON_PROSECUTOR},
     "/v1/me": set(Role),
     "/v1/parties": set(Role),
 }
