@@ -18,6 +18,7 @@ from domain.referral import (
     ReferralOffered,
     ReleasedFromCustody,
 )
+from projections import custody
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.rows import ALLOWED, Holding, OwnRow, Ref, Row, model
@@ -64,6 +65,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for offered in history.of(ReferralOffered):
         if offered.event.party_id is not None:
             yield _referral(history, offered, Lens(Viewer(READER, offered.event.party_id), None, ceiling, at, trace))
+    yield from custody.police_rows(history, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
 
 

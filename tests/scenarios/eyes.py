@@ -12,6 +12,7 @@ LISTS = (
     "/v1/me",
     "/v1/parties",
     "/v1/police/referrals",
+    "/v1/police/bookings",
     "/v1/prosecutor/pending-cases",
     "/v1/prosecutor/pending-cases?only=shared",
     "/v1/prosecutor/decisions",

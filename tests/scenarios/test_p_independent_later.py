@@ -46,7 +46,16 @@ def test_independent_and_later(lead: SiteUnderTest) -> None:
     assert [each["case_id"] for each in ray.chen.see("/v1/prosecutor/pending-cases")["cases"]] == [case]
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
 
-    # It is kept, and shown without alarm; the officer, who never asked about Ray, was shown nothing.
+    # The booking is the department's own.
+    (own,) = ray.kim.see("/v1/police/bookings")["bookings"]
+    assert (own["participant_id"], own["booking_number"], own["facility"]) == (
+        ray.participant,
+        "226-0193",
+        "County Jail",
+    )
+    assert lead.person("webb").see("/v1/police/bookings")["bookings"] == []
+
+    # Both are kept, and shown without alarm; the officer, who never asked about Ray, was shown nothing.
     booked, filed = findings(pat)
     assert (filed["action"], filed["verdict"], filed["alarm"]) == ("filing", "independent source, later", False)
     assert (booked["action"], booked["verdict"], booked["alarm"]) == ("booking", "no exposure", False)

@@ -554,6 +554,7 @@ def test_a_command_of_another_role(
 
 QUESTIONS = {
     "/v1/police/referrals": {Role.OFFICER, Role.SERGEANT},
+    "/v1/police/bookings": {Role.OFFICER, Role.SERGEANT},
     "/v1/police/participants/{}": {Role.OFFICER, Role.SERGEANT},
     "/v1/prosecutor/pending-cases": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/participants/{}": {Role.LIAISON_PROSECUTOR},

@@ -3,6 +3,20 @@
 drop schema if exists police cascade;
 create schema police;
 
+-- OwnBooking (own): A booking that this department reported.
+create table police.own_booking (
+    subject_id uuid not null,
+    party_id uuid not null,
+    booked_at timestamptz not null,
+    booking_id uuid not null,
+    participant_id uuid not null,
+    booking_number text,
+    facility text,
+    source text,
+    source_number text,
+    source_on date
+);
+
 -- OwnReferral (own): A referral that this department made, as it made it, with the closed codes it was sent.
 create table police.own_referral (
     subject_id uuid not null,
@@ -55,8 +69,10 @@ create table police.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema police is 'police/1 sha256 7206b92258e14a7a09f1a943dbd3382bdfc0d2d9b9d8aeea88c47bc007875ce8';
+comment on schema police is 'police/2 sha256 2bd3eb284be85520efe845acd4a500d7c91abd4d55d7c569bc7ca77cd1adc0d2';
 
+alter table police.own_booking add primary key (party_id, booked_at, booking_id);
+create index on police.own_booking (subject_id);
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);
 alter table police.granted_participant add primary key (party_id, subject_id);
@@ -65,6 +81,15 @@ alter table police.granted_entry add primary key (party_id, subject_id, occurred
 create index on police.granted_entry (subject_id);
 
 grant usage on schema police to goldenthread_police, goldenthread_projector;
+
+alter table police.own_booking enable row level security;
+alter table police.own_booking force row level security;
+create policy own on police.own_booking for select to goldenthread_police using (
+    party_id = (select gate.party())
+);
+create policy projector on police.own_booking for all to goldenthread_projector using (true) with check (true);
+grant select on police.own_booking to goldenthread_police;
+grant select, insert, delete on police.own_booking to goldenthread_projector;
 
 alter table police.own_referral enable row level security;
 alter table police.own_referral force row level security;
