@@ -24,6 +24,7 @@ from domain.protocol import NoProtocol
 from projections.views import VIEWS
 from services.clocks import Clocks
 from services.directory import Directory
+from services.findings import Audit
 from services.ids import PartyIds
 from services.site import Site
 from services.standing import Standing
@@ -123,7 +124,7 @@ def projectors(parts: Parts) -> list[Projector]:
 
 @contextmanager
 def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
-    """Keep the site's views, its clocks and its seals going in the background."""
+    """Keep the site's views, its clocks, its audit and its seals going in the background."""
     stop = Stop()
     runners = projectors(parts)
     sealer = Sealer(
@@ -136,6 +137,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
     beats: tuple[tuple[float, Callable[[], object]], ...] = (
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, Clocks(parts.site).fire),
+        (settings.sweep_seconds, Audit(parts.site).beat),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
     )

@@ -97,6 +97,8 @@ class DecisionRecorded(Event):
     reason: Annotated[LongText | None, Label.PROSECUTOR_DECISION] = None
     ceiling: Annotated[DecisionKind, Label.PROSECUTOR_DECISION] = DecisionKind.STANDARD
     source: Annotated[Source | None, Label.PROSECUTOR_DECISION] = None
+    source_number: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
+    source_on: Annotated[date | None, Label.PROSECUTOR_DECISION] = None
     note: Annotated[LongText | None, Label.PROSECUTOR_WORKPRODUCT] = None
 
     def jurisdiction(self) -> UUID | None:

@@ -1,10 +1,11 @@
-"""Administrative records of police stops: de-identified, for the baseline and the funnel (T:978, T:989).
+"""Administrative records of police stops and arrests: de-identified, for the baseline and the funnel (T:978, T:989).
 
-Stream: the stop, named by its source's own number, so that loading it twice adds nothing.
+Stream of a stop: named by its source's own number, so that loading it twice adds nothing. An arrest has one of its own.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID, uuid5
 
@@ -34,6 +35,39 @@ class StopRecorded(Event):
     race_as_perceived: Annotated[ShortText | None, Label.STOP_RECORD] = None
     arrested: Annotated[bool, Label.STOP_RECORD]
     frisked: Annotated[bool | None, Label.STOP_RECORD] = None
+
+
+class NoOffer(StrEnum):
+    """Why an arrest came without an offer of diversion; `not stated` is an answer (T:491)."""
+
+    EXCLUDED = "an exclusion stood and was not overridden"
+    OTHER_CHARGE = "another charge was not divertible"
+    WARRANT = "a warrant required booking"
+    COMPLAINANT = "a victim or complainant objected"
+    NO_CAPACITY = "LEAD had no capacity"
+    NO_HANDOFF = "no case manager could come in time"
+    NOT_KNOWN = "the officer did not know that the charge is divertible"
+    DISCRETION = "the officer's discretion"
+    NOT_STATED = "not stated"
+
+
+class ArrestRecorded(Event):
+    """A department arrested someone and offered no diversion. Nothing names the person or the incident.
+
+    `divertible`: whether this charge was, under the protocol that is named.
+    """
+
+    topic: ClassVar[str] = "arrest.recorded"
+    label: ClassVar[Label] = Label.STOP_RECORD
+    requires: ClassVar[tuple[str, ...]] = ("party_id",)
+
+    code: Annotated[ShortText, Label.STOP_RECORD]
+    divertible: Annotated[bool, Label.STOP_RECORD]
+    reason: Annotated[NoOffer, Label.STOP_RECORD]
+    precinct: Annotated[ShortText | None, Label.STOP_RECORD] = None
+    unit: Annotated[ShortText | None, Label.STOP_RECORD] = None
+    race_as_perceived: Annotated[ShortText | None, Label.STOP_RECORD] = None
+    protocol_version: Annotated[ShortText, Label.STOP_RECORD]
 
 
 def stop_stream(source: str, number: str) -> UUID:

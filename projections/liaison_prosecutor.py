@@ -12,6 +12,7 @@ from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.legal_case import CaseFiled, DecisionRecorded
 from domain.referral import ProsecutorNotified
+from projections import finding
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
@@ -105,6 +106,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for sent in history.of(ProsecutorNotified):
         if sent.event.party_id is not None:
             yield _notice(history, sent, Lens(Viewer(READER, sent.event.party_id), None, ceiling, at, trace))
+    yield from finding.office_rows(history, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
 

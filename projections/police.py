@@ -18,6 +18,7 @@ from domain.referral import (
     ReferralOffered,
     ReleasedFromCustody,
 )
+from projections import custody
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
@@ -71,6 +72,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for offered in history.of(ReferralOffered):
         if offered.event.party_id is not None:
             yield _referral(history, offered, Lens(Viewer(READER, offered.event.party_id), None, ceiling, at, trace))
+    yield from custody.police_rows(history, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
 

@@ -14,7 +14,7 @@ from domain.participant import IntakeCompleted, ParticipantEnrolled
 from domain.referral import ChargeHeld, ReferralAccepted, ReferralOffered
 from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
-from projections import deadlines
+from projections import deadlines, finding
 from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import History, Lens, Traced
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
@@ -86,6 +86,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     """
     yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
     yield from deadlines.rows(history)
+    yield from finding.program_rows(history, ceiling, at, trace)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     yield from _referrals(history, lens)
     yield from _places(history)

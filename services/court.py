@@ -80,6 +80,8 @@ class DecideCase(Command):
     reason: LongText | None = None
     ceiling: DecisionKind = DecisionKind.STANDARD
     source: Source | None = None
+    source_number: ShortText | None = None
+    source_on: date | None = None
     note: LongText | None = None
     decided_at: AwareDatetime | None = None
 
@@ -91,6 +93,8 @@ def decide_case(site: Site, caller: Caller, command: DecideCase, *, case: str) -
     history = site.log.load(stream)
     if not history or history[0].event.party_id != caller.party or not isinstance(history[0].event, CaseFiled):
         raise Unknown
+    if command.source_on is not None:
+        day(site, "source_on", command.source_on)
     event = DecisionRecorded(
         participant_id=history[0].event.participant_id,
         party_id=caller.party,

@@ -103,6 +103,23 @@ class Health:
     sealed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ShownTo:
+    """What a person was shown of a participant in one place, each time the same labels; nothing of what it said.
+
+    `position` and `last_position` are those of the first and the last disclosure, `times` how many there were.
+    """
+
+    staff: UUID
+    labels: str
+    surface: str
+    position: int
+    shown_at: datetime
+    last_position: int
+    last_at: datetime
+    times: int
+
+
 class Log(Protocol):
     """The event log."""
 
@@ -154,6 +171,10 @@ class Log(Protocol):
 
     def health(self) -> Health:
         """Return how far everything has come; counts and times alone."""
+        ...
+
+    def exposures(self, participant: UUID, party: UUID, before: int) -> list[ShownTo]:
+        """Return what a party's people were shown of a participant by consent before a position, by person."""
         ...
 
     def view_position(self, view: Reader) -> int:

@@ -12,7 +12,7 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import asks, care, consent, court, referrals, register, roster
+from services import asks, care, consent, court, custody, findings, referrals, register, roster
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -143,6 +143,9 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("roster/on-call/endings", roster.EndOnCall, "Take someone off call."),
     ("cases", court.FileCase, "Give notice of a filing."),
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
+    ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),
+    ("bookings", custody.RecordBooking, "Record a booking."),
+    ("arrests", custody.RecordArrest, "Record an arrest that came without an offer of diversion."),
     ("register/parties", register.RegisterParty, "Register a party."),
     ("register/staff", register.RegisterStaff, "Register a member of staff."),
     ("register/staff/endings", register.EndStaff, "End a person's authority, at once."),

@@ -18,7 +18,7 @@ from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from projections.lens import History
-from services.ports import Answer, Append, Conflict, Health, SetAside, Unavailable
+from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Unavailable
 
 _LAST: Final = 2**63 - 1
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
@@ -113,6 +113,17 @@ class PostgresLog:
         """Return the position of the last event."""
         position: int = self._ask("select coalesce(max(notification_id), 0) from log.event")[0][0]
         return position
+
+    def exposures(self, participant: UUID, party: UUID, before: int) -> list[ShownTo]:
+        """Return what a party's people were shown of a participant by consent before a position, by person."""
+        found = self._ask(
+            "select staff_id, labels, surface, first_position, first_at, last_position, last_at, times"
+            " from log.exposures(%s, %s, %s)",
+            participant,
+            party,
+            before,
+        )
+        return [ShownTo(*line) for line in found]
 
     def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
         """Return the streams with an event of this topic whose `expires_at` is not after `until`, soonest first.

@@ -30,6 +30,8 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
 import domain.contact
+import domain.custody
+import domain.finding
 import domain.legal_case
 import domain.participant
 import domain.protocol

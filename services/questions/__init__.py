@@ -8,6 +8,7 @@ from services.questions import (
     counsel,
     court,
     defender,
+    findings,
     legal_services,
     participant,
     police,
@@ -30,4 +31,5 @@ LISTINGS: tuple[Listing, ...] = (
     *legal_services.LISTINGS,
     *participant.LISTINGS,
     *privacy.LISTINGS,
+    *findings.LISTINGS,
 )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.labels import Reader
-from projections import court, liaison_prosecutor, police, recipient
+from projections import court, custody, liaison_prosecutor, police, recipient
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import MODELS, Row
 from services.ports import Caller, Session
@@ -29,7 +29,7 @@ class Tables(NamedTuple):
 
 
 TABLES: dict[Reader, Tables] = {
-    Reader.POLICE: Tables(police.Participant, police.Entry, (police.OwnReferral,)),
+    Reader.POLICE: Tables(police.Participant, police.Entry, (police.OwnReferral, custody.OwnBooking)),
     Reader.PROSECUTOR: Tables(
         liaison_prosecutor.Participant,
         liaison_prosecutor.Entry,

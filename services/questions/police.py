@@ -8,7 +8,7 @@ from typing import Any
 from domain.event import ShortText
 from domain.labels import Reader
 from domain.refusal import Refused
-from projections import police
+from projections import custody, police
 from services.ports import Caller, Session
 from services.questions.listing import Listing
 from services.questions.partner import rendered_shared, shared
@@ -32,6 +32,14 @@ LISTINGS = (
         reader=Reader.POLICE,
         purpose=Purpose.OWN_RECORDS,
         doc="What your department asked LEAD or told it, newest first.",
+    ),
+    Listing(
+        path="police/bookings",
+        key="bookings",
+        row=custody.OwnBooking,
+        reader=Reader.POLICE,
+        purpose=Purpose.OWN_RECORDS,
+        doc="The bookings that your department reported, newest first.",
     ),
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from adapters.bootstrap import Database, opened
-from adapters.cli.demo import callers
+from adapters.simulation.cast import callers
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 from domain.protocol import Door

@@ -15,7 +15,7 @@ import pytest
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, opened
-from adapters.cli.demo import callers, set_up
+from adapters.simulation.cast import callers, set_up
 from adapters.settings import Settings
 from domain.event import Envelope, Event, PersonName
 from domain.participant import ParticipantIdentified

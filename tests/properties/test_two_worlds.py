@@ -193,12 +193,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "referrals/{}/override": {"charge": "x", "exclusion": "prior felony", "rank": "sergeant", "reason": "old"},
     "cases/{}/decisions": {"kind": "dismiss"},
     "cases": filing("26-none", "No", "Body"),
+    "findings/{}/answers": {"source": "held by our office, not stated"},
+    "bookings": {"participant": "x", "booking_number": "226-1", "facility": "Jail", "source": "incident report"},
+    "arrests": {"code": "90J", "reason": "not stated"},
 }
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = {"referrals": "", "cases": ""}
-NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"}
+NAMED_IN_BODY = {"referrals": "", "cases": "", "bookings": ""}
+NAMED_IN_PATH = {
+    "participant": "",
+    "referral": "referral",
+    "case": "case",
+    "roi": "roi",
+    "item": "item",
+    "finding": "finding",
+}
 
 
 def writes(pair: Pair) -> Iterator[Ask]:
@@ -520,6 +530,7 @@ def error_text(pair: Pair) -> AbstractContextManager[object]:
 
     stack = ExitStack()
     stack.enter_context(mock.patch("services.court.known_to", wrong))
+    stack.enter_context(mock.patch("services.custody.known_to", wrong))
     stack.enter_context(mock.patch("services.referrals.known_to", wrong))
     return stack
 

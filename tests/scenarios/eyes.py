@@ -12,6 +12,7 @@ LISTS = (
     "/v1/me",
     "/v1/parties",
     "/v1/police/referrals",
+    "/v1/police/bookings",
     "/v1/prosecutor/pending-cases",
     "/v1/prosecutor/pending-cases?only=shared",
     "/v1/prosecutor/decisions",
@@ -26,6 +27,9 @@ LISTS = (
     "/v1/program/funnel",
     "/v1/program/capacity",
     "/v1/program/health",
+    "/v1/prosecutor/findings",
+    "/v1/program/findings",
+    "/v1/program/missed-diversions",
 )
 OF_ONE = (
     "/v1/police/participants/{}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from adapters.cli.demo import callers
+from adapters.simulation.cast import callers
 from domain.event import Envelope, PersonName
 from domain.participant import ParticipantIdentified
 from domain.protocol import Door

@@ -16,6 +16,7 @@ from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
+from tests.scenarios.audit import audited
 from tests.site import Person, SiteUnderTest, local, running_site
 
 
@@ -77,6 +78,7 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         roi=ray.roi,
         item=ray.roi,
         case=ray.charge,
+        finding=ray.charge,
     )
 
 
@@ -112,9 +114,16 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(dana, "MakeShare", care)
     do(dana, "WithdrawItem", care | {"item": do(dana, "ConsentItem", care)["share"]})
     do(dana, "RecordContact", care)
+    lead.settle()
+    office_id = chen.see("/v1/prosecutor/notices")["notices"][0]["participant_id"]
+    assert chen.see(f"/v1/prosecutor/participants/{office_id}")["shared"]
     do(dana, "RevokeRoi", signed)
     do(dana, "GiveAccess", care)
-    do(chen, "DecideCase", {"case": do(chen, "FileCase")["case"]})
+    do(chen, "DecideCase", {"case": do(chen, "FileCase", participant=office_id)["case"]})
+    audited(lead)
+    do(chen, "AnswerFinding", {"finding": chen.see("/v1/prosecutor/findings")["findings"][0]["finding_id"]})
+    do(kim, "RecordBooking", participant=made["participant"])
+    do(kim, "RecordArrest")
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")

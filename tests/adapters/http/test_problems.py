@@ -153,6 +153,11 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("chen", "FileCase", {"arrested_on": "2026-01-19"}, "refused", "arrested_on"),
     ("chen", "FileCase", {"received_at": FUTURE}, "refused", "received_at"),
     ("chen", "FileCase", {"participant": str(uuid4())}, "refused", "participant"),
+    ("chen", "DecideCase", {"source": "a hunch"}, "invalid-input", "source"),
+    ("chen", "AnswerFinding", {"source": "a hunch"}, "invalid-input", "source"),
+    ("kim", "RecordBooking", {"participant": str(UUID(int=7))}, "refused", "participant"),
+    ("kim", "RecordArrest", {"arrested_at": FUTURE}, "refused", "arrested_at"),
+    ("kim", "RecordArrest", {"reason": "he was rude"}, "invalid-input", "reason"),
     ("pat", "RegisterParty", {"code": "Sunrise!"}, "invalid-input", "code"),
     ("pat", "RegisterParty", {"code": "city-pd"}, "refused", "code"),
     ("pat", "RegisterStaff", {"party": "housing-co"}, "refused", "role"),
@@ -522,7 +527,8 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("ArrangeCover", "EndCover"), SUPERVISOR),
     **dict.fromkeys(("SetOnCall", "EndOnCall"), SUPERVISOR | {Role.PROJECT_MANAGER}),
-    **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
+    **dict.fromkeys(("FileCase", "DecideCase", "AnswerFinding"), OFFICE),
+    **dict.fromkeys(("RecordBooking", "RecordArrest"), POLICE),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
@@ -551,6 +557,7 @@ def test_a_command_of_another_role(
 
 QUESTIONS = {
     "/v1/police/referrals": {Role.OFFICER, Role.SERGEANT},
+    "/v1/police/bookings": {Role.OFFICER, Role.SERGEANT},
     "/v1/police/participants/{}": {Role.OFFICER, Role.SERGEANT},
     "/v1/prosecutor/pending-cases": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/participants/{}": {Role.LIAISON_PROSECUTOR},
@@ -565,6 +572,9 @@ QUESTIONS = {
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
     "/v1/program/capacity": {Role.PROJECT_MANAGER},
     "/v1/program/health": {Role.PROJECT_MANAGER},
+    "/v1/program/findings": {Role.PROJECT_MANAGER},
+    "/v1/program/missed-diversions": {Role.PROJECT_MANAGER},
+    "/v1/prosecutor/findings": {Role.LIAISON_PROSECUTOR},
     "/v1/me": set(Role),
     "/v1/parties": set(Role),
 }

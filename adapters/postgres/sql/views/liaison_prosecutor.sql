@@ -3,6 +3,20 @@
 drop schema if exists liaison_prosecutor cascade;
 create schema liaison_prosecutor;
 
+-- OwnFinding (own): A question to this office about an action of its own, and its answer.
+create table liaison_prosecutor.own_finding (
+    subject_id uuid not null,
+    party_id uuid not null,
+    acted_at timestamptz not null,
+    finding_id uuid not null,
+    case_id uuid not null,
+    action text,
+    question text,
+    answered_at timestamptz,
+    answer jsonb,
+    text text
+);
+
 -- OwnCase (own): A case that this office filed, whether or not its defendant is in LEAD.
 create table liaison_prosecutor.own_case (
     subject_id uuid not null,
@@ -94,8 +108,10 @@ create table liaison_prosecutor.own_ask (
     birth_date date,
     text text
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/2 sha256 e9928e89c11730d77259c5fe0295b5f0d9387206e82761a922658ca21f100ef7';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/3 sha256 05c3486029a94d6c7cb47954fd0434f174e310cdb39be66d44ba69280018a4c0';
 
+alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
+create index on liaison_prosecutor.own_finding (subject_id);
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
 create index on liaison_prosecutor.own_case (subject_id);
 alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
@@ -110,6 +126,15 @@ alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_
 create index on liaison_prosecutor.own_ask (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
+
+alter table liaison_prosecutor.own_finding enable row level security;
+alter table liaison_prosecutor.own_finding force row level security;
+create policy own on liaison_prosecutor.own_finding for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_finding for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_finding to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_finding to goldenthread_projector;
 
 alter table liaison_prosecutor.own_case enable row level security;
 alter table liaison_prosecutor.own_case force row level security;

@@ -3,6 +3,44 @@
 drop schema if exists observer cascade;
 create schema observer;
 
+-- ObserverFinding (role): A finding, to the defender's observer.
+create table observer.finding (
+    subject_id uuid not null,
+    as_of bigint not null,
+    raised_at timestamptz not null,
+    finding_id uuid not null,
+    agency_id uuid not null,
+    person_id uuid,
+    action text not null,
+    acted_at timestamptz not null,
+    incident_on date,
+    pre_enrolment_incident boolean not null,
+    verdict text not null,
+    raised_as text not null,
+    alarm boolean not null,
+    person_was_shown jsonb not null,
+    agency_was_shown jsonb not null,
+    source jsonb,
+    answer jsonb,
+    unanswered_since timestamptz,
+    within_protocol boolean not null,
+    protocol_version text not null
+);
+
+-- ObserverMissedDiversion (role): A missed diversion, to the defender's observer.
+create table observer.missed_diversion (
+    subject_id uuid not null,
+    as_of bigint not null,
+    arrested_at timestamptz not null,
+    agency_id uuid not null,
+    code text not null,
+    precinct text,
+    unit text,
+    race_as_perceived text,
+    reason text not null,
+    protocol_version text not null
+);
+
 -- Diversion (role): An arrest diversion: which department, which charges, what was overridden, what became of it.
 create table observer.diversion (
     subject_id uuid not null,
@@ -69,8 +107,12 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/1 sha256 c3d34e79dadc095669d7e090a694ebf14d9aff0d986c793543d40f15fcaf78c4';
+comment on schema observer is 'observer/1 sha256 ed4df9baa27ceee7f05e9a47ba62e20308c30f7217578cf47ed627e98429c1ba';
 
+alter table observer.finding add primary key (raised_at, finding_id);
+create index on observer.finding (subject_id);
+alter table observer.missed_diversion add primary key (arrested_at, subject_id);
+create index on observer.missed_diversion (subject_id);
 alter table observer.diversion add primary key (offered_at, referral_id);
 create index on observer.diversion (subject_id);
 alter table observer.decision add primary key (decided_at, decision_id);
@@ -82,6 +124,24 @@ alter table observer.own_concern add primary key (party_id, raised_at, concern_i
 create index on observer.own_concern (subject_id);
 
 grant usage on schema observer to goldenthread_observer, goldenthread_projector;
+
+alter table observer.finding enable row level security;
+alter table observer.finding force row level security;
+create policy role on observer.finding for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.finding for all to goldenthread_projector using (true) with check (true);
+grant select on observer.finding to goldenthread_observer;
+grant select, insert, delete on observer.finding to goldenthread_projector;
+
+alter table observer.missed_diversion enable row level security;
+alter table observer.missed_diversion force row level security;
+create policy role on observer.missed_diversion for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.missed_diversion for all to goldenthread_projector using (true) with check (true);
+grant select on observer.missed_diversion to goldenthread_observer;
+grant select, insert, delete on observer.missed_diversion to goldenthread_projector;
 
 alter table observer.diversion enable row level security;
 alter table observer.diversion force row level security;

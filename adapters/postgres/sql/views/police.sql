@@ -3,6 +3,20 @@
 drop schema if exists police cascade;
 create schema police;
 
+-- OwnBooking (own): A booking that this department reported.
+create table police.own_booking (
+    subject_id uuid not null,
+    party_id uuid not null,
+    booked_at timestamptz not null,
+    booking_id uuid not null,
+    participant_id uuid not null,
+    booking_number text,
+    facility text,
+    source text,
+    source_number text,
+    source_on date
+);
+
 -- OwnReferral (own): A referral that this department made, as it made it, with the closed codes it was sent.
 create table police.own_referral (
     subject_id uuid not null,
@@ -69,8 +83,10 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/2 sha256 5d29a4d7f1397fc9aafd3a27d89e96817f3bab6b9d44255f77ff4bb746727db0';
+comment on schema police is 'police/3 sha256 17d1418cfa56ad3beedddfbc73a74a1c5f60c1ab69086f7aa8ce67b9e94b1bc5';
 
+alter table police.own_booking add primary key (party_id, booked_at, booking_id);
+create index on police.own_booking (subject_id);
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);
 alter table police.granted_participant add primary key (party_id, place, subject_id);
@@ -81,6 +97,15 @@ alter table police.own_ask add primary key (party_id, asked_at, ask_id);
 create index on police.own_ask (subject_id);
 
 grant usage on schema police to goldenthread_police, goldenthread_projector;
+
+alter table police.own_booking enable row level security;
+alter table police.own_booking force row level security;
+create policy own on police.own_booking for select to goldenthread_police using (
+    party_id = (select gate.party())
+);
+create policy projector on police.own_booking for all to goldenthread_projector using (true) with check (true);
+grant select on police.own_booking to goldenthread_police;
+grant select, insert, delete on police.own_booking to goldenthread_projector;
 
 alter table police.own_referral enable row level security;
 alter table police.own_referral force row level security;

@@ -3,6 +3,44 @@
 drop schema if exists program cascade;
 create schema program;
 
+-- ProgramFinding (role): A finding, to the project manager.
+create table program.finding (
+    subject_id uuid not null,
+    as_of bigint not null,
+    raised_at timestamptz not null,
+    finding_id uuid not null,
+    agency_id uuid not null,
+    person_id uuid,
+    action text not null,
+    acted_at timestamptz not null,
+    incident_on date,
+    pre_enrolment_incident boolean not null,
+    verdict text not null,
+    raised_as text not null,
+    alarm boolean not null,
+    person_was_shown jsonb not null,
+    agency_was_shown jsonb not null,
+    source jsonb,
+    answer jsonb,
+    unanswered_since timestamptz,
+    within_protocol boolean not null,
+    protocol_version text not null
+);
+
+-- ProgramMissedDiversion (role): A missed diversion, to the project manager.
+create table program.missed_diversion (
+    subject_id uuid not null,
+    as_of bigint not null,
+    arrested_at timestamptz not null,
+    agency_id uuid not null,
+    code text not null,
+    precinct text,
+    unit text,
+    race_as_perceived text,
+    reason text not null,
+    protocol_version text not null
+);
+
 -- Deadline (role): A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands.
 create table program.deadline (
     subject_id uuid not null,
@@ -70,8 +108,12 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/3 sha256 aefc0898f64367d0e739eed7a82e69622040f6721a12f20e8cd64b238b2f372f';
+comment on schema program is 'program/4 sha256 d2819e1b99e195b66d5ab00dbe41ffe4e823d6aba1f4d65c7e0b902df2aa1880';
 
+alter table program.finding add primary key (raised_at, finding_id);
+create index on program.finding (subject_id);
+alter table program.missed_diversion add primary key (arrested_at, subject_id);
+create index on program.missed_diversion (subject_id);
 alter table program.deadline add primary key (due_at, deadline_id);
 create index on program.deadline (subject_id);
 alter table program.stop add primary key (subject_id);
@@ -83,6 +125,24 @@ alter table program.duty add primary key (begins_at, staff_id);
 create index on program.duty (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
+
+alter table program.finding enable row level security;
+alter table program.finding force row level security;
+create policy role on program.finding for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.finding for all to goldenthread_projector using (true) with check (true);
+grant select on program.finding to goldenthread_program;
+grant select, insert, delete on program.finding to goldenthread_projector;
+
+alter table program.missed_diversion enable row level security;
+alter table program.missed_diversion force row level security;
+create policy role on program.missed_diversion for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.missed_diversion for all to goldenthread_projector using (true) with check (true);
+grant select on program.missed_diversion to goldenthread_program;
+grant select, insert, delete on program.missed_diversion to goldenthread_projector;
 
 alter table program.deadline enable row level security;
 alter table program.deadline force row level security;

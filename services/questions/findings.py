@@ -1,0 +1,83 @@
+"""Findings and missed diversions: what project manager, observer and the office concerned ask about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from domain.labels import Reader
+from projections.finding import (
+    FindingRow,
+    MissedDiversionRow,
+    ObserverFinding,
+    ObserverMissedDiversion,
+    OwnFinding,
+    ProgramFinding,
+    ProgramMissedDiversion,
+)
+from services.questions.listing import Asking, Choice, Items, Listing
+from services.release import Purpose
+
+
+def _alarms_only(asking: Asking) -> dict[str, Any]:
+    return {"alarm": True} if asking.chosen else {}
+
+
+def _with_names(asking: Asking, rows: Sequence[FindingRow]) -> Items:
+    """Show findings with the names of agency and person, who are on the register that everyone reads."""
+    directory = asking.site.directory
+    items = []
+    for row in rows:
+        person = directory.staff.get(row.person_id) if row.person_id else None
+        named = {"agency": directory.party(row.agency_id).name, "person": person.name if person else None}
+        items.append(asking.who(row) | _without_ids(asking.show(row)) | named)
+    return Items(items, rows)
+
+
+def _by_agency(asking: Asking, rows: Sequence[MissedDiversionRow]) -> Items:
+    """Show arrests with the name of the department. They are about nobody whose reading could be accounted for."""
+    party = asking.site.directory.party
+    return Items([_without_ids(asking.show(row)) | {"agency": party(row.agency_id).name} for row in rows])
+
+
+def _without_ids(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in ("agency_id", "person_id")}
+
+
+_FINDINGS = Listing(
+    path="program/findings",
+    key="findings",
+    row=ProgramFinding,
+    reader=Reader.PROGRAM,
+    purpose=Purpose.RUNNING_THE_SITE,
+    doc="Adverse actions with what had been shown before them, newest first; `alarms`: those that need an answer.",
+    where=_alarms_only,
+    items=_with_names,
+    choice=Choice("alarms", whole="all findings"),
+)
+_MISSED = Listing(
+    path="program/missed-diversions",
+    key="missed_diversions",
+    row=ProgramMissedDiversion,
+    reader=Reader.PROGRAM,
+    purpose=Purpose.RUNNING_THE_SITE,
+    doc="Arrests for a divertible charge without an offer, with the stated reason, newest first.",
+    items=_by_agency,
+)
+_ASKED = Listing(
+    path="prosecutor/findings",
+    key="findings",
+    row=OwnFinding,
+    reader=Reader.PROSECUTOR,
+    purpose=Purpose.OWN_RECORDS,
+    doc="What your office was asked about actions of its own, newest first, and its answers.",
+)
+
+LISTINGS = (_FINDINGS, _MISSED, _ASKED)
+
+OBSERVERS = (
+    replace(_FINDINGS, path="defender/findings", row=ObserverFinding, reader=Reader.OBSERVER),
+    replace(_MISSED, path="defender/missed-diversions", row=ObserverMissedDiversion, reader=Reader.OBSERVER),
+)
+"""To be listed with the observer's other questions, once there is a view of the observer's."""

@@ -1,0 +1,164 @@
+"""What each reader has of a finding: the project manager all of it, the observer no name, the office its question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import pytest
+
+from domain.finding import Exposure, FindingAnswered, NamedSource, acted, find, finding_id
+from domain.labels import Basis, Label, Reader, Shown, Withheld, decide
+from domain.legal_case import Source
+from domain.stop_record import ArrestRecorded, NoOffer
+from projections import case_manager, court, finding, lens, liaison_prosecutor, police, recipient
+from projections.finding import ObserverFinding, OwnFinding, ProgramFinding
+from projections.lens import History
+from tests.domain.test_finding import filed
+from tests.histories import CITY_ATTORNEY, DA, P7, PD, Given, erased, local, named
+
+CHEN = named("chen")
+SAID = "He stays at the Lyon Building."
+
+
+@pytest.fixture(autouse=True)
+def pseudonymous() -> Iterator[None]:
+    """Decide `p` for the observer as the table says, whether or not `decide` knows it."""
+
+    def decided(*given: Any) -> Shown | Withheld:
+        viewer, fact = given[:2]
+        if viewer.reader is Reader.OBSERVER and fact.labels <= {Label.FINDING, Label.STOP_RECORD}:
+            return Shown(Basis.PSEUDONYM)
+        return decide(*given)
+
+    with mock.patch.object(lens, "decide", decided):
+        yield
+
+
+def exposure(position: int) -> Exposure:
+    at = datetime(2026, 3, 25, 20, tzinfo=UTC)
+    return Exposure(
+        labels=frozenset({Label.CONTACT_LOCATION}),
+        surface="liaison_prosecutor.participant",
+        position=position,
+        shown_at=at,
+        shown_on=at.date(),
+        last_position=position,
+        last_at=at,
+        times=1,
+    )
+
+
+def found(**filing: Any) -> tuple[Given, UUID]:
+    """Ray's office was shown where he stays, and files."""
+    ray = Given().identified().at(local(4, 20))
+    event = filed(**filing).model_copy(update={"participant_id": ray.who})
+    ray.record(named("case"), event, agency=DA).then()
+    recorded = ray.recorded[-1]
+    did = acted(event)
+    assert did is not None
+    stream = finding_id(recorded.id)
+    events = find(recorded, did, [exposure(1)], [], local(3, 15), P7, ray.now, is_office=True)
+    return ray.record(stream, *events).then(), stream
+
+
+def answered(ray: Given, stream: UUID) -> None:
+    event = FindingAnswered(
+        participant_id=ray.who,
+        party_id=DA,
+        matter_id=named("case"),
+        occurred_at=ray.now,
+        source=NamedSource(kind=Source.VICTIM_REPORT, number="2026-53000", on=date(2026, 4, 18)),
+        text=SAID,
+    )
+    ray.record(stream, event, agency=DA).then()
+
+
+def of(kind: type[Any], history: History, at: datetime) -> list[Any]:
+    rows = (finding.program_rows, finding.observer_rows, finding.office_rows)
+    return [row for each in rows for row in each(history, P7.ceiling, at) if isinstance(row, kind)]
+
+
+def test_the_manager_sees_all_of_it_and_the_observer_no_name() -> None:
+    ray, stream = found(incident_number=None)
+    (to_pat,), (to_ames,) = (of(kind, ray.history, ray.now) for kind in (ProgramFinding, ObserverFinding))
+    assert to_pat.finding_id == to_ames.finding_id == stream
+    for row in (to_pat, to_ames):
+        assert (row.verdict, row.alarm) == ("exposed, none named", True)
+        assert row.unanswered_since == row.raised_at
+        assert row.person_was_shown[0]["labels"] == ["contact.location"]
+        assert row.agency_id == DA
+
+    answered(ray, stream)
+    (to_pat,), (to_ames,) = (of(kind, ray.history, ray.now) for kind in (ProgramFinding, ObserverFinding))
+    assert (to_pat.answer["text"], to_pat.answer["source"]["number"]) == (SAID, "2026-53000")
+    assert set(to_ames.answer) == {"at", "source"}
+    assert set(to_ames.answer["source"]) == {"kind", "on", "cites_share"}
+    for row in (to_pat, to_ames):
+        assert (row.verdict, row.raised_as) == ("independent source, later", "exposed, none named")
+        assert (row.alarm, row.unanswered_since) == (False, None)
+    assert "53000" not in str(asdict(to_ames))
+
+
+def test_a_reports_number_is_not_the_observers() -> None:
+    ray, _ = found(incident_number="2026-40001")
+    (to_pat,), (to_ames,) = (of(kind, ray.history, ray.now) for kind in (ProgramFinding, ObserverFinding))
+    assert to_pat.source["number"] == "2026-40001"
+    assert "2026-40001" not in str(asdict(to_ames))
+    assert not to_pat.alarm
+    assert of(OwnFinding, ray.history, ray.now) == []
+
+
+def test_the_office_sees_its_own_question_and_answer_and_no_evidence() -> None:
+    ray, stream = found(incident_number=None)
+    (asked,) = of(OwnFinding, ray.history, ray.now)
+    assert (asked.party_id, asked.case_id, asked.action, asked.answered_at) == (DA, named("case"), "filing", None)
+    shown = str({name: value for name, value in asdict(asked).items() if name != "subject_id"})
+    assert not [word for word in ("contact.location", "exposed", "enrol", "none named") if word in shown]
+    answered(ray, stream)
+    (asked,) = of(OwnFinding, ray.history, ray.now)
+    assert (asked.answer["number"], asked.text) == ("2026-53000", SAID)
+    own = [row for row in liaison_prosecutor.rows(ray.history, P7.ceiling, ray.now) if isinstance(row, OwnFinding)]
+    assert own == [asked]
+    assert CITY_ATTORNEY not in {row.party_id for row in own}
+
+
+def test_nobody_else_has_a_row_of_it() -> None:
+    ray, stream = found(incident_number=None)
+    answered(ray, stream)
+    for view in (police, recipient, court, case_manager):
+        told = str([asdict(row) for row in view.rows(ray.history, P7.ceiling, ray.now)])
+        assert not [word for word in ("finding", "exposed", "none named", SAID, "53000", str(stream)) if word in told]
+
+
+def test_a_vacated_case_is_dark_here_too() -> None:
+    ray, stream = found(incident_number=None)
+    answered(ray, stream)
+    history = erased(ray.history, named("case"))
+    assert [*finding.program_rows(history, P7.ceiling, ray.now)] == []
+    assert [*finding.observer_rows(history, P7.ceiling, ray.now)] == []
+    assert [*finding.office_rows(history, P7.ceiling, ray.now)] == []
+
+
+@pytest.mark.parametrize("divertible", [True, False])
+def test_an_arrest_is_missed_if_it_could_have_been_diverted(divertible: bool) -> None:
+    arrest = ArrestRecorded(
+        party_id=PD,
+        occurred_at=local(4, 20),
+        code="90J",
+        divertible=divertible,
+        reason=NoOffer.NOT_KNOWN,
+        unit="West 2nd watch",
+        protocol_version="P-7",
+    )
+    story = Given().record(named("arrest"), arrest)
+    history = History(named("arrest"), tuple(story.recorded))
+    for rows in (finding.program_rows, finding.observer_rows):
+        listed: list[Any] = [*rows(history, P7.ceiling, story.now)]
+        assert [(row.code, row.unit, row.reason) for row in listed] == [
+            ("90J", "West 2nd watch", "the officer did not know that the charge is divertible")
+        ] * divertible

@@ -1,0 +1,200 @@
+"""Scenario F, its findings: filings after a revocation are joined with what the prosecutor had been shown before."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.scenarios import ray as story
+from tests.scenarios.audit import audited, file, findings
+from tests.scenarios.eyes import everything
+from tests.site import Person, SiteUnderTest, local
+
+pytestmark = pytest.mark.server
+
+PLACE = "Stays at the Lyon Building, room 4."
+
+
+def spring(lead: SiteUnderTest) -> story.Ray:
+    """Ray enrols; on 25 March he signs for one sentence; Chen reads; on 8 April he revokes."""
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.at("2026-03-25 10:00")
+    item = {
+        "party": "county-pa",
+        "text": PLACE,
+        "labels": ["contact.location"],
+        "expires_on": "2026-05-10",
+        "counsel_offered": True,
+    }
+    ray.dana.do(f"/v1/participants/{ray.care}/items", item)
+    lead.settle()
+    assert PLACE in str(read(ray))
+    ray.at("2026-04-08 14:03:07")
+    word = {"word_of": "counsel", "medium": "oral", "counsel": "R. Patel", "parties": ["city-pd", "county-pa"]}
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
+    lead.settle()
+    assert read(ray)["shared"] == []
+    ray.at("2026-04-20 10:00")
+    return ray
+
+
+def read(ray: story.Ray) -> dict[str, Any]:
+    """Let the prosecutor ask about Ray."""
+    return ray.chen.see(f"/v1/prosecutor/participants/{ray.offices_id()}")
+
+
+def test_a_source_from_before_the_first_showing(lead: SiteUnderTest) -> None:
+    ray, pat = spring(lead), lead.person("pat")
+    file(
+        ray.chen,
+        ray.offices_id(),
+        "26-1-00999-1",
+        incident_number="2026-40001",
+        received_at="2026-04-20T09:00:00-07:00",
+    )
+    audited(lead)
+    (found,) = findings(pat)
+    assert (found["action"], found["verdict"], found["alarm"]) == ("filing", "independent source, earlier", False)
+    source = found["source"]
+    assert (source["kind"], source["number"], source["on"]) == ("incident report", "2026-40001", "2026-02-02")
+
+    # The evidence: what Chen herself had been shown, when, and where the log has it. Nothing of what it said.
+    assert (found["agency"], found["person"]) == ("County Prosecuting Attorney", "Alex Chen")
+    (shown,) = [line for line in found["person_was_shown"] if "contact.location" in line["labels"]]
+    assert {"contact.location", "enrolment.status", "identity.legal"} <= set(shown["labels"])
+    assert (shown["surface"], shown["shown_on"], shown["times"]) == ("liaison_prosecutor.participant", "2026-03-25", 1)
+    assert shown["position"] <= shown["last_position"]
+    assert found["agency_was_shown"] == []
+    assert "Lyon" not in json.dumps(found)
+
+    # The incident lies before the enrolment: no new offence, whenever it is filed.
+    assert (found["incident_on"], found["pre_enrolment_incident"]) == ("2026-02-02", True)
+    assert found["within_protocol"]
+    assert findings(pat, "?alarms=true") == []
+    assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
+
+
+def test_a_source_from_after_it(lead: SiteUnderTest) -> None:
+    ray, pat = spring(lead), lead.person("pat")
+    file(ray.chen, ray.offices_id(), "26-1-00999-2", incident_number="2026-52210", offense_on="2026-04-18")
+    audited(lead)
+    (found,) = findings(pat)
+    assert (found["verdict"], found["alarm"]) == ("independent source, later", False)
+    assert found["pre_enrolment_incident"] is False
+    assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
+
+
+def test_none_named(lead: SiteUnderTest) -> None:
+    ray, pat = spring(lead), lead.person("pat")
+    case = file(ray.chen, ray.offices_id(), "26-1-00999-3")
+    audited(lead)
+    (found,) = findings(pat, "?alarms=true")
+    assert (found["verdict"], found["alarm"], found["source"]) == ("exposed, none named", True, None)
+    assert local("2026-04-20 10:00") <= datetime.fromisoformat(found["raised_at"]) <= local("2026-04-21 10:00")
+    assert found["within_protocol"]
+
+    # The office is asked, citing its own filing and nothing else; its silence is shown.
+    (asked,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
+    assert (asked["case_id"], asked["action"]) == (case, "filing")
+    assert asked["question"] == "On which source of its own does this rest?"
+    assert asked["answered_at"] is None
+    assert set(asked) == {"finding_id", "case_id", "acted_at", "action", "question", "answered_at", "answer", "text"}
+    assert found["unanswered_since"] == found["raised_at"]
+    answers = f"/v1/findings/{asked['finding_id']}/answers"
+
+    # Nothing was held up, and an answer that names nothing is an answer; the alarm stands.
+    assert [each["docket"] for each in ray.chen.see("/v1/prosecutor/pending-cases")["cases"]] == ["26-1-00999-3"]
+    ray.chen.do(answers, {"source": "held by our office, not stated"})
+    lead.settle()
+    (found,) = findings(pat)
+    assert (found["verdict"], found["alarm"], found["unanswered_since"]) == ("exposed, none named", True, None)
+    assert found["answer"]["source"]["kind"] == "held by our office, not stated"
+
+    # A report that cites what only Ray's sentence told is not independent; one that does not, is.
+    report = {"source": "incident report", "number": "2026-53000", "on": "2026-04-19"}
+    ray.chen.do(answers, report | {"cites_share": True, "text": "Found at the Lyon Building."})
+    lead.settle()
+    assert [(f["verdict"], f["alarm"]) for f in findings(pat)] == [("exposed, none named", True)]
+    ray.chen.do(answers, report)
+    lead.settle()
+    (found,) = findings(pat)
+    assert (found["verdict"], found["raised_as"]) == ("independent source, later", "exposed, none named")
+    assert found["alarm"] is False
+    (mine,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
+    assert mine["answer"]["number"] == "2026-53000"
+
+
+def test_a_colleagues_reading_stands_apart(lead: SiteUnderTest) -> None:
+    ray, pat = spring(lead), lead.person("pat")
+    pat.do(
+        "/v1/register/staff",
+        {"party": "county-pa", "name": "Jo Park", "role": "liaison_prosecutor", "subject": "park"},
+    )
+    park = lead.person("park")
+    file(park, ray.offices_id(), "26-1-00999-4")
+    audited(lead)
+    (found,) = findings(pat)
+    assert (found["person"], found["verdict"], found["alarm"]) == ("Jo Park", "no exposure", False)
+    assert found["person_was_shown"] == []
+    assert any("contact.location" in line["labels"] for line in found["agency_was_shown"])
+
+
+def test_harsher_than_the_ceiling(lead: SiteUnderTest) -> None:
+    """Scenario D's severity check: a detention motion beyond what the office allowed itself is accepted and found."""
+    ray, pat = spring(lead), lead.person("pat")
+    case = file(ray.chen, ray.offices_id(), "26-1-00999-5", incident_number="2026-40001")
+    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "support quash", "ceiling": "proceed as standard"})
+    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
+    audited(lead)
+    assert [f["action"] for f in findings(pat)] == ["filing"]
+    motion = {
+        "kind": "detention motion",
+        "ceiling": "detention motion",
+        "source": "court record",
+        "source_number": "26-1-1",
+        "source_on": "2026-04-19",
+    }
+    ray.chen.do(f"/v1/cases/{case}/decisions", motion)
+    audited(lead)
+    (found,) = findings(pat, "?alarms=true")
+    assert (found["action"], found["verdict"]) == ("detention motion", "harsher than standard")
+    (asked,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
+    assert asked["question"] == "Why does this go beyond the most that your office recorded for this case?"
+
+
+def test_nobody_else_hears_of_it(lead: SiteUnderTest) -> None:
+    ray = spring(lead)
+    others = [ray.kim, ray.dana, lead.person("marta"), lead.person("webb")]
+    before = [everything(each, lookups=(story.BY_NAME,)) for each in (ray.kim, lead.person("marta"))]
+    file(ray.chen, ray.offices_id(), "26-1-00999-6")
+    audited(lead)
+    (asked,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
+    assert [everything(each, lookups=(story.BY_NAME,)) for each in (ray.kim, lead.person("marta"))] == before
+    for other in others:
+        answer = other.post(f"/v1/findings/{asked['finding_id']}/answers", {"source": "court record"})
+        assert answer.status_code == 403
+        assert other.get("/v1/program/findings").status_code == 403
+    assert not ray.history("finding.raised")
+    assert not ray.history("finding.asked")
+
+
+def test_an_office_answers_only_what_it_was_asked(lead: SiteUnderTest) -> None:
+    ray, pat = spring(lead), lead.person("pat")
+    pat.do("/v1/register/parties", {"code": "city-attorney", "name": "City Attorney", "kind": "prosecutor"})
+    ruiz_is = {"party": "city-attorney", "name": "Ines Ruiz", "role": "liaison_prosecutor", "subject": "ruiz"}
+    pat.do("/v1/register/staff", ruiz_is)
+    ruiz: Person = lead.person("ruiz")
+    case = file(ray.chen, ray.offices_id(), "26-1-00999-7")
+    audited(lead)
+    (asked,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
+    said = {"source": "held by our office, not stated"}
+    for who, text in ((ruiz, asked["finding_id"]), (ray.chen, case), (ray.chen, ray.offices_id())):
+        assert who.post(f"/v1/findings/{text}/answers", said).status_code == 404
+    assert ruiz.see("/v1/prosecutor/findings")["findings"] == []
+    unnamed = ray.chen.post(f"/v1/findings/{asked['finding_id']}/answers", {"source": "court record"})
+    assert unnamed.status_code == 422
+    assert [fault["field"] for fault in unnamed.json()["faults"]] == ["number"]
