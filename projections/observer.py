@@ -26,6 +26,7 @@ from domain.referral import (
 )
 from domain.roi import grants
 from domain.stop_record import StopRecorded
+from projections import finding
 from projections.ask import OwnConcern, own_concerns
 from projections.lens import History, Lens, Traced, plain
 from projections.record import is_participant
@@ -102,6 +103,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for stopped in history.of(StopRecorded):
         yield _stop(history, stopped, lens)
     yield from own_concerns(history, READER, Concern, ceiling, at, trace)
+    yield from finding.observer_rows(history, ceiling, at, trace)
     if not is_participant(history):
         return
     for offered in history.of(ReferralOffered):

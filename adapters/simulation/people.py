@@ -18,7 +18,7 @@ from domain.labels import Label
 from domain.legal_case import DecisionKind, Source
 from domain.referral import Charge
 from domain.roi import Medium, WordOf
-from services import care, court, referrals
+from services import care, court, referrals, roster
 
 GIVEN = "Ray Ana Joe Lena Omar Tess Carl Ivy Sam Ruth Dee Hank Mina Otis Paula Vic June Abe Nell Gus".split()  # noqa: SIM905
 SURNAMES = "Bell Cruz Dunn Ellis Frost Grant Hale Ingram Jacobs Kane Lowe Marsh Nash Owens Price".split()  # noqa: SIM905
@@ -113,7 +113,7 @@ def arrest(year: Year, n: int) -> Story:
     release = referrals.RecordRelease(in_presence_of_codefendants=False)
     year.do(officer, at, release, referral=person.referral)
     yield (at := person.later(at, 0.2, 1.2))
-    year.do("noor", at, care.AssignParticipant(case_manager=person.manager), participant_id=person.participant)
+    year.do("noor", at, roster.AssignParticipant(case_manager=person.manager), participant_id=person.participant)
     yield from _until_enrolled(year, person, officer, at)
 
 

@@ -74,10 +74,18 @@ _ASKED = Listing(
     doc="What your office was asked about actions of its own, newest first, and its answers.",
 )
 
-LISTINGS = (_FINDINGS, _MISSED, _ASKED)
-
-OBSERVERS = (
-    replace(_FINDINGS, path="defender/findings", row=ObserverFinding, reader=Reader.OBSERVER),
-    replace(_MISSED, path="defender/missed-diversions", row=ObserverMissedDiversion, reader=Reader.OBSERVER),
+LISTINGS = (
+    _FINDINGS,
+    _MISSED,
+    _ASKED,
+    replace(
+        _FINDINGS, path="defender/findings", row=ObserverFinding, reader=Reader.OBSERVER, purpose=Purpose.OBSERVING
+    ),
+    replace(
+        _MISSED,
+        path="defender/missed-diversions",
+        row=ObserverMissedDiversion,
+        reader=Reader.OBSERVER,
+        purpose=Purpose.OBSERVING,
+    ),
 )
-"""To be listed with the observer's other questions, once there is a view of the observer's."""

@@ -200,7 +200,6 @@ def health(site: Site, caller: Caller) -> dict[str, Any]:
             }
             for view in VIEWS.values()
         ],
-        "clocks_behind": len(site.log.due_expiries()),
         "checkpoint_at": plain(state.sealed_at),
         "checkpoint_age_seconds": state.sealed_at and int((site.now() - state.sealed_at).total_seconds()),
     }

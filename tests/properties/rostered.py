@@ -11,9 +11,9 @@ from pathlib import Path
 from uuid import UUID
 
 from adapters.bootstrap import Database, opened
-from adapters.simulation.cast import callers
 from adapters.secrets import Secrets
 from adapters.settings import Settings
+from adapters.simulation.cast import callers
 from domain.protocol import Door
 from domain.refusal import Refused
 from domain.registry import CARE

@@ -15,10 +15,10 @@ import pytest
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import opened
-from adapters.simulation.cast import set_up
 from adapters.postgres.log import PostgresLog
 from adapters.secrets import ROLES
 from adapters.settings import Settings
+from adapters.simulation.cast import set_up
 from domain.event import Envelope, PersonName
 from domain.finding import FindingRaised, finding_id
 from domain.legal_case import CaseFiled, Defendant

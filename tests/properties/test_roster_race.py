@@ -15,8 +15,8 @@ import pytest
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, opened
-from adapters.simulation.cast import callers, set_up
 from adapters.settings import Settings
+from adapters.simulation.cast import callers, set_up
 from domain.event import Envelope, Event, PersonName
 from domain.participant import ParticipantIdentified
 from domain.roster import ROSTER, Leaving, ParticipantAssigned, ParticipantReleased
