@@ -41,6 +41,7 @@ class WordOf(StrEnum):
 
     PARTICIPANT = "participant"
     COUNSEL = "counsel"
+    NOBODY = "nobody: the participant has died"
 
 
 class RoiSigned(Event):
@@ -310,6 +311,11 @@ def revoke(
         )
         for party in dict.fromkeys(named)
     ]
+
+
+def end(state: Consent, at: datetime) -> list[Event]:
+    """End what every party holds, items included: the participant has died."""
+    return revoke(state, None, at, word_of=WordOf.NOBODY, medium=Medium.WRITTEN, counsel=None)
 
 
 def expire(state: Consent, at: datetime) -> list[Event]:

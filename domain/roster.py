@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -27,6 +28,24 @@ class ParticipantAssigned(Event):
     phone: Annotated[ShortText, Label.CASE_MANAGER_CONTACT]
 
 
+class Leaving(StrEnum):
+    """How a participant came off the roster. Why it was discharged stays with care."""
+
+    DISCHARGED = "discharged"
+    DECEASED = "deceased"
+    WITHDRAWN = "withdrawn"
+
+
+class ParticipantReleased(Event):
+    """Nobody carries the participant any more; its slot is free."""
+
+    topic: ClassVar[str] = "roster.released"
+    label: ClassVar[Label] = Label.ROSTER
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    reason: Annotated[Leaving, Label.ROSTER]
+
+
 @dataclass(frozen=True, slots=True)
 class Roster:
     """Who carries whom: `carried_by[participant]` is a member of staff."""
@@ -44,6 +63,8 @@ def roster(history: Iterable[Recorded[Event]]) -> Roster:
         event = recorded.event
         if isinstance(event, ParticipantAssigned) and event.participant_id and event.staff_id:
             carried[event.participant_id] = event.staff_id
+        if isinstance(event, ParticipantReleased) and event.participant_id:
+            carried.pop(event.participant_id, None)
     return Roster(version, carried)
 
 
@@ -57,3 +78,8 @@ def assign(state: Roster, event: ParticipantAssigned, protocol: Protocol) -> lis
             "Assign someone else, or arrange cover.",
         )
     return [event]
+
+
+def release(state: Roster, event: ParticipantReleased) -> list[Event]:
+    """Take a participant off the roster; nothing for one who is not on it."""
+    return [event] if event.participant_id in state.carried_by else []

@@ -30,8 +30,10 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
 import domain.contact
+import domain.fund
 import domain.legal_case
 import domain.participant
+import domain.plan
 import domain.protocol
 import domain.referral
 import domain.registry
