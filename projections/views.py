@@ -47,7 +47,7 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/1", case_manager.rows),
+        View(Reader.CASE_MANAGER, "case_manager/2", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/1", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/1", police.rows),
         View(Reader.RECIPIENT, "recipient/1", recipient.rows),

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from domain import roi, roster
+from domain import report, roi, roster
 from domain.calendar import end_of_day
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
 from domain.labels import Label, Reader
-from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
+from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, living, participant
+from domain.plan import plan, plan_stream
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, CARRIES, READS_AS, ParticipantAccess, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.directory import Party
+from services.person import consent_of, others
 from services.ports import Caller
 from services.referrals import latches
 from services.site import (
@@ -34,6 +36,7 @@ from services.site import (
     load_participant,
     reference,
 )
+from services.status import latch_all
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -70,13 +73,13 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
     )
     consent = roi.consent(who, _consent(history, who))
     enrolled = enrol(state, caller.party, completed_at, consent.first_signed_at)
+    enrolled_at = _enrolled_at(state, enrolled)
     return Outcome(
         [
             append(who, state.version, *events, *enrolled),
             append(roi.consent_stream(who), consent.version),
-            *latches(
-                caller.party, history, _enrolled_at(state, enrolled), consent.hear_completed(site.now()), site.now()
-            ),
+            *latches(caller.party, history, enrolled_at, consent.hear_completed(site.now()), site.now()),
+            *latch_all(site, caller.party, others(site, state), enrolled_at),
         ],
         {"participant": participant_id},
     )
@@ -178,14 +181,16 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
     number = uuid4()
     signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
-    state = participant(who, [r for r in history if r.stream == who])
+    state = living(participant(who, [r for r in history if r.stream == who]))
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
+    enrolled_at = _enrolled_at(state, enrolled)
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
             append(roi.consent_stream(who), consent.version, *events),
             append(who, state.version, *enrolled),
-            *latches(caller.party, history, _enrolled_at(state, enrolled), tell, site.now()),
+            *latches(caller.party, history, enrolled_at, tell, site.now()),
+            *latch_all(site, caller.party, others(site, state), enrolled_at),
         ],
         {"participant": participant_id, "roi": site.ids.seal(caller.party, number)},
     )
@@ -199,7 +204,7 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
-    state = participant(who, [r for r in history if r.stream == who])
+    state = living(participant(who, [r for r in history if r.stream == who]))
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
@@ -217,7 +222,7 @@ class RevokeRoi(Command):
     model_config = example(parties=["city-pd"], word_of="counsel", medium="oral", counsel="R. Patel")
 
     parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
-    word_of: roi.WordOf
+    word_of: Literal[roi.WordOf.PARTICIPANT, roi.WordOf.COUNSEL]
     medium: roi.Medium
     counsel: ShortText | None = None
 
@@ -225,26 +230,27 @@ class RevokeRoi(Command):
 @handles(RevokeRoi, *CARE)
 def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Revoke; every path of those parties is dark when this is answered."""
-    who, history = load_participant(site, caller, participant_id)
-    consent = roi.consent(who, _consent(history, who))
+    who, history = load_participant(site, caller, participant_id, merged=True)
     number = reference(site, caller, "roi", roi_id)
     if not any(isinstance(r.event, roi.RoiSigned) and r.event.roi == number for r in history):
         raise Unknown
     parties = None
     if command.parties is not None:
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
-    events = roi.revoke(
-        consent,
-        parties,
-        site.now(),
-        word_of=command.word_of,
-        medium=command.medium,
-        counsel=command.counsel,
-    )
-    return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)] if events else [],
-        {"participant": participant_id, "roi": roi_id, "parties": command.parties},
-    )
+    appends = []
+    state = participant(who, [r for r in history if r.stream == who])
+    for record in (state, *others(site, state)):  # whatever record of this person a party reads by
+        consent = consent_of(site, record)
+        events = roi.revoke(
+            consent,
+            parties,
+            site.now(),
+            word_of=command.word_of,
+            medium=command.medium,
+            counsel=command.counsel,
+        )
+        appends += [append(roi.consent_stream(record.id), consent.version, *events)] if events else []
+    return Outcome(appends, {"participant": participant_id, "roi": roi_id, "parties": command.parties})
 
 
 class ConsentItem(Command):
@@ -270,6 +276,7 @@ class ConsentItem(Command):
 def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participant_id: str) -> Outcome:
     """Share one sentence under its own consent."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     party, reader = _recipient(site, command.party, "party")
     protocol = site.protocol()
@@ -306,6 +313,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
         [
             append(item, 0, *share_item(told, reader, protocol)),
             append(roi.consent_stream(who), consent.version, *roi.consent_item(consent, consented, site.now())),
+            append(who, state.version),
         ],
         {"participant": participant_id, "share": site.ids.seal(caller.party, item)},
     )
@@ -320,7 +328,7 @@ class WithdrawItem(Command):
 @handles(WithdrawItem, *CARE)
 def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, participant_id: str, item: str) -> Outcome:
     """Withdraw one sentence."""
-    who, history = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id, merged=True)
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "item", item)
     party = next((p for p, g in consent.grants.items() if any(i == number for i, _ in g.items)), None)
@@ -392,6 +400,53 @@ def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id
     )
 
 
+class MakeReport(Command):
+    """The form on which a court, an office or anyone whom the ROI names is told how it goes (T:1145-T:1147).
+
+    Each line goes as a share of its own. `entries`: steps, barriers and goals of the plan. Or `nothing_helpful` alone.
+    """
+
+    model_config = example(party="county-pa", working=True, entries=[])
+
+    party: ShortText
+    assessment: bool = False
+    working: bool = False
+    entries: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    nothing_helpful: bool = False
+
+
+@handles(MakeReport, *CARE)
+def make_report(site: Site, caller: Caller, command: MakeReport, *, participant_id: str) -> Outcome:
+    """Tell one party the lines of the form, each under its label."""
+    who, history = load_participant(site, caller, participant_id)
+    stream = plan_stream(who)
+    state = plan(who, [r for r in history if r.stream == stream])
+    protocol = site.protocol()
+    form = report.Form(
+        assessment=command.assessment,
+        working=command.working,
+        entries=tuple(reference(site, caller, f"entries[{n}]", text) for n, text in enumerate(command.entries)),
+        nothing_helpful=command.nothing_helpful,
+    )
+    lines = report.lines(form, participant(who, [r for r in history if r.stream == who]), state, protocol.tz)
+    party, reader = _recipient(site, command.party, "party")
+    grant = roi.grants(history).get(party.id)
+    shares = [uuid4() for _ in lines]
+    appends = []
+    for number, (name, label, text) in zip(shares, lines, strict=True):
+        told = ShareMade(
+            participant_id=who, party_id=party.id, occurred_at=site.now(), text=text, labels=frozenset({label})
+        )
+        try:
+            appends.append(append(number, 0, *share(told, reader, grant, protocol)))
+        except Refused as refused:
+            raise Refused(name, refused.reason, refused.way_out) from None
+    return Outcome(
+        [*appends, append(stream, state.version)],
+        {"participant": participant_id, "shares": [site.ids.seal(caller.party, number) for number in shares]},
+    )
+
+
 class GiveAccess(Command):
     """The participant may sign in and read its own accounting. `subject`: what the identity provider calls it."""
 
@@ -403,12 +458,13 @@ class GiveAccess(Command):
 @handles(GiveAccess, *CARE)
 def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_id: str) -> Outcome:
     """Let a participant sign in."""
-    who, _ = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     stream = staff_stream(command.subject)
     if site.log.load(stream):
         raise Refused("subject", "it is registered already.", "Use another one.")
     event = ParticipantAccess(participant_id=who, party_id=who, staff_id=stream, occurred_at=site.now())
-    return Outcome([append(stream, 0, event)], {"participant": participant_id})
+    return Outcome([append(stream, 0, event), append(who, state.version)], {"participant": participant_id})
 
 
 def expire_due(site: Site, envelope: Envelope) -> int:

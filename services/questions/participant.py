@@ -12,6 +12,7 @@ from domain.referral import DepartmentNotified, ProsecutorNotified
 from domain.refusal import Forbidden, Unknown
 from domain.roi import ItemConsented, RoiGranted, RoiNarrowed
 from projections.lens import plain
+from services.person import records
 from services.ports import Accounted, Caller, Session
 from services.questions.partner import ONE_SENTENCE
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
@@ -28,7 +29,12 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     participant = site.ids.open(caller.party, text)
     if participant is None or (caller.reader is Reader.PARTICIPANT and participant != caller.party):
         raise Unknown
-    history = site.log.history(participant)
+    person = [participant]
+    if caller.reader is Reader.CASE_MANAGER:  # who reads records that were merged as one
+        person = [record.id for record in records(site, participant)]
+    history = sorted(
+        (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
+    )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     purposes: list[_Stated] = []
     notices: list[tuple[datetime, dict[str, Any]]] = []
@@ -47,9 +53,10 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     def render(session: Session) -> Rendered:
         if not identified:
             raise Unknown
-        lines = [(row.disclosed_at, _accounted(site, row, purposes)) for row in session.accounting(participant)]
+        left = [row for record in person for row in session.accounting(record)]
+        lines = [(row.disclosed_at, _accounted(site, row, purposes)) for row in left]
         ordered = sorted([*lines, *notices], key=lambda line: line[0])
-        return Rendered({"disclosures": [{"at": plain(at)} | line for at, line in ordered]}, accessed=[participant])
+        return Rendered({"disclosures": [{"at": plain(at)} | line for at, line in ordered]}, accessed=person)
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 

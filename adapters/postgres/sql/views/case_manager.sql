@@ -9,10 +9,16 @@ create table case_manager.participant (
     as_of bigint not null,
     name text not null,
     birth_date date,
+    other_names jsonb,
     phone text,
+    phone_is_shared boolean,
     found_at text,
     enrolment text not null,
     enrolled_at timestamptz,
+    status_since timestamptz,
+    ground text,
+    merged_into uuid,
+    plan_review_at timestamptz,
     carried_by uuid,
     case_manager text,
     intake_due_on date,
@@ -32,6 +38,21 @@ create table case_manager.recipient (
     items bigint not null
 );
 
+-- PlanEntry (role): One sentence of a participant's plan as it stands. `goal`: the goal that a step leads to.
+create table case_manager.plan_entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    noted_at timestamptz not null,
+    plan_entry uuid not null,
+    kind text not null,
+    text text not null,
+    dimension text,
+    ended text,
+    measure text,
+    goal uuid,
+    shown text not null
+);
+
 -- Entry (role): One event of a participant's history, as far as care may read it.
 create table case_manager.entry (
     subject_id uuid not null,
@@ -45,11 +66,12 @@ create table case_manager.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema case_manager is 'case_manager/1 sha256 f4ced7e9b6e03894fc18661ea2ace650b250991315612cafec2d158b90ddd762';
+comment on schema case_manager is 'case_manager/2 sha256 e8ac960ff6a3c7b8803b0a6df97ed2a3b4b6815548cfa513be4a90ea4f371b0e';
 
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
+alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
@@ -71,6 +93,15 @@ create policy role on case_manager.recipient for select to goldenthread_case_man
 create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.recipient to goldenthread_case_manager;
 grant select, insert, delete on case_manager.recipient to goldenthread_projector;
+
+alter table case_manager.plan_entry enable row level security;
+alter table case_manager.plan_entry force row level security;
+create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.plan_entry to goldenthread_case_manager;
+grant select, insert, delete on case_manager.plan_entry to goldenthread_projector;
 
 alter table case_manager.entry enable row level security;
 alter table case_manager.entry force row level security;
