@@ -127,7 +127,7 @@ def return_participant(site: Site, caller: Caller, command: ReturnParticipant, *
 class RecordDeath(Command):
     """A participant has died."""
 
-    model_config = example(died_at="2026-04-02T06:30:00-07:00", note="Told by the hospital; his sister knows.")
+    model_config = example(died_at="2026-02-14T01:30:00-08:00", note="Told by the hospital; his sister knows.")
 
     died_at: AwareDatetime
     note: LongText | None = None
