@@ -177,11 +177,11 @@ class AmendRoi(_Roi):
 def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: str) -> Outcome:
     """Sign an ROI; enrol if the intake is done already."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = uuid4()
     signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
-    state = living(participant(who, [r for r in history if r.stream == who]))
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
     enrolled_at = _enrolled_at(state, enrolled)
     tell = frozenset(o.party for o in offers if o.notify_completion)
@@ -200,11 +200,11 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
 def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Amend the standing ROI."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
-    state = living(participant(who, [r for r in history if r.stream == who]))
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [

@@ -191,7 +191,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
 NAMED_IN_BODY = {"referrals": "", "cases": ""}
-NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"}
+NAMED_IN_PATH = {
+    "participant": "",
+    "referral": "referral",
+    "case": "case",
+    "roi": "roi",
+    "item": "item",
+    "goal": "goal",
+}
 
 
 def writes(pair: Pair) -> Iterator[Ask]:
