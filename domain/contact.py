@@ -1,12 +1,19 @@
-"""Contacts: attempts and successes, small acts count (T:443, T:1367). Stream: the contact."""
+"""Contacts: attempts and successes, small acts count (T:443, T:1367). Stream: the contact.
+
+A reminder by text may be read by anyone: it says where and when, and whom to call, and nothing of why.
+"""
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
+from zoneinfo import ZoneInfo
 
 from domain.event import Event, LongText, ShortText
 from domain.labels import Label
+from domain.refusal import Refused
 
 
 class ContactKind(StrEnum):
@@ -39,3 +46,18 @@ class ContactMade(Event):
     location: Annotated[ShortText | None, Label.CONTACT_LOCATION] = None
     current_use: Annotated[LongText | None, Label.SUBSTANCE_CURRENT] = None
     health: Annotated[LongText | None, Label.HEALTH_GENERAL] = None
+
+
+_SAYS_WHY = re.compile(
+    r"\b(?:lead|court\w*|judge|justice|police|precinct|sheriff|jail|prison|probation|parole|prosecut\w*|defen[sd]e\w*"
+    r"|attorney|lawyer|clinic|hospital|detox|treatment|shelter|methadone|recovery)\b",
+    re.IGNORECASE,
+)
+
+
+def reminder(at: datetime, place: str, call: str, zone: ZoneInfo) -> str:
+    """Return the text of a reminder: time, place and a number. Raises `Refused` for a place that says what it is."""
+    if why := _SAYS_WHY.search(place):
+        raise Refused("place", f"{why.group(0)!r} says what it is about.", "Give the street and the number.")
+    when = at.astimezone(zone)
+    return f"{when:%a} {when.day} {when:%b} {when:%H:%M}, {place}. {call}"

@@ -44,6 +44,7 @@ class WordOf(StrEnum):
 
     PARTICIPANT = "participant"
     COUNSEL = "counsel"
+    NOBODY = "nobody: the participant has died"
 
 
 class RoiSigned(Event):
@@ -440,6 +441,12 @@ def end_authority(state: Consent, counsel: UUID, word_of: WordOf, at: datetime) 
 def declare_conflict(state: Consent, event: ConflictDeclared) -> list[Event]:
     """Declare a conflict of interest, once."""
     return [] if event.party_id in state.conflicts else [event]
+
+
+def end(state: Consent, at: datetime) -> list[Event]:
+    """End what every party holds, items and counsel's authority included: the participant has died."""
+    ended = [event for party in state.grants for event in end_authority(state, party, WordOf.NOBODY, at)]
+    return [*revoke(state, None, at, word_of=WordOf.NOBODY, medium=Medium.WRITTEN, counsel=None), *ended]
 
 
 def expire(state: Consent, at: datetime) -> list[Event]:

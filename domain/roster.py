@@ -242,6 +242,11 @@ def assign(state: Roster, team: Collection[UUID], event: ParticipantAssigned, pr
     return [event]
 
 
+def release(state: Roster, event: ParticipantReleased) -> list[Event]:
+    """Take a participant off the roster, or free the slot that was kept; nothing for one who is not on it."""
+    return [event] if event.participant_id in state.carried_by or event.participant_id in state.reserved else []
+
+
 def _require_room(state: Roster, team: Collection[UUID], protocol: Protocol) -> None:
     if state.room(team, protocol.caseload_most) < 1:
         raise Refused(

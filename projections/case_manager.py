@@ -8,9 +8,20 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from domain.event import Event, labels_of
+from domain.event import Event, Recorded, labels_of
 from domain.labels import TABLE, Basis, Ceiling, Label, Reader, Viewer
-from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
+from domain.participant import (
+    AliasRecorded,
+    Enrolment,
+    IntakeCompleted,
+    NameCorrected,
+    ParticipantEnrolled,
+    ParticipantIdentified,
+    PhoneChanged,
+    StatusChanged,
+    participant,
+)
+from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan, plan_stream
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned, grants
 from domain.roster import ROSTER, ParticipantAssigned, roster
@@ -32,10 +43,16 @@ class Participant(RoleRow):
 
     name: Annotated[str, Label.IDENTITY_LEGAL]
     birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
+    other_names: Annotated[list[str] | None, Label.IDENTITY_ALIAS]
     phone: Annotated[str | None, Label.CONTACT_PHONE]
+    phone_is_shared: Annotated[bool | None, Label.CONTACT_PHONE]
     found_at: Annotated[str | None, Label.CONTACT_LOCATION]
     enrolment: Annotated[str, Label.ENROLMENT_STATUS]
     enrolled_at: Annotated[datetime | None, Label.ENROLMENT_STATUS]
+    status_since: Annotated[datetime | None, Label.ENROLMENT_STATUS]
+    ground: Annotated[str | None, Label.CONTACT_NOTE]
+    merged_into: Annotated[UUID | None, REFERENCE]
+    plan_review_at: Annotated[datetime | None, Label.IIP_GOAL]
     carried_by: Annotated[UUID | None, REFERENCE]
     case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
     covered_by: Annotated[UUID | None, REFERENCE]
@@ -57,6 +74,38 @@ class Recipient(RoleRow):
     covers_from: Annotated[datetime | None, Label.CONSENT_SCOPE]
     until: Annotated[datetime | None, Label.CONSENT_SCOPE]
     items: Annotated[int, Label.CONSENT_STATE]
+
+
+_PLAN = (
+    Label.IIP_GOAL,
+    Label.IIP_PROGRESS,
+    Label.IIP_CHALLENGE,
+    Label.IIP_BARRIER,
+    Label.NEED_HOUSING,
+    Label.NEED_INCOME,
+    Label.NEED_WORK,
+    Label.NEED_EDUCATION,
+    Label.NEED_FAMILY,
+)
+
+
+_BESIDE_THE_TEXT = frozenset({"occurred_at", "entry_id", "dimension", "measure", "goal"})
+
+
+@model(READER, "plan_entry", order=("subject_id", "noted_at", "plan_entry", "kind"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEntry(RoleRow):
+    """One sentence of a participant's plan as it stands. `goal`: the goal that a step leads to."""
+
+    noted_at: Annotated[datetime, *_PLAN]
+    plan_entry: Ref
+    kind: Annotated[str, *_PLAN]
+    text: Annotated[str, *_PLAN]
+    dimension: Annotated[str | None, Label.IIP_GOAL]
+    ended: Annotated[str | None, Label.IIP_GOAL]
+    measure: Annotated[str | None, Label.IIP_PROGRESS]
+    goal: Annotated[UUID | None, REFERENCE]
+    shown: Annotated[str, *_PLAN]
 
 
 @model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
@@ -118,6 +167,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             items=sum(1 for _, until in grant.items if until > at),
         )
     yield from tasks(history)
+    yield from _plan(history, lens)
     for recorded in history.events:
         body = {
             name: plain(value)
@@ -139,6 +189,31 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             )
 
 
+def _plan(history: History, lens: Lens) -> Iterator[PlanEntry]:
+    """Yield what stands in the plan; a goal under the same id takes the place of the one before."""
+    ended = {r.event.entry_id: lens.see(r, "how", _ROLE) for r in history.of(GoalEnded) if not r.erased}
+    goals = {r.event.entry_id: r for r in history.of(GoalChosen) if not r.erased}
+    steps = [r for r in history.of(ProgressNoted, ChallengeNoted, BarrierNoted, NeedNoted) if not r.erased]
+    for recorded in (*goals.values(), *steps):
+        labels = labels_of(type(recorded.event))
+        said = {name: lens.see(recorded, name, _ROLE) for name in labels}
+        for name in said.keys() - _BESIDE_THE_TEXT:
+            if said[name] is not None:
+                yield PlanEntry(
+                    subject_id=history.subject,
+                    as_of=history.position,
+                    noted_at=said["occurred_at"],
+                    plan_entry=said["entry_id"],
+                    kind=labels[name],
+                    text=said[name],
+                    dimension=said.get("dimension"),
+                    ended=ended.get(said["entry_id"]),
+                    measure=said.get("measure"),
+                    goal=said.get("goal"),
+                    shown=labels[name],
+                )
+
+
 def _seen(event: Event) -> bool:
     return Basis.ROLE in TABLE[event.label].cells[READER]
 
@@ -156,21 +231,34 @@ def _participant(history: History, lens: Lens) -> Participant:
 
     standing = roster(history.events)
     carried_by, cover = standing.carried_by.get(history.subject), standing.cover.get(history.subject)
+    identified = NameCorrected if any(history.of(NameCorrected)) else ParticipantIdentified
+    phones: list[Recorded[Any]] = [r for r in history.of(IntakeCompleted) if r.event.phone is not None]
+    phones = sorted([*phones, *history.of(PhoneChanged)], key=lambda recorded: recorded.position)
+    names = [lens.see(r, "alias", _ROLE) for r in history.of(AliasRecorded)]
+    state = participant(history.subject, [r for r in history.events if r.stream == history.subject])
+    changed = list(history.of(StatusChanged))
+    its_plan = plan(history.subject, [r for r in history.events if r.stream == plan_stream(history.subject)])
     signed = [r for r in history.of(RoiSigned) if not r.event.amends]  # an amendment has an end of its own
     return Participant(
         subject_id=history.subject,
         as_of=history.position,
-        name=str(last(ParticipantIdentified, "name") or ""),
-        birth_date=last(ParticipantIdentified, "birth_date"),
-        phone=last(IntakeCompleted, "phone"),
+        name=str(last(identified, "name") or ""),
+        birth_date=last(identified, "birth_date"),
+        other_names=list(dict.fromkeys(name for name in names if name is not None)) or None,
+        phone=lens.see(phones[-1], "phone", _ROLE) if phones else None,
+        phone_is_shared=last(PhoneChanged, "shared"),
         found_at=last(ReferralAccepted, "found_at"),
-        enrolment=last(ParticipantEnrolled, "status") or Enrolment.REFERRED,
+        enrolment=last(StatusChanged, "status") or last(ParticipantEnrolled, "status") or Enrolment.REFERRED,
         enrolled_at=last(ParticipantEnrolled, "occurred_at"),
         carried_by=carried_by,
         case_manager=last(ParticipantAssigned, "case_manager") if carried_by else None,
         covered_by=cover.staff if cover else None,
         covered_from=cover.begins_at if cover else None,
         covered_until=cover.ends_at if cover else None,
+        status_since=last(StatusChanged, "occurred_at") or last(ParticipantEnrolled, "occurred_at"),
+        ground=lens.see(changed[-1], "ground", _ROLE) if changed else None,
+        merged_into=state.into,
+        plan_review_at=its_plan.review_at,
         intake_due_on=last(DeadlineSet, "due_on"),
         roi=last(RoiSigned, "roi"),
         roi_until=signed[-1].event.expires_at if signed else None,

@@ -12,10 +12,19 @@ from domain.contact import ContactMade
 from domain.deadline import DecisionRequested
 from domain.event import Event, Recorded
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
-from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
+from domain.participant import (
+    IN_LEAD,
+    Enrolment,
+    IntakeCompleted,
+    NameCorrected,
+    ParticipantEnrolled,
+    ParticipantIdentified,
+    PhoneChanged,
+    StatusChanged,
+)
 from domain.referral import ChargeHeld, ChargeLatched
 from domain.roi import RoiGranted, RoiNarrowed, grants
-from domain.roster import ParticipantAssigned
+from domain.roster import ParticipantAssigned, ParticipantReleased
 from domain.share import ShareMade
 from projections.lens import Gathered, History, Lens, Traced, explain, plain
 from projections.rows import AnyOf, GrantedRow, Ref
@@ -96,7 +105,7 @@ def granted(
                 place=place(party, history.subject),
                 name=_text(who.values.get("name")),
                 birth_date=who.values.get("birth_date"),
-                enrolment=who.values.get("status"),
+                enrolment=Enrolment.ENROLLED if who.values.get("status") in IN_LEAD else None,
                 case_manager=who.values.get("case_manager"),
                 call=who.values.get("phone"),
                 scope=plain(who.values.get("labels")),
@@ -110,18 +119,27 @@ def granted(
 def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
     """Gather the standing facts; a later one takes the place of an earlier one."""
     who = Gathered()
+    corrected = any(history.of(NameCorrected))
     for recorded in history.events:
         match recorded.event:
-            case ParticipantIdentified():
+            case ParticipantIdentified() if corrected:
+                pass  # no name of before, nor one that a party still uses
+            case ParticipantIdentified() | NameCorrected():
                 # The department that referred a person knows the name already; its granted row stands by itself.
                 who.take(lens, recorded, "name", own=False)
                 who.take(lens, recorded, "birth_date", own=False)
-            case ParticipantEnrolled():
+            case ParticipantEnrolled() | StatusChanged():
                 who.take(lens, recorded, "status")
             case ParticipantAssigned():
                 who.take(lens, recorded, "case_manager")
                 who.take(lens, recorded, "phone")
+            case ParticipantReleased():
+                who.values.pop("case_manager", None)
+                who.values.pop("phone", None)
             case IntakeCompleted():
+                who.take(lens, recorded, "phone", "participant_phone")
+            case PhoneChanged():
+                who.values.pop("participant_phone", None)
                 who.take(lens, recorded, "phone", "participant_phone")
             case RoiGranted() | RoiNarrowed() as given if given.roi == grant.roi:
                 who.take(lens, recorded, "labels")

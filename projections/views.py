@@ -59,7 +59,7 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/3", case_manager.rows),
+        View(Reader.CASE_MANAGER, "case_manager/4", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/3", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/3", police.rows),
         View(Reader.RECIPIENT, "recipient/2", recipient.rows),

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from domain import roi
+from domain import report, roi
 from domain.calendar import days_after, end_of_day
 from domain.contact import ContactKind, ContactMade
 from domain.event import Event, LongText, Recorded, ShortText
 from domain.labels import Label, Reader
-from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, participant
+from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, living, participant
+from domain.plan import plan, plan_stream
 from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.consent import load_client
 from services.directory import Party
+from services.person import consent_of, others, records
 from services.ports import Caller
 from services.referrals import latches
 from services.site import (
@@ -35,6 +37,7 @@ from services.site import (
     load_participant,
     reference,
 )
+from services.status import latch_all
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -71,13 +74,13 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
     )
     consent = roi.consent(who, _consent(history, who))
     enrolled = enrol(state, caller.party, completed_at, consent.first_signed_at)
+    enrolled_at = _enrolled_at(state, enrolled)
     return Outcome(
         [
             append(who, state.version, *events, *enrolled),
             append(roi.consent_stream(who), consent.version),
-            *latches(
-                caller.party, history, _enrolled_at(state, enrolled), consent.hear_completed(site.now()), site.now()
-            ),
+            *latches(caller.party, history, enrolled_at, consent.hear_completed(site.now()), site.now()),
+            *latch_all(site, caller.party, others(site, state), enrolled_at),
         ],
         {"participant": participant_id},
     )
@@ -143,18 +146,20 @@ class AmendRoi(_Roi):
 def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: str) -> Outcome:
     """Sign an ROI; enrol if the intake is done already."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = uuid4()
     signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
-    state = participant(who, [r for r in history if r.stream == who])
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
+    enrolled_at = _enrolled_at(state, enrolled)
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
             append(roi.consent_stream(who), consent.version, *events),
             append(who, state.version, *enrolled),
-            *latches(caller.party, history, _enrolled_at(state, enrolled), tell, site.now()),
+            *latches(caller.party, history, enrolled_at, tell, site.now()),
+            *latch_all(site, caller.party, others(site, state), enrolled_at),
         ],
         {"participant": participant_id, "roi": site.ids.seal(caller.party, number)},
     )
@@ -164,11 +169,11 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
 def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Amend the standing ROI."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
-    state = participant(who, [r for r in history if r.stream == who])
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
@@ -189,7 +194,7 @@ class RevokeRoi(Command):
     model_config = example(parties=["city-pd"], word_of="counsel", medium="oral", counsel="R. Patel", read_back=True)
 
     parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
-    word_of: roi.WordOf
+    word_of: Literal[roi.WordOf.PARTICIPANT, roi.WordOf.COUNSEL]
     medium: roi.Medium
     counsel: ShortText | None = None
     read_back: bool = False
@@ -198,7 +203,7 @@ class RevokeRoi(Command):
 @handles(RevokeRoi, *CARE, Role.COUNSEL)
 def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Revoke; every path of those parties is dark when this is answered."""
-    who, history, consent = load_client(site, caller, participant_id)
+    who, history, _ = load_client(site, caller, participant_id, merged=True)
     by_counsel = caller.role is Role.COUNSEL
     if by_counsel and command.word_of is not roi.WordOf.COUNSEL:
         raise Refused("word_of", "you file your own word, for your client.", "Say that it is counsel's.")
@@ -209,19 +214,23 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
     if command.parties is not None:
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
     revocation = uuid4()
-    events = roi.revoke(
-        consent,
-        parties,
-        site.now(),
-        word_of=command.word_of,
-        medium=command.medium,
-        counsel=caller.name if by_counsel else command.counsel,
-        revocation=revocation,
-        read_back=command.read_back,
-        paper_by=end_of_day(days_after(site.now(), protocol.paper_days, protocol.tz), protocol.tz),
-    )
+    appends = []
+    for record in records(site, who):  # whatever record of this person a party reads by
+        consent = consent_of(site, record)
+        events = roi.revoke(
+            consent,
+            parties,
+            site.now(),
+            word_of=command.word_of,
+            medium=command.medium,
+            counsel=caller.name if by_counsel else command.counsel,
+            revocation=revocation,
+            read_back=command.read_back,
+            paper_by=end_of_day(days_after(site.now(), protocol.paper_days, protocol.tz), protocol.tz),
+        )
+        appends.append(append(roi.consent_stream(record.id), consent.version, *events))
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)],
+        appends,
         {
             "participant": participant_id,
             "roi": roi_id,
@@ -254,6 +263,7 @@ class ConsentItem(Command):
 def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participant_id: str) -> Outcome:
     """Share one sentence under its own consent."""
     who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     party, reader = _recipient(site, command.party, "party", ADDRESSED_AS)
     protocol = site.protocol()
@@ -290,6 +300,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
         [
             append(item, 0, *share_item(told, reader, protocol)),
             append(roi.consent_stream(who), consent.version, *roi.consent_item(consent, consented, site.now())),
+            append(who, state.version),
         ],
         {"participant": participant_id, "share": site.ids.seal(caller.party, item)},
     )
@@ -304,7 +315,7 @@ class WithdrawItem(Command):
 @handles(WithdrawItem, *CARE)
 def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, participant_id: str, item: str) -> Outcome:
     """Withdraw one sentence."""
-    who, history = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id, merged=True)
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "item", item)
     party = next((p for p, g in consent.grants.items() if any(i == number for i, _ in g.items)), None)
@@ -376,6 +387,53 @@ def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id
     )
 
 
+class MakeReport(Command):
+    """The form on which a court, an office or anyone whom the ROI names is told how it goes (T:1145-T:1147).
+
+    Each line goes as a share of its own. `entries`: steps, barriers and goals of the plan. Or `nothing_helpful` alone.
+    """
+
+    model_config = example(party="county-pa", working=True, entries=[])
+
+    party: ShortText
+    assessment: bool = False
+    working: bool = False
+    entries: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    nothing_helpful: bool = False
+
+
+@handles(MakeReport, *CARE)
+def make_report(site: Site, caller: Caller, command: MakeReport, *, participant_id: str) -> Outcome:
+    """Tell one party the lines of the form, each under its label."""
+    who, history = load_participant(site, caller, participant_id)
+    stream = plan_stream(who)
+    state = plan(who, [r for r in history if r.stream == stream])
+    protocol = site.protocol()
+    form = report.Form(
+        assessment=command.assessment,
+        working=command.working,
+        entries=tuple(reference(site, caller, f"entries[{n}]", text) for n, text in enumerate(command.entries)),
+        nothing_helpful=command.nothing_helpful,
+    )
+    lines = report.lines(form, participant(who, [r for r in history if r.stream == who]), state, protocol.tz)
+    party, reader = _recipient(site, command.party, "party")
+    grant = roi.grants(history).get(party.id)
+    shares = [uuid4() for _ in lines]
+    appends = []
+    for number, (name, label, text) in zip(shares, lines, strict=True):
+        told = ShareMade(
+            participant_id=who, party_id=party.id, occurred_at=site.now(), text=text, labels=frozenset({label})
+        )
+        try:
+            appends.append(append(number, 0, *share(told, reader, grant, protocol)))
+        except Refused as refused:
+            raise Refused(name, refused.reason, refused.way_out) from None
+    return Outcome(
+        [*appends, append(stream, state.version)],
+        {"participant": participant_id, "shares": [site.ids.seal(caller.party, number) for number in shares]},
+    )
+
+
 class GiveAccess(Command):
     """The participant may sign in and read its own accounting. `subject`: what the identity provider calls it."""
 
@@ -387,12 +445,13 @@ class GiveAccess(Command):
 @handles(GiveAccess, *CARE)
 def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_id: str) -> Outcome:
     """Let a participant sign in."""
-    who, _ = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id)
+    state = living(participant(who, [r for r in history if r.stream == who]))
     stream = staff_stream(command.subject)
     if site.log.load(stream):
         raise Refused("subject", "it is registered already.", "Use another one.")
     event = ParticipantAccess(participant_id=who, party_id=who, staff_id=stream, occurred_at=site.now())
-    return Outcome([append(stream, 0, event)], {"participant": participant_id})
+    return Outcome([append(stream, 0, event), append(who, state.version)], {"participant": participant_id})
 
 
 def _consent(history: Iterable[Recorded[Event]], who: UUID) -> list[Recorded[Event]]:

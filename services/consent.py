@@ -33,12 +33,12 @@ from services.site import (
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-def load_client(site: Site, caller: Caller, text: str) -> tuple[UUID, list[Any], roi.Consent]:
+def load_client(site: Site, caller: Caller, text: str, *, merged: bool = False) -> tuple[UUID, list[Any], roi.Consent]:
     """Return a participant that care names, or counsel whose authority lives, with its history and consent.
 
     Raises `Unknown` to counsel whose authority has ended, or who never had one.
     """
-    who, history = load_participant(site, caller, text)
+    who, history = load_participant(site, caller, text, merged=merged)
     consent = roi.consent(who, [r for r in history if r.stream == roi.consent_stream(who)])
     if caller.role is Role.COUNSEL and consent.live(caller.party, site.now()) is None:
         raise Unknown

@@ -12,10 +12,11 @@ from pydantic import AwareDatetime, Field
 from domain import deadline, roi
 from domain import referral as ref
 from domain.event import Event, LongText, PersonName, Recorded, ShortText
-from domain.participant import ParticipantIdentified, participant
+from domain.participant import ParticipantIdentified
 from domain.protocol import Door, Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, COMMAND, POLICE, PartyKind
+from services.person import records
 from services.ports import Append, Caller
 from services.site import (
     Command,
@@ -316,7 +317,8 @@ def _own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
 
 def _with_latch(site: Site, state: ref.Referral, events: list[Event], answer: dict[str, str]) -> Outcome:
     """Return the events, and with them the latch of someone who is enrolled already, in time (T:1183, T:1327)."""
-    who = participant(state.participant, site.log.load(state.participant))
+    person = records(site, state.participant)
+    enrolled_at = min((record.enrolled_at for record in person if record.enrolled_at is not None), default=None)
     consent = roi.consent(state.participant, site.log.load(roi.consent_stream(state.participant)))
     after = state
     for event in events:
@@ -327,13 +329,13 @@ def _with_latch(site: Site, state: ref.Referral, events: list[Event], answer: di
                 after = replace(after, due_at=event.due_at)
             case _:
                 pass
-    if who.enrolled_at is not None and after.accepted_by is not None:
+    if enrolled_at is not None and after.accepted_by is not None:
         tell = consent.hear_completed(site.now())
-        events = [*events, *ref.latch(after, after.accepted_by, who.enrolled_at, tell, site.now())]
+        events = [*events, *ref.latch(after, after.accepted_by, enrolled_at, tell, site.now())]
     return Outcome(
         [
             append(state.id, state.version, *events),
-            append(state.participant, who.version),
+            *(append(record.id, record.version) for record in person),
             append(roi.consent_stream(state.participant), consent.version),
         ],
         answer,

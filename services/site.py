@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from domain.event import Event
+from domain.participant import participant
 from domain.protocol import Protocol as SiteProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
 from domain.registry import Role
@@ -201,13 +202,20 @@ def reference(site: Site, caller: Caller, name: str, text: str) -> UUID:
     return value
 
 
-def load_participant(site: Site, caller: Caller, text: str, name: str = "participant") -> tuple[UUID, list[Any]]:
-    """Return a participant that care names, with its history; raises `Unknown`."""
-    participant = reference(site, caller, name, text)
-    history = site.log.history(participant)
+def load_participant(
+    site: Site, caller: Caller, text: str, name: str = "participant", *, merged: bool = False
+) -> tuple[UUID, list[Any]]:
+    """Return a participant that care names, with its history; raises `Unknown`.
+
+    Raises `Refused` for a record that was merged into another, unless the command is one for those too (`merged`).
+    """
+    who = reference(site, caller, name, text)
+    history = site.log.history(who)
     if not history:
         raise Unknown
-    return participant, history
+    if not merged and participant(who, [r for r in history if r.stream == who]).into is not None:
+        raise Refused(name, "this record was merged into another.", "Use the other one, or unmerge them.")
+    return who, history
 
 
 def known_to(site: Site, caller: Caller, text: str, name: str = "participant") -> UUID:
@@ -215,15 +223,15 @@ def known_to(site: Site, caller: Caller, text: str, name: str = "participant") -
 
     Raises `Unknown` otherwise: the same for someone who is not in LEAD, who revoked, or who never was.
     """
-    participant = reference(site, caller, name, text)
-    history = site.log.history(participant, caller.party)  # no more work for a long history than for none
+    who = reference(site, caller, name, text)
+    history = site.log.history(who, caller.party)  # no more work for a long history than for none
     grant = grants(history).get(caller.party)
     if grant is not None and grant.live_roi(site.now()):
-        return participant
+        return who
     for recorded in history:
         fact = recorded.event.fact("occurred_at")
         if fact.contributor == caller.party or (fact.is_notice and fact.addressee == caller.party):
-            return participant
+            return who
     raise Unknown
 
 

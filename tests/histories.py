@@ -18,7 +18,22 @@ from domain import referral as ref
 from domain.calendar import end_of_day
 from domain.event import COORDINATES, Envelope, Event, PersonName, Recorded, sealed_fields
 from domain.labels import Label, Reader, Seal
-from domain.participant import IntakeCompleted, ParticipantIdentified, complete_intake, enrol, participant
+from domain.participant import (
+    Enrolment,
+    Ground,
+    IntakeCompleted,
+    NameCorrected,
+    ParticipantIdentified,
+    PhoneChanged,
+    StatusChanged,
+    become,
+    come_back,
+    complete_intake,
+    die,
+    discharge,
+    enrol,
+    participant,
+)
 from domain.protocol import Door, Protocol
 from domain.share import ShareMade, share, share_item
 from projections.lens import History
@@ -229,7 +244,7 @@ class Given:
 
     def accepted(self, found_at: str | None = "under the viaduct") -> Self:
         """LEAD accepts."""
-        return self.record(self.referral, *ref.accept(self.state, CARE, self.now, found_at)).then()
+        return self.record(self.referral, *ref.accept(self.state, CARE, self.now, found_at))._latched().then()
 
     def released(self, at: datetime | None = None) -> Self:
         """The officer releases the person."""
@@ -272,11 +287,64 @@ class Given:
         state, consent = participant(self.who, self.stream(self.who)), self.consent
         enrolled = enrol(state, CARE, state.intake_at, consent.first_signed_at)
         self.record(self.who, *enrolled)
-        if enrolled and self.stream(self.referral):
-            self.record(
-                self.referral, *ref.latch(self.state, CARE, enrolled[0].occurred_at, consent.completion, self.now)
-            )
+        return self._latched() if enrolled else self
+
+    def _latched(self) -> Self:
+        enrolled_at = participant(self.who, self.stream(self.who)).enrolled_at
+        if enrolled_at is not None and self.stream(self.referral):
+            events = ref.latch(self.state, CARE, enrolled_at, self.consent.completion, self.now)
+            self.record(self.referral, *events)
         return self
+
+    def _status(self, status: Enrolment, **said: Any) -> StatusChanged:
+        return StatusChanged(participant_id=self.who, party_id=CARE, occurred_at=self.now, status=status, **said)
+
+    def became(self, status: Enrolment) -> Self:
+        """The team says that the participant is active, or inactive."""
+        state = participant(self.who, self.stream(self.who))
+        return self.record(self.who, *become(state, self._status(status, note="not at the shelter"))).then()
+
+    def discharged(self, ground: Ground = Ground.NO_ENGAGEMENT, *, by_supervisor: bool = False) -> Self:
+        """The team discharges the participant; the slot is free."""
+        state = participant(self.who, self.stream(self.who))
+        event = self._status(Enrolment.DISCHARGED, ground=ground, note="asked for since May")
+        self.record(self.who, *discharge(state, event, by_supervisor=by_supervisor))
+        return self.off_the_roster(roster.Leaving.DISCHARGED).then()
+
+    def returned(self) -> Self:
+        """The participant is back."""
+        state = participant(self.who, self.stream(self.who))
+        self.record(self.who, *come_back(state, self._status(Enrolment.ACTIVE)))
+        return self._latched().then()
+
+    def died(self) -> Self:
+        """The participant has died."""
+        state = participant(self.who, self.stream(self.who))
+        self.record(self.who, *die(state, self._status(Enrolment.DECEASED)))
+        self.record(roi.consent_stream(self.who), *roi.end(self.consent, self.now))
+        return self.off_the_roster(roster.Leaving.DECEASED).then()
+
+    def off_the_roster(self, reason: roster.Leaving) -> Self:
+        """Nobody carries the participant any more."""
+        event = roster.ParticipantReleased(participant_id=self.who, party_id=CARE, occurred_at=self.now, reason=reason)
+        state = roster.roster(self.stream(roster.ROSTER))
+        return self.record(roster.ROSTER, *roster.release(state, event))
+
+    def renamed(self, given: str, surname: str) -> Self:
+        """Care writes down the participant's own name."""
+        event = NameCorrected(
+            participant_id=self.who,
+            party_id=CARE,
+            occurred_at=self.now,
+            name=PersonName(given=given, surname=surname),
+            birth_date=date(1980, 5, 17),
+        )
+        return self.record(self.who, event).then()
+
+    def reached_at(self, phone: str | None, *, shared: bool = False) -> Self:
+        """The participant's number is another."""
+        event = PhoneChanged(participant_id=self.who, party_id=CARE, occurred_at=self.now, phone=phone, shared=shared)
+        return self.record(self.who, event).then()
 
     def assigned(self, case_manager: str = "Dana") -> Self:
         """A case manager carries the participant."""

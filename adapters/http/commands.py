@@ -12,7 +12,7 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import asks, care, consent, court, custody, findings, referrals, register, roster
+from services import asks, care, consent, court, custody, findings, identity, plan, referrals, register, roster, status
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -141,6 +141,20 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("roster/cover/endings", roster.EndCover, "End cover before its day."),
     ("roster/on-call", roster.SetOnCall, "Put someone on call."),
     ("roster/on-call/endings", roster.EndOnCall, "Take someone off call."),
+    ("participants/{participant}/reports", care.MakeReport, "Tell one party what the form has room for."),
+    ("participants/{participant}/plan", plan.AgreePlan, "Go through the plan."),
+    ("participants/{participant}/plan/entries", plan.AddToPlan, "Add a sentence to the plan."),
+    ("participants/{participant}/plan/goals/{goal}/endings", plan.EndGoal, "End a goal."),
+    ("participants/{participant}/funds", plan.UseFunds, "Use flexible funds."),
+    ("participants/{participant}/activity", status.RecordActivity, "Record that someone is active, or inactive."),
+    ("participants/{participant}/discharge", status.DischargeParticipant, "Discharge a participant."),
+    ("participants/{participant}/return", status.ReturnParticipant, "Take back someone who was discharged."),
+    ("participants/{participant}/death", status.RecordDeath, "Record a death."),
+    ("participants/{participant}/aliases", identity.RecordAlias, "Record another name."),
+    ("participants/{participant}/name", identity.CorrectName, "Correct a name."),
+    ("participants/{participant}/phone", identity.ChangePhone, "Change a number."),
+    ("participants/{participant}/merges", identity.MergeRecords, "Merge another record of the same person."),
+    ("participants/{participant}/unmerging", identity.UnmergeRecords, "Take a merged record apart again."),
     ("cases", court.FileCase, "Give notice of a filing."),
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
     ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),

@@ -32,8 +32,10 @@ from pydantic import TypeAdapter
 import domain.contact
 import domain.custody
 import domain.finding
+import domain.fund
 import domain.legal_case
 import domain.participant
+import domain.plan
 import domain.protocol
 import domain.referral
 import domain.registry

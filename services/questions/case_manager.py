@@ -7,8 +7,9 @@ from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.case_manager import Ask, Duty, Entry, Participant, Recipient
+from projections.case_manager import Ask, Duty, Entry, Participant, PlanEntry, Recipient
 from projections.task import Task
+from services.person import records
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.program import duties
@@ -18,7 +19,8 @@ from services.site import Site
 
 
 def _carried(asking: Asking) -> dict[str, Any]:
-    return {} if asking.chosen else {"carried_by": asking.caller.staff}
+    kept: dict[str, Any] = {"merged_into": None}
+    return kept if asking.chosen else kept | {"carried_by": asking.caller.staff}
 
 
 def _read(asking: Asking, rows: Sequence[Participant | Task]) -> Items:
@@ -96,24 +98,35 @@ def on_call(site: Site, caller: Caller) -> dict[str, Any]:
 
 
 def participant(site: Site, caller: Caller, text: str) -> tuple[dict[str, Any], int]:
-    """Return all that care may read of a participant, and the position it stands at. Raises `Unknown`."""
+    """Return all that care may read of a participant, and the position it stands at. Raises `Unknown`.
+
+    Records that were merged are read as one, whichever of them is asked for; `of` says of which a line is.
+    """
     require(caller, Reader.CASE_MANAGER)
     asked = site.ids.open(caller.party, text)
     positions = [0]
 
     def render(session: Session) -> Rendered:
-        found = session.select(Participant, {"subject_id": asked}) if asked else []
+        person = [record.id for record in records(site, asked)] if asked else []
+        found = session.select(Participant, {"subject_id": person}) if person else []
         if not found:
             raise Unknown
-        given = session.select(Recipient, {"subject_id": asked})
-        entries = session.select(Entry, {"subject_id": asked})
-        positions[0] = found[0].as_of
+        found.sort(key=lambda row: person.index(row.subject_id))  # the kept one first
+        given = session.select(Recipient, {"subject_id": person})
+        planned = session.select(PlanEntry, {"subject_id": person})
+        entries = session.select(Entry, {"subject_id": person})
+        entries.sort(key=lambda row: row.occurred_at, reverse=True)
+        positions[0] = max(row.as_of for row in found)
+
+        def line(row: Recipient | PlanEntry | Entry) -> dict[str, Any]:
+            return {"of": site.ids.seal(caller.party, row.subject_id)} | show(site, caller, row)
+
         body = show(site, caller, found[0]) | who(site, caller, found[0])
-        body["recipients"] = [
-            {"party": site.directory.party(row.party_id).code} | show(site, caller, row) for row in given
-        ]
-        body["history"] = [show(site, caller, row) for row in entries]
-        return Rendered(body, [*found, *given, *entries])
+        body["merged"] = [who(site, caller, row) | {"name": row.name} for row in found[1:]]
+        body["recipients"] = [{"party": site.directory.party(row.party_id).code} | line(row) for row in given]
+        body["plan"] = [line(row) for row in planned]
+        body["history"] = [line(row) for row in entries]
+        return Rendered(body, [*found, *given, *planned, *entries])
 
     return answer(site, caller, "case_manager.participant", Purpose.CARE, render), positions[0]
 
@@ -126,5 +139,6 @@ def entity_tag(site: Site, caller: Caller, text: str, position: int) -> str:
 def standing_tag(site: Site, caller: Caller, text: str) -> str:
     """Return the entity tag that a participant has now."""
     asked = site.ids.open(caller.party, text)
-    history = site.log.history(asked) if asked else []
-    return entity_tag(site, caller, text, history[-1].position if history else 0)
+    person = records(site, asked) if asked else []
+    histories = [history for record in person if (history := site.log.history(record.id))]
+    return entity_tag(site, caller, text, max((history[-1].position for history in histories), default=0))

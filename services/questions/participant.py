@@ -16,6 +16,7 @@ from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGra
 from projections.counsel import Client
 from projections.lens import Lens, plain
 from projections.participant import Entry, Own, Recipient
+from services.person import records
 from services.ports import Accounted, Caller, Session
 from services.questions.listing import Asking, Items, Listing
 from services.questions.partner import ONE_SENTENCE
@@ -111,7 +112,12 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     participant = site.ids.open(caller.party, text)
     if participant is None or (caller.reader is Reader.PARTICIPANT and participant != caller.party):
         raise Unknown
-    history = site.log.history(participant)
+    person = [participant]
+    if caller.reader is Reader.CASE_MANAGER:  # who reads records that were merged as one
+        person = [record.id for record in records(site, participant)]
+    history = sorted(
+        (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
+    )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     purposes: list[_Stated] = []
     told: list[tuple[datetime, dict[str, Any]]] = []
@@ -133,10 +139,11 @@ def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         client = session.select(Client, {"subject_id": participant}) if caller.reader is Reader.COUNSEL else []
         if not identified or (caller.reader is Reader.COUNSEL and not client):
             raise Unknown
-        lines = [(row.disclosed_at, _accounted(site, row, purposes)) for row in session.accounting(participant)]
+        left = [row for record in person for row in session.accounting(record)]
+        lines = [(row.disclosed_at, _accounted(site, row, purposes)) for row in left]
         ordered = sorted([*lines, *told], key=lambda line: line[0])
         body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
-        return Rendered(body, list(client), accessed=[] if client else [participant])
+        return Rendered(body, list(client), accessed=[] if client else person)
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 

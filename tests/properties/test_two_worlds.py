@@ -208,6 +208,7 @@ NAMED_IN_PATH = {
     "roi": "roi",
     "item": "item",
     "finding": "finding",
+    "goal": "goal",
 }
 
 

@@ -125,7 +125,7 @@ def numbered() -> Iterator[Numbers]:
     """Give the services' ids from the script, for as long as this lasts."""
     numbers = Numbers()
     with ExitStack() as stack:
-        for module in ("care", "referrals", "register"):
+        for module in ("care", "plan", "referrals", "register"):
             stack.enter_context(mock.patch(f"services.{module}.uuid4", numbers))
         yield numbers
 
@@ -303,6 +303,8 @@ class Script:
     viewer: str
     chance: random.Random
     steps: list[Step] = field(default_factory=list)
+    dark: list[str] = field(default_factory=list)
+    """Of whom the viewer holds nothing by consent at the end."""
 
     @property
     def party(self) -> str:
@@ -314,6 +316,8 @@ class Script:
         ends = ("none", "granted", "item", "none", "granted and item", "revoked")
         for n in range(number):
             self._person(f"v{n}", ends[n % len(ends)])
+            if ends[n % len(ends)] in ("none", "revoked"):
+                self.dark.append(f"v{n}")
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
@@ -502,6 +506,7 @@ class Filling:
     chance: random.Random
     acts: list[Act] = field(default_factory=list)
     hidden: int = 0
+    strangers: list[str] = field(default_factory=list)
 
     def fill(self, people: int) -> list[Act]:
         """Return every act of the world in the order of time: the visible ones and its own hidden ones."""
@@ -513,6 +518,7 @@ class Filling:
         for _ in range(people):
             self._stranger()
             self._stranger(offered_only=True)
+        self._merges()
         return sorted(self.acts, key=lambda act: act.at)
 
     def _add(self, at: float, who: str, path: str, body: dict[str, Any], **gives: str) -> None:
@@ -574,6 +580,7 @@ class Filling:
             mate = self.chance.choice([p for p in LABELS if p not in (party, "clinic-co")])
             item = {"party": "clinic-co", "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
             grant = {"party": mate, "labels": [*LABELS[mate]], "purpose": f"help {self.chance.random()}"}
+            self._life(name, now + 0.004)
             match self.chance.randrange(3):
                 case 0:
                     self._add(now + 0.001, "luis", f"{person}/items", item)
@@ -589,6 +596,64 @@ class Filling:
                 case _:
                     gone = revocation(mate)
                     self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone)
+
+    def _life(self, name: str, at: float) -> None:
+        """What only care may know of someone enrolled, whoever holds a grant."""
+        person = f"/v1/participants/{{{name}}}"
+        match self.chance.randrange(6):
+            case 0:
+                status = {"status": self.chance.choice(("active", "inactive")), "note": words(self.chance)}
+                self._add(at, "luis", f"{person}/activity", status)
+            case 1:
+                self._add(at, "dana", f"{person}/aliases", {"alias": f"Sunny {self.chance.random()}"})
+            case 2:
+                spent = {"purpose": "debt", "what": "A fine", "cents": 1 + self.chance.randrange(9999)}
+                self._add(at, "noor", f"{person}/funds", spent | {"other_pools": ["none left"], "waitlist": "none"})
+            case 3:
+                goal = {"kind": "goal", "dimension": "home", "text": words(self.chance)}
+                self._add(at, "dana", f"{person}/plan", {"review_on": "2026-03-20"})
+                self._add(at + 0.0001, "dana", f"{person}/plan/entries", goal, entry=f"{name}.goal{self.hidden}")
+                self._add(
+                    at + 0.0002, "dana", f"{person}/plan/goals/{{{name}.goal{self.hidden}}}/endings", {"how": "reached"}
+                )
+            case 4:
+                kind = self.chance.choice(("progress", "challenge", "barrier", "housing", "family"))
+                self._add(at, "dana", f"{person}/plan/entries", {"kind": kind, "text": words(self.chance)})
+            case _:
+                pass
+
+    def _fate(self, name: str, at: float) -> None:
+        """What becomes of someone of whom the viewer holds nothing by consent."""
+        person = f"/v1/participants/{{{name}}}"
+        named = {"given": "Rae", "surname": f"Bell-{self.chance.randrange(10**6)}"}
+        gone = {"ground": "sustained lack of engagement", "tried": words(self.chance)}
+        match self.chance.randrange(5):
+            case 0:
+                self._add(at, "dana", f"{person}/discharge", gone)
+            case 1:
+                self._add(at, "dana", f"{person}/discharge", gone)
+                self._add(at + 0.1, "dana", f"{person}/return", {})
+            case 2:
+                self._add(at, "noor", f"{person}/death", {"died_at": moment(at - 1)})
+            case 3:
+                self._add(at, "luis", f"{person}/name", named)
+                self._add(at + 0.1, "luis", f"{person}/phone", {"phone": "206-555-0147", "shared": True})
+            case _:
+                pass
+
+    def _merges(self) -> None:
+        """Merge strangers into whomever, and take some apart again; then tell what became of those in the dark."""
+        everyone = [act.gives["participant"] for act in self.acts if act.path == "/v1/referrals"]
+        offered_only = [name for name in everyone if name.startswith("h") and name not in self.strangers]
+        for n, away in enumerate(offered_only):
+            kept, at = self.chance.choice([name for name in everyone if name not in offered_only]), 30_000.0 + 10 * n
+            self._add(
+                at, "noor", f"/v1/participants/{{{kept}}}/merges", {"other": Name(away), "why": words(self.chance)}
+            )
+            if self.chance.random() < 0.5:
+                self._add(at + 1, "noor", f"/v1/participants/{{{away}}}/unmerging", {"why": words(self.chance)})
+        for n, name in enumerate([*self.script.dark, *self.strangers]):
+            self._fate(name, 40_000.0 + 10 * n)
 
     def _stranger(self, *, offered_only: bool = False) -> None:
         """Play someone of whom the viewer has nothing at all."""
@@ -611,6 +676,7 @@ class Filling:
                 self.acts.append(Act(each.at, each.who, each.path, each.body, each.gives))
             if offered_only:
                 return
+        self.strangers.append(name)
         self._history(name, later())
         self._after(name, later())
         self._contact(name, later())

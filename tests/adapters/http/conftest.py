@@ -79,6 +79,7 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         item=ray.roi,
         case=ray.charge,
         finding=ray.charge,
+        goal=ray.roi,
     )
 
 
@@ -124,6 +125,25 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(chen, "AnswerFinding", {"finding": chen.see("/v1/prosecutor/findings")["findings"][0]["finding_id"]})
     do(kim, "RecordBooking", participant=made["participant"])
     do(kim, "RecordArrest")
+    do(dana, "AgreePlan", care)
+    do(dana, "EndGoal", care | {"goal": do(dana, "AddToPlan", care)["entry"]})
+    do(dana, "MakeReport", care)
+    do(dana, "UseFunds", care)
+    do(dana, "RecordActivity", care)
+    do(dana, "RecordAlias", care)
+    do(dana, "CorrectName", care)
+    do(dana, "ChangePhone", care)
+    do(dana, "DischargeParticipant", care)
+    do(dana, "ReturnParticipant", care)
+    noor = lead.person("noor")
+    other = lead.person("webb").do(COMMANDS["OfferDiversion"][0], body("OfferDiversion"))["participant"]
+    lead.settle()
+    found = dana.see("/v1/case-manager/caseload?team=true")["participants"]
+    away = next(one["participant"] for one in found if one["participant"] != participant)
+    assert other != away  # each party has ids of its own
+    do(noor, "MergeRecords", care, other=away)
+    do(noor, "UnmergeRecords", {"participant": away})
+    do(noor, "RecordDeath", care)
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")

@@ -22,10 +22,16 @@ create table case_manager.participant (
     as_of bigint not null,
     name text not null,
     birth_date date,
+    other_names jsonb,
     phone text,
+    phone_is_shared boolean,
     found_at text,
     enrolment text not null,
     enrolled_at timestamptz,
+    status_since timestamptz,
+    ground text,
+    merged_into uuid,
+    plan_review_at timestamptz,
     carried_by uuid,
     case_manager text,
     covered_by uuid,
@@ -46,6 +52,21 @@ create table case_manager.recipient (
     covers_from timestamptz,
     until timestamptz,
     items bigint not null
+);
+
+-- PlanEntry (role): One sentence of a participant's plan as it stands. `goal`: the goal that a step leads to.
+create table case_manager.plan_entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    noted_at timestamptz not null,
+    plan_entry uuid not null,
+    kind text not null,
+    text text not null,
+    dimension text,
+    ended text,
+    measure text,
+    goal uuid,
+    shown text not null
 );
 
 -- Entry (role): One event of a participant's history, as far as care may read it.
@@ -86,13 +107,14 @@ create table case_manager.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema case_manager is 'case_manager/3 sha256 4a952c32e23e3941f4b335143fd2884d79565fd5dfa5ad23989eb884dfd13597';
+comment on schema case_manager is 'case_manager/4 sha256 55ce12e0df624f109ba62da8a67bd5e414ba5ab479f1a8fb1414b01c43c1fbd7';
 
 alter table case_manager.task add primary key (due_at, task_id);
 create index on case_manager.task (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
+alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
@@ -127,6 +149,15 @@ create policy role on case_manager.recipient for select to goldenthread_case_man
 create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.recipient to goldenthread_case_manager;
 grant select, insert, delete on case_manager.recipient to goldenthread_projector;
+
+alter table case_manager.plan_entry enable row level security;
+alter table case_manager.plan_entry force row level security;
+create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.plan_entry to goldenthread_case_manager;
+grant select, insert, delete on case_manager.plan_entry to goldenthread_projector;
 
 alter table case_manager.entry enable row level security;
 alter table case_manager.entry force row level security;

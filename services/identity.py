@@ -1,0 +1,153 @@
+"""Who a participant is: other names, a corrected name, a phone that changes hands, two records of one person."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import AwareDatetime
+
+from domain import plan, roster
+from domain.event import LongText, PersonName, ShortText
+from domain.participant import (
+    AliasRecorded,
+    NameCorrected,
+    ParticipantIdentified,
+    PhoneChanged,
+    RecordsMerged,
+    RecordsUnmerged,
+    merge,
+    participant,
+    unmerge,
+)
+from domain.registry import CARE, Role
+from services.person import others
+from services.ports import Caller
+from services.site import Command, Outcome, Site, append, day, example, handles, happened, load_participant
+from services.status import freed, latch_all
+
+
+class RecordAlias(Command):
+    """Another name by which the participant is known."""
+
+    model_config = example(alias="Sunny")
+
+    alias: ShortText
+
+
+@handles(RecordAlias, *CARE)
+def record_alias(site: Site, caller: Caller, command: RecordAlias, *, participant_id: str) -> Outcome:
+    """Record another name."""
+    who, history = load_participant(site, caller, participant_id)
+    state = participant(who, [r for r in history if r.stream == who])
+    event = AliasRecorded(participant_id=who, party_id=caller.party, occurred_at=site.now(), alias=command.alias)
+    return Outcome([append(who, state.version, event)], {"participant": participant_id})
+
+
+class CorrectName(Command):
+    """The participant's name as it is. Partners read this one from now on; the one before is told to nobody."""
+
+    model_config = example(given="Rae", surname="Bell")
+
+    given: ShortText
+    surname: ShortText
+    birth_date: date | None = None
+
+
+@handles(CorrectName, *CARE)
+def correct_name(site: Site, caller: Caller, command: CorrectName, *, participant_id: str) -> Outcome:
+    """Correct a participant's name, or birth date."""
+    who, history = load_participant(site, caller, participant_id)
+    state = participant(who, [r for r in history if r.stream == who])
+    known = [r.event for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
+    event = NameCorrected(
+        participant_id=who,
+        party_id=caller.party,
+        occurred_at=site.now(),
+        name=PersonName(given=command.given, surname=command.surname),
+        birth_date=day(site, "birth_date", command.birth_date) if command.birth_date else known[-1].birth_date,
+    )
+    return Outcome([append(who, state.version, event)], {"participant": participant_id})
+
+
+class ChangePhone(Command):
+    """How the participant is reached from now on; nothing if at no number. `shared`: others read what comes there."""
+
+    model_config = example(phone="206-555-0147", shared=True)
+
+    phone: ShortText | None = None
+    shared: bool = False
+    since: AwareDatetime | None = None
+
+
+@handles(ChangePhone, *CARE)
+def change_phone(site: Site, caller: Caller, command: ChangePhone, *, participant_id: str) -> Outcome:
+    """Change a participant's number."""
+    who, history = load_participant(site, caller, participant_id)
+    state = participant(who, [r for r in history if r.stream == who])
+    event = PhoneChanged(
+        participant_id=who,
+        party_id=caller.party,
+        occurred_at=happened(site, "since", command.since),
+        phone=command.phone,
+        shared=command.shared,
+    )
+    return Outcome([append(who, state.version, event)], {"participant": participant_id})
+
+
+class MergeRecords(Command):
+    """Another record is of the same person: it is read with this one from now on. Partners notice nothing."""
+
+    model_config = example(other="k7q2m4xw6ahzn3rt5ybdcfgeuq", why="Same prints; he gave his brother's name.")
+
+    other: str
+    why: LongText
+
+
+@handles(MergeRecords, Role.SUPERVISOR)
+def merge_records(site: Site, caller: Caller, command: MergeRecords, *, participant_id: str) -> Outcome:
+    """Merge another record into this one; who was enrolled in time by one is so for the charges of both."""
+    who, history = load_participant(site, caller, participant_id)
+    kept = participant(who, [r for r in history if r.stream == who])
+    other, its_history = load_participant(site, caller, command.other, "other", merged=True)
+    away = participant(other, [r for r in its_history if r.stream == other])
+    event = RecordsMerged(
+        participant_id=who, party_id=caller.party, occurred_at=site.now(), other=other, kept=True, why=command.why
+    )
+    on_kept, on_away = merge(kept, away, event)
+    records = [kept, *others(site, kept), away]
+    enrolled_at = min((r.enrolled_at for r in records if r.enrolled_at is not None), default=None)
+    its_plan = plan.plan(other, site.log.load(plan.plan_stream(other)))
+    return Outcome(
+        [
+            append(who, kept.version, on_kept),
+            append(other, away.version, on_away),
+            append(plan.plan_stream(other), its_plan.version, *plan.close(its_plan, caller.party, site.now())),
+            *latch_all(site, caller.party, records, enrolled_at),
+            *freed(site, caller, [away], roster.Leaving.WITHDRAWN),
+        ],
+        {"participant": participant_id, "other": command.other},
+    )
+
+
+class UnmergeRecords(Command):
+    """A record that was merged into another is of someone else after all; it is named in the path."""
+
+    model_config = example(why="The brother came in himself.")
+
+    why: LongText
+
+
+@handles(UnmergeRecords, Role.SUPERVISOR)
+def unmerge_records(site: Site, caller: Caller, command: UnmergeRecords, *, participant_id: str) -> Outcome:
+    """Take two records apart; each has its own history and accounting again. What is latched stays so."""
+    who, history = load_participant(site, caller, participant_id, merged=True)
+    away = participant(who, [r for r in history if r.stream == who])
+    event = RecordsUnmerged(
+        participant_id=who, party_id=caller.party, occurred_at=site.now(), other=who, why=command.why
+    )
+    on_kept, on_away = unmerge(away, event)
+    kept = site.log.load(on_away.other)
+    return Outcome(
+        [append(on_away.other, kept[-1].version, on_kept), append(who, away.version, on_away)],
+        {"participant": participant_id},
+    )
