@@ -42,6 +42,8 @@ PARTIES = (
     ("county-pa", "County Prosecuting Attorney", PartyKind.PROSECUTOR),
     ("housing-co", "HousingCo", PartyKind.RECIPIENT),
     ("public-defense", "Department of Public Defense", PartyKind.DEFENDER),
+    ("district-court", "District Court", PartyKind.COURT),
+    ("probation", "Probation Office", PartyKind.PROBATION),
 )
 STAFF = (
     ("lead-care", "Dana Reyes", Role.CASE_MANAGER, "dana"),
@@ -55,6 +57,9 @@ STAFF = (
     ("county-pa", "Alex Chen", Role.LIAISON_PROSECUTOR, "chen"),
     ("housing-co", "Marta Silva", Role.RECIPIENT_CONTACT, "marta"),
     ("public-defense", "Judge (ret.) Ames", Role.DEFENDER_OBSERVER, "ames"),
+    ("district-court", "Clerk Judd", Role.COURT_OFFICER, "judge"),
+    ("probation", "Officer Brooks", Role.PROBATION_OFFICER, "brooks"),
+    ("lead-care", "Rosa Vidal", Role.LEGAL_ADVOCATE, "rosa"),
 )
 PERSONAS = ("dana", "luis", "noor", "chen", "kim", "ortiz", "webb", "marta", "pat", "ames")
 CHARGES = (

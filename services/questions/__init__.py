@@ -3,12 +3,13 @@
 `LISTINGS` are all the lists there are. A new one is a declaration in its reader's module.
 """
 
-from services.questions import case_manager, police, prosecutor, recipient
+from services.questions import case_manager, police, prosecutor, public_record, recipient
 from services.questions.listing import Listing
 
 LISTINGS: tuple[Listing, ...] = (
     *police.LISTINGS,
     *prosecutor.LISTINGS,
     *recipient.LISTINGS,
+    *public_record.LISTINGS,
     *case_manager.LISTINGS,
 )
