@@ -46,7 +46,7 @@ class HearingSet(CourtRecord):
 
     topic: ClassVar[str] = "hearing.set"
 
-    kind: Annotated[HearingKind, Label.CASE_DOCKET]
+    hearing_kind: Annotated[HearingKind, Label.CASE_DOCKET]
     starts_at: Annotated[AwareDatetime, Label.CASE_DOCKET]
     courtroom: Annotated[ShortText | None, Label.CASE_DOCKET] = None
 

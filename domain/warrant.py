@@ -48,7 +48,7 @@ class WarrantIssued(_Warrant):
     topic: ClassVar[str] = "warrant.issued"
 
     number: Annotated[ShortText, Label.WARRANT]
-    kind: Annotated[WarrantKind, Label.WARRANT]
+    warrant_kind: Annotated[WarrantKind, Label.WARRANT]
     court: Annotated[ShortText, Label.WARRANT]
     issued_on: Annotated[date, Label.WARRANT]
     docket: Annotated[ShortText | None, Label.WARRANT] = None

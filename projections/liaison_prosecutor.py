@@ -196,7 +196,9 @@ def _matter(case: History, filed: Recorded[CaseFiled], lens: Lens) -> Iterator[R
     yield row
     for told in hearings(case.events).values():
         if told.ended is None:
-            yield _date(row, told.starts_at, told.opened.id, lens.see(told.opened, "kind", _OWN), told.told, lens)
+            yield _date(
+                row, told.starts_at, told.opened.id, lens.see(told.opened, "hearing_kind", _OWN), told.told, lens
+            )
     review = _review(case)
     if review is not None and review.event.expires_at is not None:
         yield _date(row, review.event.expires_at, review.id, _REVIEW, None, lens)
@@ -276,7 +278,7 @@ def _warrant(history: History, issued: Recorded[WarrantIssued], lens: Lens) -> O
         warrant_id=issued.stream,
         participant_id=issued.event.participant_id,
         number=lens.see(issued, "number", _OWN),
-        kind=lens.see(issued, "kind", _OWN),
+        kind=lens.see(issued, "warrant_kind", _OWN),
         court=lens.see(issued, "court", _OWN),
         defendant=str(defendant.name) if defendant else None,
         birth_date=defendant.birth_date if defendant else None,

@@ -31,10 +31,10 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     CaseEntered: frozenset({"court", "docket", "charges", "filed_on"}),
     CaseUpdated: frozenset({"charges"}),
     CaseDisposed: frozenset({"outcome", "disposed_on"}),
-    HearingSet: frozenset({"kind", "starts_at", "courtroom"}),
+    HearingSet: frozenset({"hearing_kind", "starts_at", "courtroom"}),
     HearingMoved: frozenset({"starts_at", "courtroom"}),
     HearingEnded: frozenset({"outcome"}),
-    WarrantIssued: frozenset({"number", "kind", "court", "issued_on", "docket"}),
+    WarrantIssued: frozenset({"number", "warrant_kind", "court", "issued_on", "docket"}),
     WarrantEnded: frozenset({"outcome", "ended_on"}),
 }
 

@@ -221,7 +221,7 @@ def set_hearing(site: Site, caller: Caller, command: SetHearing, *, case: str) -
     event = hear.HearingSet(
         **_of(caller, state),
         occurred_at=site.now(),
-        kind=command.kind,
+        hearing_kind=command.kind,
         starts_at=_begins(site, command.starts_at),
         courtroom=command.courtroom,
     )

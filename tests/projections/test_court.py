@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ W9, AWAY = named("W-9"), named("W-O-77")
 
 
 def issued(number: str, **said: Any) -> dict[str, Any]:
-    given = {"number": number, "kind": WarrantKind.FAILURE_TO_APPEAR, "court": "District Court"}
+    given = {"number": number, "warrant_kind": WarrantKind.FAILURE_TO_APPEAR, "court": "District Court"}
     return given | {"issued_on": date(2023, 9, 12)} | said
 
 
@@ -43,7 +43,7 @@ def fed(who: str = "ray") -> Given:
     """A court's own feed about someone: a case with a hearing, and a warrant."""
     story, case = Given(who), named("court case")
     story.told_of(case, CaseEntered, by=COURT, court="District Court", docket="23-1", defendant=LEWIS)
-    story.told_of(case, HearingSet, by=COURT, kind=HearingKind.PRETRIAL, starts_at=local(4, 14, 9))
+    story.told_of(case, HearingSet, by=COURT, hearing_kind=HearingKind.PRETRIAL, starts_at=local(4, 14, 9))
     return story.told_of(W9, WarrantIssued, by=COURT, **issued("W-9", defendant=LEWIS, docket="23-1"))
 
 
@@ -55,7 +55,7 @@ def of(story: Given, kind: type[Row], reader: Reader = Reader.PROSECUTOR) -> lis
     return [row for row in rows(story, reader) if isinstance(row, kind)]
 
 
-def text(found: list[Row]) -> str:
+def text(found: Sequence[Row]) -> str:
     return json.dumps([asdict(row) for row in found], default=str)
 
 
@@ -113,7 +113,7 @@ def test_public_record_is_the_same_of_someone_in_lead_and_of_someone_who_is_not(
     both = found()
     case = named("court case")
     both.told_of(case, CaseEntered, by=COURT, court="District Court", docket="23-1", defendant=LEWIS)
-    both.told_of(case, HearingSet, by=COURT, kind=HearingKind.PRETRIAL, starts_at=local(4, 14, 9))
+    both.told_of(case, HearingSet, by=COURT, hearing_kind=HearingKind.PRETRIAL, starts_at=local(4, 14, 9))
     both.told_of(named("W-9 of the court"), WarrantIssued, by=COURT, **issued("W-9", defendant=LEWIS, docket="23-1"))
     ids = {"subject_id", "warrant_id", "hearing_id"}
 
@@ -150,7 +150,7 @@ def docket(story: Given) -> liaison_prosecutor.OwnCase:
 
 
 def hearing(story: Given, matter: UUID, month: int, day: int) -> UUID:
-    story.told_of(matter, HearingSet, kind=HearingKind.MOTION, starts_at=local(month, day, 9), courtroom="E-1")
+    story.told_of(matter, HearingSet, hearing_kind=HearingKind.MOTION, starts_at=local(month, day, 9), courtroom="E-1")
     return uuid5(matter, str(len(story.stream(matter))))
 
 

@@ -53,7 +53,9 @@ from tests.properties.worlds import (
     Heard,
     Script,
     World,
+    entry,
     filing,
+    found,
     numbered,
     world,
 )
@@ -186,12 +188,31 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "referrals/{}/override": {"charge": "x", "exclusion": "prior felony", "rank": "sergeant", "reason": "old"},
     "cases/{}/decisions": {"kind": "dismiss"},
     "cases": filing("26-none", "No", "Body"),
+    "cases/{}/updates": {"charges": [{"code": "90J", "description": "Trespass", "severity": "misdemeanor"}]},
+    "cases/{}/hearings": {"kind": "trial", "starts_at": "2026-06-01T09:00:00-07:00"},
+    "cases/{}/hearings/{}/moves": {"starts_at": "2026-06-02T09:00:00-07:00"},
+    "cases/{}/hearings/{}/endings": {"outcome": "stricken from the calendar"},
+    "cases/{}/dispositions": {"outcome": "dismissed", "disposed_on": "2026-02-20"},
+    "cases/{}/orders": {"kind": "release", "ordered_on": "2026-02-20"},
+    "court/cases": entry("26-none", "No", "Body"),
+    "participants/{}/cases": {"court": "Elsewhere", "docket": "C-1"},
+    "participants/{}/warrants": found("W-none", None),
+    "warrants": found("W-none", None) | {"defendant": {"given": "No", "surname": "Body", "birth_date": "1985-05-05"}},
+    "warrants/{}/endings": {"outcome": "quashed", "ended_on": "2026-02-20"},
 }
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = {"referrals": "", "cases": ""}
-NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"}
+NAMED_IN_BODY = {"referrals": "", "cases": "", "court/cases": "", "warrants": ""}
+NAMED_IN_PATH = {
+    "participant": "",
+    "referral": "referral",
+    "case": "case",
+    "hearing": "hearing",
+    "warrant": "warrant",
+    "roi": "roi",
+    "item": "item",
+}
 
 
 def writes(pair: Pair) -> Iterator[Ask]:

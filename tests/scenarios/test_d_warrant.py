@@ -111,7 +111,7 @@ def test_an_old_warrant(lead: SiteUnderTest) -> None:
 
     # Chen sees, under the ROI: progress, and W-9, which is of her county. Not the outlying court's, not the relapse.
     (seen,) = told(ray.chen, office_id, "warrant.issued")
-    assert (seen["number"], seen["kind"], seen["issued_on"]) == ("W-9", "failure to appear", "2023-09-12")
+    assert (seen["number"], seen["warrant_kind"], seen["issued_on"]) == ("W-9", "failure to appear", "2023-09-12")
     sentences = {entry["text"] for entry in told(ray.chen, office_id, "share.made")}
     assert sentences == {"Engaged; housing application filed.", NOTHING_HELPFUL}
     for partner in partners:
@@ -245,7 +245,9 @@ def test_an_office_that_was_never_told_keeps_nothing_and_is_not_warned(lead: Sit
     grants = [story.grants()[0]]
     ray.at("2026-03-01 09:00")
     ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
-    ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form(grants=grants, struck_out=["county-pa"]))
+    ray.dana.do(
+        f"/v1/participants/{ray.care}/roi", story.form(grants=grants, struck_out=["county-pa"], expires_on="2027-02-28")
+    )
     filed = {
         "docket": "26-1-00401-1",
         "participant": ray.offices_id(),

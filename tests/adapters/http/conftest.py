@@ -77,12 +77,15 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         roi=ray.roi,
         item=ray.roi,
         case=ray.charge,
+        hearing=ray.charge,
+        warrant=ray.charge,
     )
 
 
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
     """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
     kim, ortiz, dana, chen, pat = (lead.person(who) for who in ("kim", "ortiz", "dana", "chen", "pat"))
+    rosa, judge = lead.person("rosa"), lead.person("judge")
     given: set[str] = set()
 
     def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
@@ -111,7 +114,18 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(dana, "RecordContact", care)
     do(dana, "RevokeRoi", signed)
     do(dana, "GiveAccess", care)
-    do(chen, "DecideCase", {"case": do(chen, "FileCase")["case"]})
+    do(rosa, "FindCase", care)
+    do(rosa, "FindWarrant", care)
+    case = do(chen, "FileCase")
+    do(chen, "DecideCase", case)
+    do(chen, "UpdateCase", case)
+    heard = do(chen, "SetHearing", case)
+    do(chen, "MoveHearing", heard)
+    lead.clock.at(local("2026-04-21 10:00"))
+    do(chen, "EndHearing", heard)
+    do(chen, "DisposeCase", case)
+    do(judge, "EnterOrder", do(judge, "EnterCase"))
+    do(judge, "EndWarrant", do(judge, "RecordWarrant"))
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")

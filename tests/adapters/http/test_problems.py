@@ -513,6 +513,7 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
 
 POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
+COURT = {Role.COURT_OFFICER}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
@@ -520,6 +521,11 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
+    **dict.fromkeys(("FindCase", "FindWarrant"), CARE),
+    **dict.fromkeys(("UpdateCase", "SetHearing", "MoveHearing", "EndHearing", "DisposeCase"), OFFICE | COURT | CARE),
+    "RecordWarrant": OFFICE | COURT,
+    "EndWarrant": OFFICE | COURT | CARE,
+    **dict.fromkeys(("EnterCase", "EnterOrder"), COURT),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
@@ -553,6 +559,13 @@ QUESTIONS = {
     "/v1/prosecutor/participants/{}": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/decisions": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/notices": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/calendar": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/warrants": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/obligations": {Role.LIAISON_PROSECUTOR},
+    "/v1/police/warrants": {Role.OFFICER, Role.SERGEANT},
+    **dict.fromkeys(
+        ("/v1/court/cases", "/v1/court/hearings", "/v1/court/warrants"), {Role.COURT_OFFICER, Role.PROBATION_OFFICER}
+    ),
     "/v1/recipient/participants": {Role.RECIPIENT_CONTACT},
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
