@@ -157,6 +157,12 @@ def test_an_old_warrant(lead: SiteUnderTest) -> None:
         "detention motion"
     ]
 
+    # The court reads its own docket, and probation what courts tell: neither supervises anyone in LEAD.
+    for officer in (judge, lead.person("brooks")):
+        assert [w["state"] for w in officer.see("/v1/court/warrants")["warrants"]] == ["quashed"]
+        assert [c["docket"] for c in officer.see("/v1/court/cases")["cases"]] == [DOCKET]
+    assert lead.person("brooks").post(f"/v1/cases/{court['case']}/orders", {}).status_code in (403, 422)
+
     # After a revocation the office keeps what is its own, and what is the court's.
     own = ray.chen.get("/v1/prosecutor/decisions").content
     word = {"word_of": "counsel", "medium": "oral", "counsel": "R. Patel", "parties": ["county-pa"]}

@@ -563,9 +563,9 @@ QUESTIONS = {
     "/v1/prosecutor/warrants": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/obligations": {Role.LIAISON_PROSECUTOR},
     "/v1/police/warrants": {Role.OFFICER, Role.SERGEANT},
-    **dict.fromkeys(
-        ("/v1/court/cases", "/v1/court/hearings", "/v1/court/warrants"), {Role.COURT_OFFICER, Role.PROBATION_OFFICER}
-    ),
+    "/v1/court/cases": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
+    "/v1/court/hearings": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
+    "/v1/court/warrants": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
     "/v1/recipient/participants": {Role.RECIPIENT_CONTACT},
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
