@@ -372,8 +372,10 @@ def review(decision: DecisionRecorded, due_on: date | None, protocol: Protocol) 
 
 def reviews_due(history: Iterable[Recorded[Event]], now: datetime) -> list[Event]:
     """Return the review of one case that has fallen due and is not written down yet."""
-    waiting = standing_review(history)
-    if waiting is None or waiting.expires_at is None or waiting.expires_at > now:
+    events = list(history)
+    waiting = standing_review(events)
+    told = [recorded.event for recorded in events if isinstance(recorded.event, ReviewSet | ReviewDue)]
+    if waiting is None or told[-1] is not waiting or waiting.expires_at is None or waiting.expires_at > now:
         return []
     return [
         ReviewDue(
@@ -387,13 +389,13 @@ def reviews_due(history: Iterable[Recorded[Event]], now: datetime) -> list[Event
 
 
 def standing_review(history: Iterable[Recorded[Event]]) -> ReviewSet | None:
-    """Return the review that one case waits for: a later decision, or the case's end, takes its place."""
+    """Return the review that one case waits for, due or not: only a later decision or the case's end takes its place."""
     waiting: ReviewSet | None = None
     for recorded in history:
         match recorded.event:
             case ReviewSet() as event if not recorded.erased:
                 waiting = event
-            case DecisionRecorded() | CaseDisposed() | ReviewDue():
+            case DecisionRecorded() | CaseDisposed():
                 waiting = None
             case _:
                 pass

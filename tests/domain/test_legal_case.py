@@ -32,6 +32,7 @@ from domain.legal_case import (
     relation,
     review,
     reviews_due,
+    standing_review,
 )
 from domain.refusal import Refused
 from tests.histories import DA, P7, THEFT, Given, local, named
@@ -186,6 +187,8 @@ def test_what_is_put_off_falls_due_once_at_the_end_of_its_day(kind: DecisionKind
     assert (due.occurred_at, due.party_id) == (local(5, 1, 23, 59, 59), DA)
     story.record(story.recorded[0].stream, due)
     assert reviews_due(story.recorded, local(6, 9)) == []
+    (standing,) = story.of(ReviewSet)
+    assert standing_review(story.recorded) is standing  # it waits on, until someone decides
 
 
 def test_a_review_is_set_after_the_protocols_days_where_no_day_is_named() -> None:
