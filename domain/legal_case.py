@@ -389,7 +389,7 @@ def reviews_due(history: Iterable[Recorded[Event]], now: datetime) -> list[Event
 
 
 def standing_review(history: Iterable[Recorded[Event]]) -> ReviewSet | None:
-    """Return the review that one case waits for, due or not: only a later decision or the case's end takes its place."""
+    """Return the review that one case waits for, due or not, until a later decision or the end of the case."""
     waiting: ReviewSet | None = None
     for recorded in history:
         match recorded.event:
