@@ -102,6 +102,10 @@ class Event(BaseModel):
         """Return the prosecutor's office to which the event's matter belongs, if it has one."""
         return None
 
+    def is_public(self) -> bool:
+        """Return whether this is public record: a court's own feed told it."""
+        return False
+
     def item(self) -> UUID | None:
         """Return the item consent under which alone this event may be shown, if it was signed for as one item."""
         return None
@@ -122,6 +126,7 @@ class Event(BaseModel):
             contributor=self.party_id if contributes else None,
             addressee=None if contributes else self.party_id,
             is_notice=self.party_is is PartyIs.NOTIFIED,
+            is_public=self.is_public(),
             jurisdiction=self.jurisdiction(),
             item=self.item(),
         )

@@ -1,23 +1,32 @@
 """Court cases and what a prosecutor's office decides in them (T:473-T:487, T:673-T:692).
 
-A case is a matter of its own; it may be about someone who is not in LEAD, and then is the office's own record only.
+A case is a matter of its own; it may be about someone who is not in LEAD, and then is the record of its own party only.
+Each party keeps its own: the office what it filed, the court its docket, care what it found. A party says itself whom
+its record is about, by an id that it knows; nobody else joins the two, for the join would tell it who is in LEAD.
 Prosecutors decide at their discretion; recording is never a precondition of acting (T:473).
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from domain.event import Event, LongText, PersonName, ShortText, Value
+from domain.calendar import days_after, end_of_day
+from domain.event import Event, LongText, PersonName, Recorded, ShortText, Value
 from domain.labels import Label
+from domain.protocol import Protocol
 from domain.referral import Charge
 from domain.refusal import Refused
+
+ELSEWHERE = UUID(int=0)
+"""The jurisdiction of a matter that belongs to no office of this site, such as one in an outlying court (T:694)."""
 
 
 class Defendant(Value):
@@ -48,6 +57,101 @@ class CaseFiled(Event):
         return self.party_id
 
 
+class CourtRecord(Event):
+    """What happened in a court. As a court's own feed tells it, it is public record; told by anyone else, it is theirs.
+
+    `office`: the prosecutor's office to which the matter belongs, where it takes part in LEAD here.
+    """
+
+    label: ClassVar[Label] = Label.CASE_DOCKET
+    requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
+
+    office: Annotated[UUID | None, Label.CASE_DOCKET] = None
+    public_record: Annotated[bool, Label.CASE_DOCKET] = False
+
+    def jurisdiction(self) -> UUID:
+        """Return the office to which the matter belongs; `ELSEWHERE` if to none of this site."""
+        return self.office or ELSEWHERE
+
+    def is_public(self) -> bool:
+        """Return whether a court's own feed told it; None once its key is destroyed."""
+        return self.public_record is True
+
+
+class CaseEntered(CourtRecord):
+    """A case stands on a court's docket, as the court tells it, or as care found it."""
+
+    topic: ClassVar[str] = "case.entered"
+
+    court: Annotated[ShortText, Label.CASE_DOCKET]
+    docket: Annotated[ShortText, Label.CASE_DOCKET]
+    defendant: Annotated[Defendant | None, Label.CASE_DOCKET] = None
+    charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET] = ()
+    filed_on: Annotated[date | None, Label.CASE_DOCKET] = None
+
+
+class CaseUpdated(CourtRecord):
+    """The charges of a case are others than before."""
+
+    topic: ClassVar[str] = "case.updated"
+
+    charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET]
+
+
+class Disposition(StrEnum):
+    """How a case ended."""
+
+    DISMISSED = "dismissed"
+    ACQUITTED = "acquitted"
+    DEFERRED = "deferred"
+    PLEA = "guilty plea"
+    CONVICTED = "convicted"
+    OTHER = "otherwise disposed of"
+
+
+class CaseDisposed(CourtRecord):
+    """A case ended."""
+
+    topic: ClassVar[str] = "case.disposed"
+
+    outcome: Annotated[Disposition, Label.CASE_DOCKET]
+    disposed_on: Annotated[date, Label.CASE_DOCKET]
+
+
+class OrderKind(StrEnum):
+    """What a court ordered. Closed: the words of an order name people whom no record of ours should."""
+
+    RELEASE = "release"
+    DETENTION = "detention"
+    NO_CONTACT = "no contact"
+    WARRANT_QUASHED = "warrant quashed"
+    OTHER = "other"
+
+
+class OrderEntered(CourtRecord):
+    """A court made an order."""
+
+    topic: ClassVar[str] = "order.entered"
+
+    kind: Annotated[OrderKind, Label.CASE_DOCKET]
+    ordered_on: Annotated[date, Label.CASE_DOCKET]
+
+
+class Relation(StrEnum):
+    """How a case stands to its defendant's enrolment (T:479)."""
+
+    PRE_EXISTING = "pre-existing case"
+    PRE_ENROLMENT_INCIDENT = "pre-enrolment incident"
+    POST_ENROLMENT = "post-enrolment case"
+
+
+def relation(offense_on: date, filed_on: date, enrolled_on: date) -> Relation:
+    """Return how a case stands to an enrolment: one filed afterwards may well be of an incident before it (T:479)."""
+    if filed_on <= enrolled_on:
+        return Relation.PRE_EXISTING
+    return Relation.PRE_ENROLMENT_INCIDENT if offense_on <= enrolled_on else Relation.POST_ENROLMENT
+
+
 class DecisionKind(StrEnum):
     """What an office may decide (T:477, T:686), and what it would do to someone outside LEAD."""
 
@@ -76,6 +180,25 @@ ADVERSE = frozenset(
 )
 
 
+SEVERITY: Mapping[DecisionKind, str] = {
+    DecisionKind.DISMISS: "the case is over",
+    DecisionKind.DECLINE_TO_FILE: "no case comes to be, and one still could",
+    DecisionKind.MONITOR: "nothing is filed while the office looks on",
+    DecisionKind.ABEYANCE: "whether to file waits for how the person fares",
+    DecisionKind.SUPPORT_QUASH: "the case stands, without the threat of arrest",
+    DecisionKind.SUPPORT_RELEASE: "the case goes on, the office speaks for liberty meanwhile",
+    DecisionKind.FORGO_DETENTION: "the case goes on, the office leaves liberty to the court",
+    DecisionKind.LESSER_DISPOSITION: "the case ends with less than it would",
+    DecisionKind.STANDARD: "what anyone outside LEAD would meet (T:673)",
+    DecisionKind.ALLEGE_VIOLATION: "what a court granted may be lost",
+    DecisionKind.RAISE_CHARGE: "more is at stake than the case began with",
+    DecisionKind.SEEK_WARRANT: "the person may be arrested any day",
+    DecisionKind.DETENTION_MOTION: "liberty is lost before anything is decided",
+}
+"""Every decision, the mildest first, with the reason for its place."""
+_RANK = {kind: rank for rank, kind in enumerate(SEVERITY)}
+
+
 class Source(StrEnum):
     """What an adverse decision rests on (T:692)."""
 
@@ -100,10 +223,69 @@ class DecisionRecorded(Event):
     source_number: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
     source_on: Annotated[date | None, Label.PROSECUTOR_DECISION] = None
     note: Annotated[LongText | None, Label.PROSECUTOR_WORKPRODUCT] = None
+    protocol_version: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
 
     def jurisdiction(self) -> UUID | None:
         """Return the office that decided."""
         return self.party_id
+
+
+WAITING = frozenset({DecisionKind.MONITOR, DecisionKind.ABEYANCE})
+"""Decisions that put off another one: it is looked at again (T:686)."""
+
+
+class ReviewSet(Event):
+    """What the office put off is looked at again by the end of this local day, at `expires_at`."""
+
+    topic: ClassVar[str] = "review.set"
+    label: ClassVar[Label] = Label.PROSECUTOR_DECISION
+    requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id", "expires_at")
+
+    due_on: Annotated[date, Label.PROSECUTOR_DECISION]
+    protocol_version: Annotated[ShortText, Label.PROSECUTOR_DECISION]
+
+
+class ReviewDue(Event):
+    """The day of a review has passed and nothing else was decided."""
+
+    topic: ClassVar[str] = "review.due"
+    label: ClassVar[Label] = Label.PROSECUTOR_DECISION
+    requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
+
+    due_on: Annotated[date, Label.PROSECUTOR_DECISION]
+
+
+@dataclass(frozen=True, slots=True)
+class LegalCase:
+    """A case's stream, folded. `ceiling`: the office's own, the standard where it set none (T:673)."""
+
+    id: UUID
+    version: int
+    party: UUID
+    participant: UUID | None
+    office: UUID | None
+    ceiling: DecisionKind = DecisionKind.STANDARD
+    disposed: bool = False
+
+
+def legal_case(history: Iterable[Recorded[Event]]) -> LegalCase | None:
+    """Fold a case's stream; None for a stream that is no case's."""
+    state: LegalCase | None = None
+    for recorded in history:
+        match recorded.event:
+            case CaseFiled(party_id=UUID() as party) as event:
+                state = LegalCase(recorded.stream, 0, party, event.participant_id, party)
+            case CaseEntered(party_id=UUID() as party) as event:
+                state = LegalCase(recorded.stream, 0, party, event.participant_id, event.office)
+            case DecisionRecorded() as event if state and not recorded.erased:
+                state = replace(state, ceiling=event.ceiling)
+            case CaseDisposed() if state:
+                state = replace(state, disposed=True)
+            case _:
+                pass
+        if state is not None:
+            state = replace(state, version=recorded.version)
+    return state
 
 
 def file(event: CaseFiled, today: date) -> list[Event]:
@@ -119,8 +301,45 @@ def file(event: CaseFiled, today: date) -> list[Event]:
     return [event]
 
 
+def dispose(state: LegalCase, event: CaseDisposed) -> list[Event]:
+    """Record how a case ended; it ends once."""
+    if state.disposed:
+        raise Refused("outcome", "an end of this case is recorded already.", "Read the docket.")
+    return [event]
+
+
+class Beyond(NamedTuple):
+    """A decision harsher than the ceiling that stood before it: for the review of the first Golden Rule, no more."""
+
+    decision: DecisionRecorded
+    ceiling: DecisionKind
+
+
+def harsher(decisions: Iterable[DecisionRecorded]) -> list[Beyond]:
+    """Return which decisions in one matter, in the order recorded, are harsher than the ceiling before them.
+
+    A decision is not judged by the ceiling that it sets itself; before the first, it is standard processing (T:673).
+    """
+    found: list[Beyond] = []
+    ceiling = DecisionKind.STANDARD
+    for decision in decisions:
+        if _RANK[decision.kind] > _RANK[ceiling]:
+            found.append(Beyond(decision, ceiling))
+        ceiling = decision.ceiling
+    return found
+
+
 def decide(event: DecisionRecorded) -> list[Event]:
-    """Record a decision; only an adverse one is asked what it rests on, and `not stated` is an answer."""
+    """Record a decision; only an adverse one is asked what it rests on, and `not stated` is an answer.
+
+    One that is harsher than the ceiling is recorded like any other: no prosecutor's hands are tied (T:473).
+    """
+    if _RANK[event.ceiling] > _RANK[DecisionKind.STANDARD]:
+        raise Refused(
+            "ceiling",
+            f"no ceiling lies above {DecisionKind.STANDARD.value!r} (T:673).",
+            "Name that or a milder result, or leave it out. The decision itself is yours, whatever the ceiling.",
+        )
     if event.kind in ADVERSE and event.source is None:
         raise Refused(
             "source",
@@ -128,3 +347,58 @@ def decide(event: DecisionRecorded) -> list[Event]:
             f"Name what it rests on, or {Source.NOT_STATED.value!r}.",
         )
     return [event]
+
+
+def review(decision: DecisionRecorded, due_on: date | None, protocol: Protocol) -> list[Event]:
+    """Set the review of a decision that puts off another; by the protocol's days where no day is named."""
+    if decision.kind not in WAITING:
+        if due_on is not None:
+            raise Refused("review_on", f"{decision.kind.value!r} puts nothing off.", "Leave it out.")
+        return []
+    decided_on = decision.occurred_at.astimezone(protocol.tz).date()
+    due_on = due_on or days_after(decision.occurred_at, protocol.review_days, protocol.tz)
+    if due_on < decided_on:
+        raise Refused("review_on", "it lies before the decision.", "Give a later day, or leave it out.")
+    return [
+        ReviewSet(
+            participant_id=decision.participant_id,
+            party_id=decision.party_id,
+            matter_id=decision.matter_id,
+            expires_at=end_of_day(due_on, protocol.tz),
+            occurred_at=decision.occurred_at,
+            due_on=due_on,
+            protocol_version=protocol.version,
+        )
+    ]
+
+
+def reviews_due(history: Iterable[Recorded[Event]], now: datetime) -> list[Event]:
+    """Return the review of one case that has fallen due and is not written down yet."""
+    events = list(history)
+    waiting = standing_review(events)
+    told = [recorded.event for recorded in events if isinstance(recorded.event, ReviewSet | ReviewDue)]
+    if waiting is None or told[-1] is not waiting or waiting.expires_at is None or waiting.expires_at > now:
+        return []
+    return [
+        ReviewDue(
+            participant_id=waiting.participant_id,
+            party_id=waiting.party_id,
+            matter_id=waiting.matter_id,
+            occurred_at=waiting.expires_at,
+            due_on=waiting.due_on,
+        )
+    ]
+
+
+def standing_review(history: Iterable[Recorded[Event]]) -> ReviewSet | None:
+    """Return the review that one case waits for, due or not, until a later decision or the end of the case."""
+    waiting: ReviewSet | None = None
+    for recorded in history:
+        match recorded.event:
+            case ReviewSet() as event if not recorded.erased:
+                waiting = event
+            case DecisionRecorded() | CaseDisposed():
+                waiting = None
+            case _:
+                pass
+    return waiting

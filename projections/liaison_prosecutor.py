@@ -1,4 +1,6 @@
-"""What a prosecutor's office may know: its own docket, decisions and notices, and what a live ROI names it for."""
+"""What a prosecutor's office may know: its own docket, decisions, warrants and notices, the record of courts, and what
+a live ROI names it for.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,30 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from domain.event import Recorded
+from domain.hearing import hearings
 from domain.labels import Ceiling, Label, Reader, Viewer
-from domain.legal_case import CaseFiled, DecisionRecorded
-from domain.referral import ProsecutorNotified
+from domain.legal_case import (
+    CaseDisposed,
+    CaseFiled,
+    DecisionKind,
+    DecisionRecorded,
+    ReviewSet,
+    harsher,
+    standing_review,
+)
+from domain.referral import NoticeCode, ProsecutorNotified
+from domain.warrant import ACTIVE, WarrantEnded, WarrantIssued
 from projections import finding
+from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
-from projections.lens import History, Lens, Traced, plain
+from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.public_record import charges_now, last, next_hearing, stream
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
 
 READER = Reader.PROSECUTOR
 _OWN = ALLOWED[Holding.OWN]
+_REVIEW = "review"
 
 
 @model(READER, "own_case", order=("filed_on", "case_id"), descending=True)
@@ -38,13 +53,18 @@ class OwnCase(OwnRow):
     offense_on: Annotated[date | None, Label.CASE_DOCKET]
     arrested_on: Annotated[date | None, Label.CASE_DOCKET]
     received_at: Annotated[datetime | None, Label.CASE_DOCKET]
+    next_hearing: Annotated[datetime | None, Label.CASE_DOCKET]
+    disposition: Annotated[str | None, Label.CASE_DOCKET]
+    disposed_on: Annotated[date | None, Label.CASE_DOCKET]
     last_decision: Annotated[str | None, Label.PROSECUTOR_DECISION]
+    ceiling: Annotated[str | None, Label.PROSECUTOR_DECISION]
+    review_on: Annotated[date | None, Label.PROSECUTOR_DECISION]
 
 
 @model(READER, "own_decision", order=("decided_at", "decision_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnDecision(OwnRow):
-    """A decision of this office."""
+    """A decision of this office. `beyond`: the ceiling that stood before it, where it is harsher than that."""
 
     decided_at: Annotated[datetime, Label.PROSECUTOR_DECISION]
     decision_id: Ref
@@ -52,8 +72,41 @@ class OwnDecision(OwnRow):
     kind: Annotated[str | None, Label.PROSECUTOR_DECISION]
     reason: Annotated[str | None, Label.PROSECUTOR_DECISION]
     ceiling: Annotated[str | None, Label.PROSECUTOR_DECISION]
+    beyond: Annotated[str | None, Label.PROSECUTOR_DECISION]
     source: Annotated[str | None, Label.PROSECUTOR_DECISION]
     note: Annotated[str | None, Label.PROSECUTOR_WORKPRODUCT]
+    protocol_version: Annotated[str | None, Label.PROSECUTOR_DECISION]
+
+
+@model(READER, "own_date", order=("due_at", "date_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnDate(OwnRow):
+    """A hearing of this office's that is not over, or the day on which what it put off is looked at again."""
+
+    due_at: Annotated[datetime, Label.CASE_DOCKET, Label.PROSECUTOR_DECISION]
+    date_id: Ref
+    case_id: Ref
+    docket: Annotated[str | None, Label.CASE_DOCKET]
+    what: Annotated[str | None, Label.CASE_DOCKET, Label.PROSECUTOR_DECISION]
+    courtroom: Annotated[str | None, Label.CASE_DOCKET]
+
+
+@model(READER, "own_warrant", order=("issued_on", "warrant_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWarrant(OwnRow):
+    """A warrant that this office recorded, and whether it stands."""
+
+    issued_on: Annotated[date, Label.WARRANT]
+    warrant_id: Ref
+    participant_id: Annotated[UUID | None, REFERENCE]
+    number: Annotated[str | None, Label.WARRANT]
+    kind: Annotated[str | None, Label.WARRANT]
+    court: Annotated[str | None, Label.WARRANT]
+    defendant: Annotated[str | None, Label.WARRANT]
+    birth_date: Annotated[date | None, Label.WARRANT]
+    docket: Annotated[str | None, Label.WARRANT]
+    state: Annotated[str, Label.WARRANT]
+    ended_on: Annotated[date | None, Label.WARRANT]
 
 
 @model(READER, "own_notice", order=("sent_at", "notice_id"), descending=True)
@@ -70,10 +123,37 @@ class OwnNotice(OwnRow):
     charge_code: Annotated[str | None, Label.CHARGE_DIVERTED]
 
 
+@model(READER, "own_obligation", order=("since", "obligation_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnObligation(OwnRow):
+    """A charge that this office will not file: it was told `completed`, and that is its own (T:1183)."""
+
+    since: Annotated[datetime, Label.CHARGE_DIVERTED]
+    obligation_id: Ref
+    participant_id: Ref
+    incident_number: Annotated[str | None, Label.CHARGE_DIVERTED]
+    charge_code: Annotated[str | None, Label.CHARGE_DIVERTED]
+    obligation: Annotated[str, Label.CHARGE_DIVERTED]
+
+
+@model(READER, "public_case", order=("docket", "case_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicCase(public.PublicCase):
+    """A case on a court's docket."""
+
+
+@model(READER, "public_warrant", order=("issued_on", "warrant_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicWarrant(public.PublicWarrant):
+    """A warrant that a court issued."""
+
+
 @model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
     """A participant whose ROI names this office."""
+
+    enrolled_at: Annotated[datetime | None, Label.ENROLMENT_STATUS]
 
 
 @model(READER, "granted_entry", order=("subject_id", "occurred_at", "entry_id"))
@@ -88,61 +168,146 @@ class Ask(OwnAsk):
     """What this party asked or told, as it sent it."""
 
 
+WILL_NOT_BE_FILED = "will not be filed"
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any prosecutor's office has of one subject."""
-    decided: dict[tuple[UUID, UUID], str | None] = {}
-    for recorded in history.of(DecisionRecorded):
-        party, matter = recorded.event.party_id, recorded.event.matter_id
-        if party is not None and matter is not None:
-            lens = Lens(Viewer(READER, party), None, ceiling, at, trace)
-            decision = _decision(history, recorded, lens, matter)
-            decided[party, matter] = decision.kind
-            yield decision
+
+    def eyes(office: UUID) -> Lens:
+        return Lens(Viewer(READER, office), None, ceiling, at, trace)
+
     for filed in history.of(CaseFiled):
-        party, matter = filed.event.party_id, filed.event.matter_id
-        if party is not None and matter is not None:
-            lens = Lens(Viewer(READER, party), None, ceiling, at, trace)
-            yield _case(history, filed, lens, matter, decided.get((party, matter)))
+        if filed.event.party_id is not None:
+            yield from _matter(stream(history, filed.stream), filed, eyes(filed.event.party_id))
+    for issued in history.of(WarrantIssued):
+        if issued.event.office is not None and issued.event.office == issued.event.party_id:
+            yield _warrant(stream(history, issued.stream), issued, eyes(issued.event.office))
     for sent in history.of(ProsecutorNotified):
         if sent.event.party_id is not None:
-            yield _notice(history, sent, Lens(Viewer(READER, sent.event.party_id), None, ceiling, at, trace))
+            lens = eyes(sent.event.party_id)
+            yield (notice := _notice(history, sent, lens))
+            if notice.code is NoticeCode.COMPLETED:
+                yield _obligation(notice)
     yield from finding.office_rows(history, ceiling, at, trace)
+    yield from public.public_record(history, READER, ceiling, at, trace, case=PublicCase, warrant=PublicWarrant)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
 
 
-def _decision(history: History, recorded: Recorded[DecisionRecorded], lens: Lens, matter: UUID) -> OwnDecision:
+def _matter(case: History, filed: Recorded[CaseFiled], lens: Lens) -> Iterator[Row]:
+    """Yield a case of an office, with its decisions and its dates."""
+    made = list(case.of(DecisionRecorded))
+    readable = [recorded.event for recorded in made if not recorded.erased]
+    beyond = {id(decision): ceiling for decision, ceiling in harsher(readable)}
+    decisions = [_decision(case, recorded, lens, beyond.get(id(recorded.event))) for recorded in made]
+    yield from decisions
+    row = _case(case, filed, lens, decisions[-1] if decisions else None)
+    yield row
+    for told in hearings(case.events).values():
+        if told.ended is None:
+            yield _date(
+                row, told.starts_at, told.opened.id, lens.see(told.opened, "hearing_kind", _OWN), told.told, lens
+            )
+    review = _review(case)
+    if review is not None and review.event.expires_at is not None:
+        yield _date(row, review.event.expires_at, review.id, _REVIEW, None, lens)
+
+
+def _review(case: History) -> Recorded[ReviewSet] | None:
+    standing = standing_review(case.events)
+    return next((recorded for recorded in case.of(ReviewSet) if recorded.event is standing), None)
+
+
+def _date(
+    case: OwnCase, due_at: datetime, number: UUID, what: str | None, room: Recorded[Any] | None, lens: Lens
+) -> OwnDate:
+    return OwnDate(
+        subject_id=case.subject_id,
+        party_id=case.party_id,
+        due_at=due_at,
+        date_id=number,
+        case_id=case.case_id,
+        docket=case.docket,
+        what=what,
+        courtroom=lens.see(room, "courtroom", _OWN) if room is not None else None,
+    )
+
+
+def _decision(
+    history: History, recorded: Recorded[DecisionRecorded], lens: Lens, beyond: DecisionKind | None
+) -> OwnDecision:
     return OwnDecision(
         subject_id=history.subject,
         party_id=lens.viewer.party,
         decided_at=recorded.event.occurred_at,
         decision_id=recorded.id,
-        case_id=matter,
+        case_id=recorded.stream,
         kind=lens.see(recorded, "kind", _OWN),
         reason=lens.see(recorded, "reason", _OWN),
         ceiling=lens.see(recorded, "ceiling", _OWN),
+        beyond=beyond,
         source=lens.see(recorded, "source", _OWN),
         note=lens.see(recorded, "note", _OWN),
+        protocol_version=lens.see(recorded, "protocol_version", _OWN),
     )
 
 
-def _case(history: History, filed: Recorded[CaseFiled], lens: Lens, matter: UUID, last_decision: str | None) -> OwnCase:
+def _case(history: History, filed: Recorded[CaseFiled], lens: Lens, decided: OwnDecision | None) -> OwnCase:
     defendant = lens.see(filed, "defendant", _OWN)
+    review = _review(history)
     return OwnCase(
         subject_id=history.subject,
         party_id=lens.viewer.party,
         filed_on=lens.see(filed, "filed_on", _OWN) or filed.recorded_at.date(),
-        case_id=matter,
+        case_id=filed.stream,
         participant_id=filed.event.participant_id,
         docket=lens.see(filed, "docket", _OWN) or "",
         defendant=str(defendant.name) if defendant else None,
         birth_date=defendant.birth_date if defendant else None,
-        charges=plain(lens.see(filed, "charges", _OWN)) or [],
+        charges=charges_now(lens, history, _OWN),
         incident_number=lens.see(filed, "incident_number", _OWN),
         offense_on=lens.see(filed, "offense_on", _OWN),
         arrested_on=lens.see(filed, "arrested_on", _OWN),
         received_at=lens.see(filed, "received_at", _OWN),
-        last_decision=last_decision,
+        next_hearing=next_hearing(lens, history, _OWN),
+        disposition=last(lens, history, CaseDisposed, "outcome", _OWN),
+        disposed_on=last(lens, history, CaseDisposed, "disposed_on", _OWN),
+        last_decision=decided.kind if decided else None,
+        ceiling=decided.ceiling if decided else None,
+        review_on=lens.see(review, "due_on", _OWN) if review else None,
+    )
+
+
+def _warrant(history: History, issued: Recorded[WarrantIssued], lens: Lens) -> OwnWarrant:
+    defendant = lens.see(issued, "defendant", _OWN)
+    return OwnWarrant(
+        subject_id=history.subject,
+        party_id=lens.viewer.party,
+        issued_on=issued.event.issued_on,
+        warrant_id=issued.stream,
+        participant_id=issued.event.participant_id,
+        number=lens.see(issued, "number", _OWN),
+        kind=lens.see(issued, "warrant_kind", _OWN),
+        court=lens.see(issued, "court", _OWN),
+        defendant=str(defendant.name) if defendant else None,
+        birth_date=defendant.birth_date if defendant else None,
+        docket=lens.see(issued, "docket", _OWN),
+        state=last(lens, history, WarrantEnded, "outcome", _OWN) or ACTIVE,
+        ended_on=last(lens, history, WarrantEnded, "ended_on", _OWN),
+    )
+
+
+def _obligation(notice: OwnNotice) -> OwnObligation:
+    return OwnObligation(
+        subject_id=notice.subject_id,
+        party_id=notice.party_id,
+        since=notice.sent_at,
+        obligation_id=notice.notice_id,
+        participant_id=notice.participant_id,
+        incident_number=notice.incident_number,
+        charge_code=notice.charge_code,
+        obligation=WILL_NOT_BE_FILED,
     )
 
 

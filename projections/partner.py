@@ -11,7 +11,9 @@ from uuid import UUID, uuid5
 from domain.contact import ContactMade
 from domain.deadline import DecisionRequested
 from domain.event import Event, Recorded
+from domain.hearing import HearingEnded, HearingMoved, HearingSet
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
+from domain.legal_case import CaseDisposed, CaseEntered, CaseUpdated
 from domain.participant import (
     IN_LEAD,
     Enrolment,
@@ -26,6 +28,7 @@ from domain.referral import ChargeHeld, ChargeLatched
 from domain.roi import RoiGranted, RoiNarrowed, grants
 from domain.roster import ParticipantAssigned, ParticipantReleased
 from domain.share import ShareMade
+from domain.warrant import WarrantEnded, WarrantIssued
 from projections.lens import Gathered, History, Lens, Traced, explain, plain
 from projections.rows import AnyOf, GrantedRow, Ref
 
@@ -37,6 +40,14 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     ChargeHeld: frozenset({"charge", "incident_number"}),
     ChargeLatched: frozenset({"charge", "incident_number"}),
     DecisionRequested: frozenset({"enrolled_at", "charge_code", "incident_number"}),
+    CaseEntered: frozenset({"court", "docket", "charges", "filed_on"}),
+    CaseUpdated: frozenset({"charges"}),
+    CaseDisposed: frozenset({"outcome", "disposed_on"}),
+    HearingSet: frozenset({"hearing_kind", "starts_at", "courtroom"}),
+    HearingMoved: frozenset({"starts_at", "courtroom"}),
+    HearingEnded: frozenset({"outcome"}),
+    WarrantIssued: frozenset({"number", "warrant_kind", "court", "issued_on", "docket"}),
+    WarrantEnded: frozenset({"outcome", "ended_on"}),
 }
 
 
@@ -130,6 +141,7 @@ def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
                 who.take(lens, recorded, "birth_date", own=False)
             case ParticipantEnrolled() | StatusChanged():
                 who.take(lens, recorded, "status")
+                who.take(lens, recorded, "occurred_at", "enrolled_at")
             case ParticipantAssigned():
                 who.take(lens, recorded, "case_manager")
                 who.take(lens, recorded, "phone")
@@ -177,7 +189,8 @@ def _entry(
 
 def _more(participant: Callable[..., P], who: Gathered) -> dict[str, Any]:
     """Return the columns that only some kinds of party have."""
-    return {"phone": who.values.get("participant_phone")} if hasattr(participant, "phone") else {}
+    more = {"phone": "participant_phone", "enrolled_at": "enrolled_at"}
+    return {column: who.values.get(name) for column, name in more.items() if hasattr(participant, column)}
 
 
 def _text(value: Any) -> str | None:

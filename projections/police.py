@@ -19,6 +19,7 @@ from domain.referral import (
     ReleasedFromCustody,
 )
 from projections import custody
+from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
@@ -49,6 +50,18 @@ class OwnReferral(OwnRow):
     notices: Annotated[list[dict[str, Any]], Label.REFERRAL_STATUS]
 
 
+@model(READER, "public_case", order=("docket", "case_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicCase(public.PublicCase):
+    """A case on a court's docket."""
+
+
+@model(READER, "public_warrant", order=("issued_on", "warrant_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicWarrant(public.PublicWarrant):
+    """A warrant that a court issued."""
+
+
 @model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
@@ -73,6 +86,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         if offered.event.party_id is not None:
             yield _referral(history, offered, Lens(Viewer(READER, offered.event.party_id), None, ceiling, at, trace))
     yield from custody.police_rows(history, ceiling, at, trace)
+    yield from public.public_record(history, READER, ceiling, at, trace, case=PublicCase, warrant=PublicWarrant)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
 

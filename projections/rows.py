@@ -1,7 +1,8 @@
 """Row models: what a reader's tables hold. Every column names its labels; tables, policies and grants follow from them.
 
-Three holdings. `own`: what the party contributed, public records and notices; consent never touches them. `granted`:
-what came from LEAD by consent; behind the gate. `role`: what people read for care or for running the site.
+Four holdings. `own`: what the party contributed, and notices; consent never touches them. `public`: what a court's own
+feed tells everyone; consent never touches it either. `granted`: what came from LEAD by consent; behind the gate.
+`role`: what people read for care or for running the site.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ class Holding(StrEnum):
     """Which rows a table holds; it decides the table's policy."""
 
     OWN = "own"
+    PUBLIC = "public"
     GRANTED = "granted"
     ROLE = "role"
 
 
 ALLOWED: dict[Holding, frozenset[Basis]] = {
     Holding.OWN: frozenset({Basis.OWN, Basis.NOTICE, Basis.PUBLIC}),
+    Holding.PUBLIC: frozenset({Basis.PUBLIC}),
     Holding.GRANTED: BEHIND_THE_GATE,
     Holding.ROLE: frozenset({Basis.ROLE, Basis.PSEUDONYM}),
 }
@@ -34,7 +37,7 @@ ALLOWED: dict[Holding, frozenset[Basis]] = {
 def reaching(reader: Reader, holding: Holding) -> frozenset[Label]:
     """Return the labels that can reach this reader in rows of this holding."""
     match holding:
-        case Holding.OWN:
+        case Holding.OWN | Holding.PUBLIC:
             return frozenset(label for label, line in TABLE.items() if line.cells[reader] & ALLOWED[holding])
         case Holding.GRANTED:
             return behind_the_gate(reader)
@@ -73,6 +76,11 @@ class OwnRow(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicRow(Row):
+    """A row of public record: the same for every party of its kind, whoever is in LEAD."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantedRow(Row):
     """A row behind the gate: alive while its epoch is the gate's and `until` lies ahead.
 
@@ -95,7 +103,7 @@ class RoleRow(Row):
     as_of: int
 
 
-_COORDINATES = frozenset(f.name for base in (OwnRow, GrantedRow, RoleRow) for f in fields(base))
+_COORDINATES = frozenset(f.name for base in (OwnRow, PublicRow, GrantedRow, RoleRow) for f in fields(base))
 
 SQL_TYPE: dict[Any, str] = {
     str: "text",
@@ -143,6 +151,12 @@ class Model(NamedTuple):
 
 
 MODELS: dict[type[Row], Model] = {}
+_HELD: dict[type[Row], Holding] = {
+    OwnRow: Holding.OWN,
+    PublicRow: Holding.PUBLIC,
+    GrantedRow: Holding.GRANTED,
+    RoleRow: Holding.ROLE,
+}
 
 R = TypeVar("R", bound=type[Row])
 
@@ -154,9 +168,7 @@ def model(reader: Reader, name: str, *, order: tuple[str, ...], descending: bool
     """
 
     def declare(row: R) -> R:
-        holding = (
-            Holding.OWN if issubclass(row, OwnRow) else Holding.GRANTED if issubclass(row, GrantedRow) else Holding.ROLE
-        )
+        holding = next(held for base, held in _HELD.items() if issubclass(row, base))
         hints = get_type_hints(row, include_extras=True)
         columns = tuple(_column(reader, holding, name, f.name, hints[f.name]) for f in fields(row))
         MODELS[row] = Model(reader, name, holding, row, order, descending, columns)

@@ -60,10 +60,10 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/4", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/3", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/3", police.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/4", liaison_prosecutor.rows),
+        View(Reader.POLICE, "police/4", police.rows),
         View(Reader.RECIPIENT, "recipient/2", recipient.rows),
-        View(Reader.COURT, "court/2", court.rows),
+        View(Reader.COURT, "court/3", court.rows),
         View(Reader.PROGRAM, "program/4", program.rows),
         View(Reader.OBSERVER, "observer/1", observer.rows),
         View(Reader.COUNSEL, "counsel/1", counsel.rows),

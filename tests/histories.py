@@ -52,7 +52,7 @@ def local(month: int, day: int, hour: int = 12, minute: int = 0, second: int = 0
     return datetime(year, month, day, hour, minute, second, tzinfo=ZONE)
 
 
-CARE, PD, CAMPUS_PD = named("care"), named("city pd"), named("campus pd")
+CARE, PD, CAMPUS_PD, COURT = named("care"), named("city pd"), named("campus pd"), named("district court")
 DA, CITY_ATTORNEY, HOUSING, CLINIC = (
     named("county prosecutor"),
     named("city attorney"),
@@ -517,6 +517,12 @@ class Given:
             participant_id=self.who, party_id=office, matter_id=matter, occurred_at=self.now, kind=kind, **said
         )
         return self.record(matter, *legal_case.decide(event), agency=office).then()
+
+    def told_of(self, matter: UUID, what: type[legal_case.CourtRecord], /, *, by: UUID = DA, **said: Any) -> Self:
+        """A party tells of a case or a warrant that it keeps; the office's own is of its jurisdiction."""
+        values = {"office": by if by in (DA, CITY_ATTORNEY) else None, "public_record": by == COURT, **said}
+        event = what(participant_id=self.who, party_id=by, matter_id=matter, occurred_at=self.now, **values)
+        return self.record(matter, event, agency=by).then()
 
 
 def erased(history: History, *keys: UUID) -> History:

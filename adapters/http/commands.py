@@ -12,7 +12,21 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import asks, care, consent, court, custody, findings, identity, plan, referrals, register, roster, status
+from services import (
+    asks,
+    care,
+    consent,
+    court,
+    custody,
+    findings,
+    identity,
+    plan,
+    referrals,
+    register,
+    roster,
+    status,
+    warrants,
+)
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -99,7 +113,7 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
 
 
 # The names by which handlers know the ids of a path, where they differ.
-_NAMED = {"participant": "participant_id", "roi": "roi_id"}
+_NAMED = {"participant": "participant_id", "roi": "roi_id", "warrant": "warrant_id"}
 
 ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("referrals", referrals.OfferDiversion, "Offer arrest diversion."),
@@ -160,6 +174,17 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),
     ("bookings", custody.RecordBooking, "Record a booking."),
     ("arrests", custody.RecordArrest, "Record an arrest that came without an offer of diversion."),
+    ("cases/{case}/updates", court.UpdateCase, "Record other charges."),
+    ("cases/{case}/hearings", court.SetHearing, "Set a hearing."),
+    ("cases/{case}/hearings/{hearing}/moves", court.MoveHearing, "Move a hearing."),
+    ("cases/{case}/hearings/{hearing}/endings", court.EndHearing, "Record that a hearing is over."),
+    ("cases/{case}/dispositions", court.DisposeCase, "Record how a case ended."),
+    ("cases/{case}/orders", court.EnterOrder, "Enter a court's order."),
+    ("court/cases", court.EnterCase, "Enter a case on a court's docket."),
+    ("participants/{participant}/cases", court.FindCase, "Record a case that care found."),
+    ("participants/{participant}/warrants", warrants.FindWarrant, "Record a warrant that care found."),
+    ("warrants", warrants.RecordWarrant, "Record a warrant."),
+    ("warrants/{warrant}/endings", warrants.EndWarrant, "Record how a warrant ended."),
     ("register/parties", register.RegisterParty, "Register a party."),
     ("register/staff", register.RegisterStaff, "Register a member of staff."),
     ("register/staff/endings", register.EndStaff, "End a person's authority, at once."),

@@ -33,6 +33,7 @@ import domain.contact
 import domain.custody
 import domain.finding
 import domain.fund
+import domain.hearing
 import domain.legal_case
 import domain.participant
 import domain.plan
@@ -42,7 +43,8 @@ import domain.registry
 import domain.roi
 import domain.roster
 import domain.share
-import domain.stop_record  # noqa: F401  # all of them: an event is known by its topic once its module is imported
+import domain.stop_record
+import domain.warrant  # noqa: F401  # all of them: an event is known by its topic once its module is imported
 from adapters.postgres.keyring import NONCE_BYTES, DataKey, Keyring
 from domain.event import COORDINATES, TOPICS, Envelope, Event, Recorded, sealed_fields
 from domain.labels import Seal

@@ -23,6 +23,7 @@ _GRANTED = """party_id = (select gate.party()) and until > (select site.clock())
 _USING = {
     Holding.OWN: "party_id = (select gate.party())",
     Holding.GRANTED: _GRANTED,
+    Holding.PUBLIC: "(select gate.party()) is not null",
     Holding.ROLE: "(select gate.party()) is not null",
 }
 _OF_ONESELF = "subject_id = (select gate.party())"
@@ -84,7 +85,8 @@ def _table(model: Model, schema: str) -> str:
 
 def _keys(model: Model, schema: str) -> str:
     # A party's rows lie in the order of its pages; a page in descending order reads the key backwards.
-    key = model.order if model.holding is Holding.ROLE else ("party_id", *(c for c in model.order if c != "party_id"))
+    is_partys = model.holding in (Holding.OWN, Holding.GRANTED)
+    key = ("party_id", *(c for c in model.order if c != "party_id")) if is_partys else model.order
     made = f"alter table {schema}.{model.name} add primary key ({', '.join(key)});\n"
     if key[0] != "subject_id":  # by which the projector replaces rows
         made += f"create index on {schema}.{model.name} (subject_id);\n"

@@ -15,6 +15,7 @@ from services.questions import (
     privacy,
     program,
     prosecutor,
+    public_record,
     recipient,
 )
 from services.questions.listing import Listing
@@ -23,6 +24,7 @@ LISTINGS: tuple[Listing, ...] = (
     *police.LISTINGS,
     *prosecutor.LISTINGS,
     *recipient.LISTINGS,
+    *public_record.LISTINGS,
     *case_manager.LISTINGS,
     *court.LISTINGS,
     *program.LISTINGS,

@@ -33,7 +33,14 @@ TABLES: dict[Reader, Tables] = {
     Reader.PROSECUTOR: Tables(
         liaison_prosecutor.Participant,
         liaison_prosecutor.Entry,
-        (liaison_prosecutor.OwnCase, liaison_prosecutor.OwnDecision, liaison_prosecutor.OwnNotice),
+        (
+            liaison_prosecutor.OwnCase,
+            liaison_prosecutor.OwnDecision,
+            liaison_prosecutor.OwnDate,
+            liaison_prosecutor.OwnWarrant,
+            liaison_prosecutor.OwnNotice,
+            liaison_prosecutor.OwnObligation,
+        ),
     ),
     Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry),
     Reader.COURT: Tables(court.Participant, court.Entry),

@@ -9,6 +9,7 @@ from domain.event import ShortText
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections import custody, police
+from projections.rows import MODELS
 from services.ports import Caller, Session
 from services.questions.listing import Listing
 from services.questions.partner import rendered_shared, shared
@@ -40,6 +41,14 @@ LISTINGS = (
         reader=Reader.POLICE,
         purpose=Purpose.OWN_RECORDS,
         doc="The bookings that your department reported, newest first.",
+    ),
+    Listing(
+        path="police/warrants",
+        key="warrants",
+        row=police.PublicWarrant,
+        reader=Reader.POLICE,
+        purpose=Purpose.OWN_RECORDS,
+        doc="The warrants of the courts' public record, the latest first. Arrest on an old one is yours to decide.",
     ),
 )
 
@@ -77,9 +86,22 @@ def lookup(site: Site, caller: Caller, asked: Lookup) -> dict[str, Any]:
             found = [row.subject_id for row in own]
         rendered = rendered_shared(site, caller, shared(session, Reader.POLICE, list(dict.fromkeys(found))))
         rendered.body["own"] = [show(site, caller, row) for row in own]
+        rendered.body["public_record"] = _public_record(site, caller, session, asked) if by_name else []
         return rendered
 
     return answer(site, caller, "police.lookup", Purpose.AS_THE_ROI_STATES, render)
+
+
+def _public_record(site: Site, caller: Caller, session: Session, asked: Lookup) -> list[dict[str, Any]]:
+    """Return what courts tell everyone of someone of this name and birth date, whoever is in LEAD."""
+    born = {"birth_date": asked.birth_date}
+    told: list[police.PublicWarrant | police.PublicCase] = [*session.select(police.PublicWarrant, born)]
+    told += session.select(police.PublicCase, born)
+    return [
+        {"record": MODELS[type(row)].name.removeprefix("public_")} | show(site, caller, row)
+        for row in told
+        if same_name(row.defendant, asked)
+    ]
 
 
 def same_name(name: str | None, asked: Lookup) -> bool:

@@ -1,12 +1,27 @@
-"""What the liaison prosecutor asks: the office's docket with LEAD's column, its decisions, what it was notified of."""
+"""What the liaison prosecutor asks: the office's docket with LEAD's column, its calendar, decisions and warrants,
+what it was notified of, and what follows for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from domain.labels import Reader
-from projections.liaison_prosecutor import Ask, OwnCase, OwnDecision, OwnNotice, Participant
+from domain.legal_case import relation
+from projections.liaison_prosecutor import (
+    Ask,
+    OwnCase,
+    OwnDate,
+    OwnDecision,
+    OwnNotice,
+    OwnObligation,
+    OwnWarrant,
+    Participant,
+    PublicCase,
+    PublicWarrant,
+)
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.partner import statement
 from services.release import PART2_NOTICE, Purpose
@@ -21,13 +36,49 @@ def _shared_only(asking: Asking) -> dict[str, Any]:
 def _with_lead(asking: Asking, rows: Sequence[OwnCase]) -> Items:
     named = [row.participant_id for row in rows if row.participant_id is not None]
     lead = {row.subject_id: row for row in asking.session.select(Participant, {"subject_id": named})} if named else {}
+    beside = _beside(asking, rows)
     cases = []
     for row in rows:
         shared = lead.get(row.participant_id) if row.participant_id else None
-        cases.append(asking.show(row) | {"lead": asking.show(shared) if shared else None})
+        cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, shared) if shared else None})
     # To be on a page of `only=shared` is itself shown by the grant: a case whose grant went dark must not be on it.
     torn = asking.chosen is not None and any(case["lead"] is None for case in cases)
     return Items(cases, list(lead.values()), statement(asking.site, list(lead.values())), torn)
+
+
+def _lead(asking: Asking, case: OwnCase, shared: Participant) -> dict[str, Any]:
+    """Return LEAD's column, with how the case stands to the enrolment (T:479) where both are known."""
+    stands = None
+    if shared.enrolled_at is not None and case.offense_on is not None:
+        enrolled_on = shared.enrolled_at.astimezone(asking.site.protocol().tz).date()
+        stands = relation(case.offense_on, case.filed_on, enrolled_on)
+    return asking.show(shared) | {"relation": stands}
+
+
+def _beside(asking: Asking, rows: Sequence[OwnCase]) -> dict[UUID, dict[str, Any]]:
+    """Return what stands beside each case: warrants, what courts tell of its docket, what the office was told of it.
+
+    A warning is the office's own obligation read to it again; it hears of no charge that it was not told of.
+    """
+    dockets = {"docket": [row.docket for row in rows]}
+    incidents = {"incident_number": [row.incident_number for row in rows if row.incident_number is not None]}
+    own, told = asking.session.select(OwnWarrant, dockets), asking.session.select(PublicWarrant, dockets)
+    warrants: list[OwnWarrant | PublicWarrant] = [*own, *told]
+    courts = asking.session.select(PublicCase, dockets)
+    obliged = asking.session.select(OwnObligation, incidents)
+    return {
+        row.case_id: {
+            "warrants": [asking.show(each) for each in warrants if each.docket == row.docket],
+            "courts": [asking.show(each) for each in courts if each.docket == row.docket],
+            "warning": next((each.obligation for each in obliged if _is_of(each, row)), None),
+        }
+        for row in rows
+    }
+
+
+def _is_of(obligation: OwnObligation, case: OwnCase) -> bool:
+    codes = {charge.get("code") for charge in case.charges}
+    return obligation.incident_number == case.incident_number and obligation.charge_code in codes
 
 
 LISTINGS = (
@@ -49,6 +100,31 @@ LISTINGS = (
         reader=Reader.PROSECUTOR,
         purpose=Purpose.OWN_RECORDS,
         doc="Your office's own decisions, newest first.",
+    ),
+    Listing(
+        path="prosecutor/calendar",
+        key="dates",
+        row=OwnDate,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Your office's hearings that are not over, and the reviews of what it put off, the next first.",
+    ),
+    Listing(
+        path="prosecutor/warrants",
+        key="warrants",
+        row=OwnWarrant,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.OWN_RECORDS,
+        doc="The warrants that your office recorded, the latest first.",
+    ),
+    Listing(
+        path="prosecutor/obligations",
+        key="obligations",
+        row=OwnObligation,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.OWN_RECORDS,
+        doc="The charges that your office will not file, because it was told that the person enrolled in time.",
+        below={"statement": PART2_NOTICE},
     ),
     Listing(
         path="prosecutor/notices",

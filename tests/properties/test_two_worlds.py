@@ -53,7 +53,9 @@ from tests.properties.worlds import (
     Heard,
     Script,
     World,
+    entry,
     filing,
+    found,
     numbered,
     world,
 )
@@ -196,11 +198,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "findings/{}/answers": {"source": "held by our office, not stated"},
     "bookings": {"participant": "x", "booking_number": "226-1", "facility": "Jail", "source": "incident report"},
     "arrests": {"code": "90J", "reason": "not stated"},
+    "cases/{}/updates": {"charges": [{"code": "90J", "description": "Trespass", "severity": "misdemeanor"}]},
+    "cases/{}/hearings": {"kind": "trial", "starts_at": "2026-06-01T09:00:00-07:00"},
+    "cases/{}/hearings/{}/moves": {"starts_at": "2026-06-02T09:00:00-07:00"},
+    "cases/{}/hearings/{}/endings": {"outcome": "stricken from the calendar"},
+    "cases/{}/dispositions": {"outcome": "dismissed", "disposed_on": "2026-02-20"},
+    "cases/{}/orders": {"kind": "release", "ordered_on": "2026-02-20"},
+    "court/cases": entry("26-none", "No", "Body"),
+    "participants/{}/cases": {"court": "Elsewhere", "docket": "C-1"},
+    "participants/{}/warrants": found("W-none", None),
+    "warrants": found("W-none", None) | {"defendant": {"given": "No", "surname": "Body", "birth_date": "1985-05-05"}},
+    "warrants/{}/endings": {"outcome": "quashed", "ended_on": "2026-02-20"},
 }
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = {"referrals": "", "cases": "", "bookings": ""}
+NAMED_IN_BODY = {"referrals": "", "cases": "", "bookings": "", "court/cases": "", "warrants": ""}
 NAMED_IN_PATH = {
     "participant": "",
     "referral": "referral",
@@ -209,6 +222,8 @@ NAMED_IN_PATH = {
     "item": "item",
     "finding": "finding",
     "goal": "goal",
+    "hearing": "hearing",
+    "warrant": "warrant",
 }
 
 

@@ -46,10 +46,12 @@ PARTY_OF = VIEWERS | {
     "luis": "lead-care",
     "grace": "lead-care",
     "noor": "lead-care",
+    "rosa": "lead-care",
+    "judge": "district-court",
     "pat": "lead-program",
 }
 _POLICE = (Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_MANAGER_CONTACT, Label.IIP_PROGRESS)
-_OFFICE = (*_POLICE, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CASE_EFFECT)
+_OFFICE = (*_POLICE, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CASE_EFFECT, Label.WARRANT)
 _OTHER = (Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_PHONE, Label.NEED_HOUSING, Label.IIP_PROGRESS)
 LABELS: dict[str, tuple[Label, ...]] = {
     "city-pd": _POLICE,
@@ -321,6 +323,9 @@ class Script:
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
+        if self.viewer != "marta":  # public record, to all but her
+            for n in range(2):
+                self._feed(f"v.feed{n}", 150.0 + 40 * n)
         self.steps.sort(key=lambda step: step.at)
         return self
 
@@ -361,6 +366,8 @@ class Script:
             yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
             for _ in range(2):
                 yield "after"
+                if self.viewer == "chen":  # of her own jurisdiction
+                    yield act("rosa", "/warrants", found(f"W-{self.chance.randrange(10**6)}", "county-pa"))
                 text = f"Filed form {self.chance.randrange(10_000)}."
                 yield act("luis", "/shares", {"party": self.party, "text": text, "labels": [Label.IIP_PROGRESS]})
                 if tells_contacts:
@@ -384,8 +391,31 @@ class Script:
         self.steps.append(Step(at, Act(at, "chen", "/v1/cases", body, {"case": name}, f"{name}/case")))
         decision = {"kind": self.chance.choice(("hold in abeyance", "dismiss", "proceed as standard")), "note": "Ours."}
         decided = round(at + self.chance.uniform(1, 300), 3)
-        path = f"/v1/cases/{{{name}}}/decisions"
-        self.steps.append(Step(decided, Act(decided, "chen", path, decision, {}, f"{name}/decision")))
+        path = f"/v1/cases/{{{name}}}"
+        self.steps.append(Step(decided, Act(decided, "chen", f"{path}/decisions", decision, {}, f"{name}/decision")))
+        heard = {"kind": "pretrial", "starts_at": moment(decided + 100_000), "courtroom": "E-1"}
+        act = Act(decided + 0.1, "chen", f"{path}/hearings", heard, {"hearing": f"{name}.hearing"}, f"{name}/hearing")
+        self.steps.append(Step(act.at, act))
+        warrant = found(f"W-{name}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
+        self.steps.append(Step(decided, Act(decided, "chen", "/v1/warrants", warrant, {}, f"{name}/warrant")))
+
+    def _feed(self, name: str, at: float) -> None:
+        """Let a court tell everyone of a case, a hearing and a warrant of someone, whoever is in LEAD."""
+        given, surname = self.chance.choice(_NAMES)
+        body = entry(f"26-2-{self.chance.randrange(10**6):06}", given, surname)
+        warrant = found(f"W-{name}", "county-pa") | {"defendant": body["defendant"], "docket": body["docket"]}
+        heard = {"kind": "arraignment", "starts_at": moment(at + 90_000)}
+        ended = {"outcome": "recalled", "ended_on": "2026-02-20"}
+        for n, (path, said, gives) in enumerate(
+            (
+                ("/v1/court/cases", body, {"case": f"{name}.case"}),
+                ("/v1/warrants", warrant, {"warrant": f"{name}.warrant"}),
+                (f"/v1/cases/{{{name}.case}}/hearings", heard, {"hearing": f"{name}.hearing"}),
+                (f"/v1/warrants/{{{name}.warrant}}/endings", ended, dict[str, str]()),
+            )
+        ):
+            now = at + 10_000 * n
+            self.steps.append(Step(now, Act(now, "judge", path, said, gives, f"{name}/{path}")))
 
 
 def story(
@@ -495,6 +525,18 @@ def filing(docket: str, given: str, surname: str) -> dict[str, Any]:
     }
 
 
+def entry(docket: str, given: str, surname: str) -> dict[str, Any]:
+    """Return the body of a case on a court's own docket."""
+    kept = ("docket", "defendant", "charges", "filed_on")
+    return {name: value for name, value in filing(docket, given, surname).items() if name in kept}
+
+
+def found(number: str, prosecutor: str | None) -> dict[str, Any]:
+    """Return the body of a warrant, of an office's jurisdiction or of nobody's here."""
+    warrant = {"number": number, "kind": "bench", "court": "Court", "issued_on": "2025-09-12"}
+    return warrant | {"prosecutor": prosecutor}
+
+
 # What each world fills in --------------------------------------------------------------------------------------------
 
 
@@ -580,8 +622,21 @@ class Filling:
             mate = self.chance.choice([p for p in LABELS if p not in (party, "clinic-co")])
             item = {"party": "clinic-co", "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
             grant = {"party": mate, "labels": [*LABELS[mate]], "purpose": f"help {self.chance.random()}"}
-            self._life(name, now + 0.004)
-            match self.chance.randrange(3):
+            match self.chance.randrange(5):
+                case 3:  # what care found elsewhere, and what another office keeps
+                    number, office = self.chance.randrange(10**9), self.chance.choice((None, "metro-pa"))
+                    self._add(now + 0.001, "rosa", f"{person}/warrants", found(f"W-{number}", office))
+                    away = {"court": "Enumclaw", "docket": f"C-{number}", "prosecutor": office}
+                    self._add(now + 0.002, "rosa", f"{person}/cases", away)
+                case 4:
+                    number = self.chance.randrange(10**9)
+                    called = f"{name}.case{number}"
+                    body = filing(f"M-{number}", "Ray", "Bell")
+                    self._add(now + 0.001, "rossi", "/v1/cases", body, case=called)
+                    heard = {"kind": "trial", "starts_at": moment(now + 50_000)}
+                    self._add(now + 0.002, "rossi", f"/v1/cases/{{{called}}}/hearings", heard)
+                    theirs = found(f"W-{number}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
+                    self._add(now + 0.003, "rossi", "/v1/warrants", theirs, warrant=f"{name}.warrant{number}")
                 case 0:
                     self._add(now + 0.001, "luis", f"{person}/items", item)
                 case 1:

@@ -80,12 +80,15 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         case=ray.charge,
         finding=ray.charge,
         goal=ray.roi,
+        hearing=ray.charge,
+        warrant=ray.charge,
     )
 
 
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
     """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
     kim, ortiz, dana, chen, pat = (lead.person(who) for who in ("kim", "ortiz", "dana", "chen", "pat"))
+    rosa, judge = lead.person("rosa"), lead.person("judge")
     given: set[str] = set()
 
     def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
@@ -120,8 +123,17 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     assert chen.see(f"/v1/prosecutor/participants/{office_id}")["shared"]
     do(dana, "RevokeRoi", signed)
     do(dana, "GiveAccess", care)
-    do(chen, "DecideCase", {"case": do(chen, "FileCase", participant=office_id)["case"]})
+    do(rosa, "FindCase", care)
+    do(rosa, "FindWarrant", care)
+    case = do(chen, "FileCase", participant=office_id)
+    do(chen, "DecideCase", case)
     audited(lead)
+    do(chen, "UpdateCase", case)
+    heard = do(chen, "SetHearing", case)
+    do(chen, "MoveHearing", heard)
+    do(chen, "DisposeCase", case)
+    do(judge, "EnterOrder", do(judge, "EnterCase"))
+    do(judge, "EndWarrant", do(judge, "RecordWarrant"))
     do(chen, "AnswerFinding", {"finding": chen.see("/v1/prosecutor/findings")["findings"][0]["finding_id"]})
     do(kim, "RecordBooking", participant=made["participant"])
     do(kim, "RecordArrest")
@@ -148,4 +160,6 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")
     do(pat, "AdoptProtocol")
+    lead.clock.at(local("2026-04-21 10:00"))
+    do(chen, "EndHearing", heard)
     assert given == set(COMMANDS)

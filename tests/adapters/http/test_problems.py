@@ -548,6 +548,7 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
 POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
 SUPERVISOR = {Role.SUPERVISOR}
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
+COURT = {Role.COURT_OFFICER}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
@@ -562,6 +563,11 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("RecordActivity", "DischargeParticipant", "ReturnParticipant"), CARE),
     **dict.fromkeys(("RecordAlias", "CorrectName", "ChangePhone"), CARE),
     **dict.fromkeys(("RecordDeath", "MergeRecords", "UnmergeRecords"), SUPERVISOR),
+    **dict.fromkeys(("FindCase", "FindWarrant"), CARE),
+    **dict.fromkeys(("UpdateCase", "SetHearing", "MoveHearing", "EndHearing", "DisposeCase"), OFFICE | COURT | CARE),
+    "RecordWarrant": OFFICE | COURT,
+    "EndWarrant": OFFICE | COURT | CARE,
+    **dict.fromkeys(("EnterCase", "EnterOrder"), COURT),
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
@@ -596,6 +602,13 @@ QUESTIONS = {
     "/v1/prosecutor/participants/{}": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/decisions": {Role.LIAISON_PROSECUTOR},
     "/v1/prosecutor/notices": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/calendar": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/warrants": {Role.LIAISON_PROSECUTOR},
+    "/v1/prosecutor/obligations": {Role.LIAISON_PROSECUTOR},
+    "/v1/police/warrants": {Role.OFFICER, Role.SERGEANT},
+    "/v1/court/cases": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
+    "/v1/court/hearings": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
+    "/v1/court/warrants": {Role.COURT_OFFICER, Role.PROBATION_OFFICER},
     "/v1/recipient/participants": {Role.RECIPIENT_CONTACT},
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},

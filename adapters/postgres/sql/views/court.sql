@@ -3,6 +3,52 @@
 drop schema if exists court cascade;
 create schema court;
 
+-- PublicCase (public): A case on a court's docket.
+create table court.public_case (
+    subject_id uuid not null,
+    docket text not null,
+    case_id uuid not null,
+    court_id uuid not null,
+    court text,
+    defendant text,
+    birth_date date,
+    charges jsonb not null,
+    filed_on date,
+    next_hearing timestamptz,
+    orders jsonb not null,
+    disposition text,
+    disposed_on date
+);
+
+-- PublicHearing (public): A hearing on a court's docket.
+create table court.public_hearing (
+    subject_id uuid not null,
+    starts_at timestamptz not null,
+    hearing_id uuid not null,
+    case_id uuid not null,
+    court_id uuid not null,
+    docket text not null,
+    kind text,
+    courtroom text,
+    outcome text
+);
+
+-- PublicWarrant (public): A warrant that a court issued.
+create table court.public_warrant (
+    subject_id uuid not null,
+    issued_on date not null,
+    warrant_id uuid not null,
+    court_id uuid not null,
+    number text not null,
+    kind text,
+    court text,
+    defendant text,
+    birth_date date,
+    docket text,
+    state text not null,
+    ended_on date
+);
+
 -- Participant (granted): A participant whose ROI names this office.
 create table court.granted_participant (
     subject_id uuid not null,
@@ -49,8 +95,14 @@ create table court.own_ask (
     birth_date date,
     text text
 );
-comment on schema court is 'court/2 sha256 2a2a914486ca426a6843596ab36798985f9accb6c946e9011093b1f4d8e3891e';
+comment on schema court is 'court/3 sha256 613fad403ce3fb5e23c8296418d3f55c255649f649bf1efaf047790f0506e2ee';
 
+alter table court.public_case add primary key (docket, case_id);
+create index on court.public_case (subject_id);
+alter table court.public_hearing add primary key (starts_at, hearing_id);
+create index on court.public_hearing (subject_id);
+alter table court.public_warrant add primary key (issued_on, warrant_id);
+create index on court.public_warrant (subject_id);
 alter table court.granted_participant add primary key (party_id, place, subject_id);
 create index on court.granted_participant (subject_id);
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
@@ -59,6 +111,33 @@ alter table court.own_ask add primary key (party_id, asked_at, ask_id);
 create index on court.own_ask (subject_id);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
+
+alter table court.public_case enable row level security;
+alter table court.public_case force row level security;
+create policy public on court.public_case for select to goldenthread_court using (
+    (select gate.party()) is not null
+);
+create policy projector on court.public_case for all to goldenthread_projector using (true) with check (true);
+grant select on court.public_case to goldenthread_court;
+grant select, insert, delete on court.public_case to goldenthread_projector;
+
+alter table court.public_hearing enable row level security;
+alter table court.public_hearing force row level security;
+create policy public on court.public_hearing for select to goldenthread_court using (
+    (select gate.party()) is not null
+);
+create policy projector on court.public_hearing for all to goldenthread_projector using (true) with check (true);
+grant select on court.public_hearing to goldenthread_court;
+grant select, insert, delete on court.public_hearing to goldenthread_projector;
+
+alter table court.public_warrant enable row level security;
+alter table court.public_warrant force row level security;
+create policy public on court.public_warrant for select to goldenthread_court using (
+    (select gate.party()) is not null
+);
+create policy projector on court.public_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on court.public_warrant to goldenthread_court;
+grant select, insert, delete on court.public_warrant to goldenthread_projector;
 
 alter table court.granted_participant enable row level security;
 alter table court.granted_participant force row level security;

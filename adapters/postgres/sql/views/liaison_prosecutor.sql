@@ -32,10 +32,15 @@ create table liaison_prosecutor.own_case (
     offense_on date,
     arrested_on date,
     received_at timestamptz,
-    last_decision text
+    next_hearing timestamptz,
+    disposition text,
+    disposed_on date,
+    last_decision text,
+    ceiling text,
+    review_on date
 );
 
--- OwnDecision (own): A decision of this office.
+-- OwnDecision (own): A decision of this office. `beyond`: the ceiling that stood before it, where it is harsher than that.
 create table liaison_prosecutor.own_decision (
     subject_id uuid not null,
     party_id uuid not null,
@@ -45,8 +50,39 @@ create table liaison_prosecutor.own_decision (
     kind text,
     reason text,
     ceiling text,
+    beyond text,
     source text,
-    note text
+    note text,
+    protocol_version text
+);
+
+-- OwnDate (own): A hearing of this office's that is not over, or the day on which what it put off is looked at again.
+create table liaison_prosecutor.own_date (
+    subject_id uuid not null,
+    party_id uuid not null,
+    due_at timestamptz not null,
+    date_id uuid not null,
+    case_id uuid not null,
+    docket text,
+    what text,
+    courtroom text
+);
+
+-- OwnWarrant (own): A warrant that this office recorded, and whether it stands.
+create table liaison_prosecutor.own_warrant (
+    subject_id uuid not null,
+    party_id uuid not null,
+    issued_on date not null,
+    warrant_id uuid not null,
+    participant_id uuid,
+    number text,
+    kind text,
+    court text,
+    defendant text,
+    birth_date date,
+    docket text,
+    state text not null,
+    ended_on date
 );
 
 -- OwnNotice (own): A closed code that this office was sent; once sent, it is the office's own.
@@ -60,6 +96,51 @@ create table liaison_prosecutor.own_notice (
     until_day date,
     incident_number text,
     charge_code text
+);
+
+-- OwnObligation (own): A charge that this office will not file: it was told `completed`, and that is its own (T:1183).
+create table liaison_prosecutor.own_obligation (
+    subject_id uuid not null,
+    party_id uuid not null,
+    since timestamptz not null,
+    obligation_id uuid not null,
+    participant_id uuid not null,
+    incident_number text,
+    charge_code text,
+    obligation text not null
+);
+
+-- PublicCase (public): A case on a court's docket.
+create table liaison_prosecutor.public_case (
+    subject_id uuid not null,
+    docket text not null,
+    case_id uuid not null,
+    court_id uuid not null,
+    court text,
+    defendant text,
+    birth_date date,
+    charges jsonb not null,
+    filed_on date,
+    next_hearing timestamptz,
+    orders jsonb not null,
+    disposition text,
+    disposed_on date
+);
+
+-- PublicWarrant (public): A warrant that a court issued.
+create table liaison_prosecutor.public_warrant (
+    subject_id uuid not null,
+    issued_on date not null,
+    warrant_id uuid not null,
+    court_id uuid not null,
+    number text not null,
+    kind text,
+    court text,
+    defendant text,
+    birth_date date,
+    docket text,
+    state text not null,
+    ended_on date
 );
 
 -- Participant (granted): A participant whose ROI names this office.
@@ -78,7 +159,8 @@ create table liaison_prosecutor.granted_participant (
     case_manager text,
     call text,
     scope jsonb,
-    purpose text
+    purpose text,
+    enrolled_at timestamptz
 );
 
 -- Entry (granted): What LEAD told this office.
@@ -108,7 +190,7 @@ create table liaison_prosecutor.own_ask (
     birth_date date,
     text text
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/3 sha256 05c3486029a94d6c7cb47954fd0434f174e310cdb39be66d44ba69280018a4c0';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/4 sha256 b20f73c3a50e3ff31a9b0e40110a079b2113d0adc8a1a4df675afb13cd6faece';
 
 alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
 create index on liaison_prosecutor.own_finding (subject_id);
@@ -116,8 +198,18 @@ alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, cas
 create index on liaison_prosecutor.own_case (subject_id);
 alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
 create index on liaison_prosecutor.own_decision (subject_id);
+alter table liaison_prosecutor.own_date add primary key (party_id, due_at, date_id);
+create index on liaison_prosecutor.own_date (subject_id);
+alter table liaison_prosecutor.own_warrant add primary key (party_id, issued_on, warrant_id);
+create index on liaison_prosecutor.own_warrant (subject_id);
 alter table liaison_prosecutor.own_notice add primary key (party_id, sent_at, notice_id);
 create index on liaison_prosecutor.own_notice (subject_id);
+alter table liaison_prosecutor.own_obligation add primary key (party_id, since, obligation_id);
+create index on liaison_prosecutor.own_obligation (subject_id);
+alter table liaison_prosecutor.public_case add primary key (docket, case_id);
+create index on liaison_prosecutor.public_case (subject_id);
+alter table liaison_prosecutor.public_warrant add primary key (issued_on, warrant_id);
+create index on liaison_prosecutor.public_warrant (subject_id);
 alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
 create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
@@ -154,6 +246,24 @@ create policy projector on liaison_prosecutor.own_decision for all to goldenthre
 grant select on liaison_prosecutor.own_decision to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.own_decision to goldenthread_projector;
 
+alter table liaison_prosecutor.own_date enable row level security;
+alter table liaison_prosecutor.own_date force row level security;
+create policy own on liaison_prosecutor.own_date for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_date for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_date to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_date to goldenthread_projector;
+
+alter table liaison_prosecutor.own_warrant enable row level security;
+alter table liaison_prosecutor.own_warrant force row level security;
+create policy own on liaison_prosecutor.own_warrant for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_warrant to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_warrant to goldenthread_projector;
+
 alter table liaison_prosecutor.own_notice enable row level security;
 alter table liaison_prosecutor.own_notice force row level security;
 create policy own on liaison_prosecutor.own_notice for select to goldenthread_liaison_prosecutor using (
@@ -162,6 +272,33 @@ create policy own on liaison_prosecutor.own_notice for select to goldenthread_li
 create policy projector on liaison_prosecutor.own_notice for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_notice to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.own_notice to goldenthread_projector;
+
+alter table liaison_prosecutor.own_obligation enable row level security;
+alter table liaison_prosecutor.own_obligation force row level security;
+create policy own on liaison_prosecutor.own_obligation for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_obligation for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_obligation to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_obligation to goldenthread_projector;
+
+alter table liaison_prosecutor.public_case enable row level security;
+alter table liaison_prosecutor.public_case force row level security;
+create policy public on liaison_prosecutor.public_case for select to goldenthread_liaison_prosecutor using (
+    (select gate.party()) is not null
+);
+create policy projector on liaison_prosecutor.public_case for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.public_case to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.public_case to goldenthread_projector;
+
+alter table liaison_prosecutor.public_warrant enable row level security;
+alter table liaison_prosecutor.public_warrant force row level security;
+create policy public on liaison_prosecutor.public_warrant for select to goldenthread_liaison_prosecutor using (
+    (select gate.party()) is not null
+);
+create policy projector on liaison_prosecutor.public_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.public_warrant to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.public_warrant to goldenthread_projector;
 
 alter table liaison_prosecutor.granted_participant enable row level security;
 alter table liaison_prosecutor.granted_participant force row level security;

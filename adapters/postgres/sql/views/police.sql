@@ -37,6 +37,39 @@ create table police.own_referral (
     notices jsonb not null
 );
 
+-- PublicCase (public): A case on a court's docket.
+create table police.public_case (
+    subject_id uuid not null,
+    docket text not null,
+    case_id uuid not null,
+    court_id uuid not null,
+    court text,
+    defendant text,
+    birth_date date,
+    charges jsonb not null,
+    filed_on date,
+    next_hearing timestamptz,
+    orders jsonb not null,
+    disposition text,
+    disposed_on date
+);
+
+-- PublicWarrant (public): A warrant that a court issued.
+create table police.public_warrant (
+    subject_id uuid not null,
+    issued_on date not null,
+    warrant_id uuid not null,
+    court_id uuid not null,
+    number text not null,
+    kind text,
+    court text,
+    defendant text,
+    birth_date date,
+    docket text,
+    state text not null,
+    ended_on date
+);
+
 -- Participant (granted): A participant whose ROI names this department.
 create table police.granted_participant (
     subject_id uuid not null,
@@ -83,12 +116,16 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/3 sha256 17d1418cfa56ad3beedddfbc73a74a1c5f60c1ab69086f7aa8ce67b9e94b1bc5';
+comment on schema police is 'police/4 sha256 feb7b4b2a340c2dace25d0cb3286020dcc4bc2f22ae66e6fa4e9f4687f8fd099';
 
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);
+alter table police.public_case add primary key (docket, case_id);
+create index on police.public_case (subject_id);
+alter table police.public_warrant add primary key (issued_on, warrant_id);
+create index on police.public_warrant (subject_id);
 alter table police.granted_participant add primary key (party_id, place, subject_id);
 create index on police.granted_participant (subject_id);
 alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
@@ -115,6 +152,24 @@ create policy own on police.own_referral for select to goldenthread_police using
 create policy projector on police.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on police.own_referral to goldenthread_police;
 grant select, insert, delete on police.own_referral to goldenthread_projector;
+
+alter table police.public_case enable row level security;
+alter table police.public_case force row level security;
+create policy public on police.public_case for select to goldenthread_police using (
+    (select gate.party()) is not null
+);
+create policy projector on police.public_case for all to goldenthread_projector using (true) with check (true);
+grant select on police.public_case to goldenthread_police;
+grant select, insert, delete on police.public_case to goldenthread_projector;
+
+alter table police.public_warrant enable row level security;
+alter table police.public_warrant force row level security;
+create policy public on police.public_warrant for select to goldenthread_police using (
+    (select gate.party()) is not null
+);
+create policy projector on police.public_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on police.public_warrant to goldenthread_police;
+grant select, insert, delete on police.public_warrant to goldenthread_projector;
 
 alter table police.granted_participant enable row level security;
 alter table police.granted_participant force row level security;
