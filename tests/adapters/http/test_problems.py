@@ -516,7 +516,7 @@ OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVIC
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
-    **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
+    **dict.fromkeys(("RequestHandoff", "RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
@@ -557,6 +557,8 @@ QUESTIONS = {
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/participants/{}": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/case-manager/tasks": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/program/deadlines": {Role.PROJECT_MANAGER},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
     "/v1/me": set(Role),
     "/v1/parties": set(Role),
