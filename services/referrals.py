@@ -183,17 +183,17 @@ def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *
 
 
 class RequestHandoff(Command):
-    """The department called for a case manager: whoever takes the call writes it down, or the department itself."""
+    """The department called for a case manager; whoever takes the call writes it down (T:1287)."""
 
     model_config = example(requested_at="2026-02-14T02:14:00-08:00")
 
     requested_at: AwareDatetime | None = None
 
 
-@handles(RequestHandoff, *CARE, *POLICE)
+@handles(RequestHandoff, *CARE)
 def request_handoff(site: Site, caller: Caller, command: RequestHandoff, *, referral: str) -> Outcome:
     """Write down the department's call; the minutes of the handoff run from it."""
-    state = (_own_referral if caller.role in POLICE else _referral)(site, caller, referral)
+    state = _referral(site, caller, referral)
     requested_at = happened(site, "requested_at", command.requested_at)
     known = deadline.deadlines(site.log.load(state.id))
     events = deadline.request_handoff(state, known, requested_at, _rules(site, state))

@@ -455,9 +455,9 @@ def story(
 
     yield act(officer, "/v1/referrals", offer, participant=name, referral=f"{name}.referral", charges=f"{name}.charge")
     referral, person = f"/v1/referrals/{{{name}.referral}}", f"/v1/participants/{{{name}}}"
+    yield "call"
     met = at()
     called = Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
-    yield "call"
     yield Act(met, "dana", f"{referral}/handoff", {"requested_at": called}, {}, f"{name}/handoff")
     yield "contact"
     yield act("dana", f"{referral}/acceptance", {"found_at": Hidden(words)})

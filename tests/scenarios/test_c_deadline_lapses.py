@@ -97,8 +97,8 @@ def test_each_clock_fires_once(lead: SiteUnderTest) -> None:
     story.offer(ray)
     story.override(ray)
     called = {"requested_at": "2026-02-14T02:14:00-08:00"}
-    ray.kim.do(f"/v1/referrals/{ray.referral}/handoff-requests", called)
-    again = ray.dana.post(f"/v1/referrals/{ray.care_referral}/handoff-requests", called)
+    ray.dana.do(f"/v1/referrals/{ray.care_referral}/handoff-requests", called)
+    again = lead.person("luis").post(f"/v1/referrals/{ray.care_referral}/handoff-requests", called)
     assert (again.status_code, again.json()["faults"][0]["field"]) == (422, "requested_at")
     ray.at("2026-02-14 02:40")
     ray.dana.do(f"/v1/referrals/{ray.care_referral}/acceptance", {})

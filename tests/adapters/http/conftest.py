@@ -103,6 +103,7 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     police, care = {"referral": made["referral"]}, {"referral": referral, "participant": participant}
     do(ortiz, "OverrideExclusion", police, charge=made["charges"][0])
     lead.clock.at(local("2026-02-14 02:38"))
+    do(dana, "RequestHandoff", care)
     do(dana, "RecordHandoff", care)
     do(dana, "AcceptReferral", care)
     do(kim, "RecordRelease", police)

@@ -552,7 +552,7 @@ COURT = {Role.COURT_OFFICER}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
-    **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
+    **dict.fromkeys(("RequestHandoff", "RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("ArrangeCover", "EndCover"), SUPERVISOR),
@@ -615,6 +615,8 @@ QUESTIONS = {
     "/v1/case-manager/participants/{}": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/on-call": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/covered": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/case-manager/tasks": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/program/deadlines": {Role.PROJECT_MANAGER},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
     "/v1/program/capacity": {Role.PROJECT_MANAGER},
     "/v1/program/health": {Role.PROJECT_MANAGER},
