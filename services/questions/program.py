@@ -108,6 +108,7 @@ def capacity(site: Site, caller: Caller) -> dict[str, Any]:
     Participants in the wind are carried, and counted.
     """
     require(caller, Reader.PROGRAM)
+    site.directory.refresh()
 
     def render(session: Session) -> Rendered:
         places, protocol, now = session.select(Place), site.protocol(), site.now()

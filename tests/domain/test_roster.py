@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -160,6 +160,7 @@ def loads(*carried: int) -> Roster:
     return Roster(1, {named(f"p{m}/{n}"): named(f"cm{m}") for m, count in enumerate(carried) for n in range(count)})
 
 
+@settings(deadline=None)
 @given(
     carried=st.lists(st.integers(0, 25), min_size=1, max_size=6),
     gone=st.integers(0, 3),
@@ -185,6 +186,7 @@ def test_the_decline_rule(carried: list[int], gone: int, waiting: int, numbers: 
         assert take(state, team, reserved("new"), policy)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("taro"), st.integers(0, 9), st.integers(0, 2)), max_size=60))
 def test_no_order_of_acts_gives_anyone_more_than_the_most(acts: list[tuple[str, int, int]]) -> None:
     policy = P7.model_copy(update={"caseload_most": 3, "caseload_average": 3})

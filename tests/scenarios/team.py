@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from adapters.simulation.cast import callers
-from domain.event import Envelope, PersonName
+from domain.event import Event, PersonName
 from domain.participant import ParticipantIdentified
 from domain.protocol import Door
 from domain.roster import ROSTER, ParticipantAssigned
-from services.ports import Caller
 from services.roster import standing, take
 from services.site import Site, append
 from tests.site import Person, SiteUnderTest
@@ -58,7 +57,7 @@ class Team:
 
     def accept(self, door: Door, participant: str) -> None:
         """Keep a slot for someone, as accepting a referral does. Raises `Refused`."""
-        dana: Caller = self.staff["dana"]
+        dana = self.staff["dana"]
         who = self.site.ids.open(dana.party, participant)
         assert who is not None
         self.site.log.record([take(self.site, dana, who, door)], dana.envelope())
@@ -84,7 +83,5 @@ class Team:
         self._record(who, 0, event)
         return who
 
-    def _record(self, stream: UUID, version: int, *events: Any) -> None:
-        kim = self.staff["kim"]
-        envelope: Envelope = kim.envelope()
-        self.site.log.record([append(stream, version, *events)], envelope)
+    def _record(self, stream: UUID, version: int, *events: Event) -> None:
+        self.site.log.record([append(stream, version, *events)], self.staff["kim"].envelope())
