@@ -239,8 +239,8 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
     appends = []
     state = participant(who, [r for r in history if r.stream == who])
-    for record in (state, *others(site, state)):  # whatever record of this person a party reads by
-        consent = consent_of(site, record)
+    held = [roi.consent(who, _consent(history, who)), *(consent_of(site, record) for record in others(site, state))]
+    for consent in held:  # whatever record of this person a party reads by
         events = roi.revoke(
             consent,
             parties,
@@ -249,7 +249,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
             medium=command.medium,
             counsel=command.counsel,
         )
-        appends += [append(roi.consent_stream(record.id), consent.version, *events)] if events else []
+        appends += [append(roi.consent_stream(consent.participant), consent.version, *events)] if events else []
     return Outcome(appends, {"participant": participant_id, "roi": roi_id, "parties": command.parties})
 
 
