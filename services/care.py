@@ -22,7 +22,7 @@ from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, Par
 from domain.share import ShareMade, share, share_item
 from services.consent import load_client
 from services.directory import Party
-from services.person import consent_of, others, records
+from services.person import consent_of, others
 from services.ports import Caller
 from services.referrals import latches
 from services.site import (
@@ -203,7 +203,7 @@ class RevokeRoi(Command):
 @handles(RevokeRoi, *CARE, Role.COUNSEL)
 def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Revoke; every path of those parties is dark when this is answered."""
-    who, history, _ = load_client(site, caller, participant_id, merged=True)
+    who, history, own = load_client(site, caller, participant_id, merged=True)
     by_counsel = caller.role is Role.COUNSEL
     if by_counsel and command.word_of is not roi.WordOf.COUNSEL:
         raise Refused("word_of", "you file your own word, for your client.", "Say that it is counsel's.")
@@ -215,8 +215,9 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
     revocation = uuid4()
     appends = []
-    for record in records(site, who):  # whatever record of this person a party reads by
-        consent = consent_of(site, record)
+    state = participant(who, [r for r in history if r.stream == who])
+    held = [own, *(consent_of(site, record) for record in others(site, state))]
+    for consent in held:  # whatever record of this person a party reads by
         events = roi.revoke(
             consent,
             parties,
@@ -228,7 +229,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
             read_back=command.read_back,
             paper_by=end_of_day(days_after(site.now(), protocol.paper_days, protocol.tz), protocol.tz),
         )
-        appends.append(append(roi.consent_stream(record.id), consent.version, *events))
+        appends.append(append(roi.consent_stream(consent.participant), consent.version, *events))
     return Outcome(
         appends,
         {

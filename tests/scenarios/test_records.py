@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios import ray as story
-from tests.scenarios.eyes import everything, raw
+from tests.scenarios.eyes import everything
 from tests.site import SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -172,4 +172,3 @@ def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead
     assert {entry["of"] for entry in apart["history"]} == {away}
     assert "charge.latched" in {entry["kind"] for entry in apart["history"]}
     dana.do(f"/v1/participants/{away}/contacts", note)
-    assert raw(webb.get("/v1/me"))[0] == 200
