@@ -172,6 +172,14 @@ QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/v1/police/participants/{participant}": by_id,
     "/v1/prosecutor/participants/{participant}": by_id,
     "/v1/recipient/participants/{participant}": by_id,
+    "/v1/court/participants/{participant}": by_id,
+    "/v1/counsel/participants/{participant}": by_id,
+    "/v1/counsel/participants/{participant}/trace": by_id,
+    "/v1/legal-services/participants/{participant}": by_id,
+    "/v1/participant": plain,
+    "/v1/participant/trace": plain,
+    "/v1/privacy/participants/{participant}": by_id,
+    "/v1/privacy/participants/{participant}/trace": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
     "/v1/program/funnel": plain,
     "/v1/participants/{participant}/accounting": by_id,
@@ -186,12 +194,24 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "referrals/{}/override": {"charge": "x", "exclusion": "prior felony", "rank": "sergeant", "reason": "old"},
     "cases/{}/decisions": {"kind": "dismiss"},
     "cases": filing("26-none", "No", "Body"),
+    "participants/{}/roi/{}/revocations/{}/paper": {"artefact_sha256": "c" * 64},
+    "participants/{}/counsel": {"counsel": "r-patel", "labels": [], "expires_on": "2027-01-31"},
+    "participants/{}/counsel/endings": {"counsel": "r-patel", "word_of": "counsel"},
+    "participants/{}/oral-disclosures": {"party": "county-pa", "labels": ["enrolment.status"], "occasion": "phone"},
+    "asks": {"kind": "question", "text": "Can you reach this person?"},
+    "asks/{}/handling": {"how": "call"},
+    "concerns": {"text": "Filings that are not typical."},
+    "concerns/{}/answers": {"text": "Under review."},
 }
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = {"referrals": "", "cases": ""}
-NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"}
+NAMED_IN_BODY = {"referrals": "", "cases": "", "asks": "", "concerns": ""}
+NAMED_IN_PATH = {"participant": "", "referral": "referral", "case": "case", "roi": "roi", "item": "item"} | {
+    "revocation": "roi",
+    "ask": "item",
+    "concern": "item",
+}
 
 
 def writes(pair: Pair) -> Iterator[Ask]:

@@ -77,12 +77,15 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         roi=ray.roi,
         item=ray.roi,
         case=ray.charge,
+        revocation=ray.roi,
+        ask=ray.roi,
+        concern=ray.roi,
     )
 
 
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
     """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
-    kim, ortiz, dana, chen, pat = (lead.person(who) for who in ("kim", "ortiz", "dana", "chen", "pat"))
+    kim, ortiz, dana, chen, pat, ames = map(lead.person, ("kim", "ortiz", "dana", "chen", "pat", "ames"))
     given: set[str] = set()
 
     def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
@@ -109,9 +112,18 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(dana, "MakeShare", care)
     do(dana, "WithdrawItem", care | {"item": do(dana, "ConsentItem", care)["share"]})
     do(dana, "RecordContact", care)
-    do(dana, "RevokeRoi", signed)
+    do(dana, "AuthoriseCounsel", care)
+    do(dana, "RecordOralDisclosure", care)
+    do(dana, "AddPaper", signed | {"revocation": do(dana, "RevokeRoi", signed)["revocation"]})
+    do(dana, "EndCounsel", care)
     do(dana, "GiveAccess", care)
     do(chen, "DecideCase", {"case": do(chen, "FileCase")["case"]})
+    do(kim, "MakeAsk")
+    do(ames, "RaiseConcern")
+    lead.settle()
+    do(dana, "HandleAsk", {"ask": dana.see("/v1/case-manager/asks")["asks"][0]["ask_id"]})
+    do(pat, "AnswerConcern", {"concern": pat.see("/v1/program/concerns")["concerns"][0]["concern_id"]})
+    do(ames, "DeclareConflict", {"participant": ames.see("/v1/defender/diversions")["diversions"][0]["pseudonym"]})
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")

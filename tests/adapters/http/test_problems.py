@@ -517,9 +517,18 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
-    **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
+    **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi"), CARE),
+    "RevokeRoi": CARE | {Role.COUNSEL},
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("FileCase", "DecideCase"), OFFICE),
+    **dict.fromkeys(("AuthoriseCounsel", "AddPaper", "RecordOralDisclosure", "HandleAsk"), CARE),
+    "EndCounsel": CARE | {Role.COUNSEL},
+    "DeclareConflict": {Role.DEFENDER_OBSERVER},
+    "MakeAsk": POLICE
+    | OFFICE
+    | {Role.COMMANDER, Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
+    "RaiseConcern": {Role.DEFENDER_OBSERVER, Role.COUNSEL},
+    "AnswerConcern": {Role.PROJECT_MANAGER},
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
