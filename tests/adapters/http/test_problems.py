@@ -22,6 +22,7 @@ from adapters.http.commands import ROUTES
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
+from domain import registry
 from domain.registry import Role
 from services.directory import Directory
 from services.site import COMMANDS as HANDLERS
@@ -511,11 +512,11 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
             problem(asyncio.run(elsewhere("POST", contact, key)), 401, "not-signed-in")
 
 
-POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
+POLICE, CARE = set(registry.POLICE), set(registry.CARE)
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
-    "OverrideExclusion": {Role.SERGEANT},
+    "OverrideExclusion": set(registry.COMMAND),
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi"), CARE),
     "RevokeRoi": CARE | {Role.COUNSEL},
@@ -524,9 +525,7 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("AuthoriseCounsel", "AddPaper", "RecordOralDisclosure", "HandleAsk"), CARE),
     "EndCounsel": CARE | {Role.COUNSEL},
     "DeclareConflict": {Role.DEFENDER_OBSERVER},
-    "MakeAsk": POLICE
-    | OFFICE
-    | {Role.COMMANDER, Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
+    "MakeAsk": POLICE | OFFICE | {Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
     "RaiseConcern": {Role.DEFENDER_OBSERVER, Role.COUNSEL},
     "AnswerConcern": {Role.PROJECT_MANAGER},
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
