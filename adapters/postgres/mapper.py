@@ -29,7 +29,10 @@ import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
+import domain.ask
+import domain.concern
 import domain.contact
+import domain.disclosure
 import domain.legal_case
 import domain.participant
 import domain.protocol

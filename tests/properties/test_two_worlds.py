@@ -296,7 +296,9 @@ def hear(pair: Pair, one: World, request: Ask) -> Iterator[Heard]:
         path = request.path + (f"&cursor={cursor}" if cursor else "")
         headers = {name: (person.position or "") if value == MINE else value for name, value in request.headers}
         headers |= person._signed()
+        one.numbers.of(f"{request}")  # what is made by asking is called alike in both worlds
         answer = person.client.request(request.method, path, json=request.body, headers=headers)
+        one.numbers.of(None)
         asked = f"{request.method} {request.path} page {page} {request.body} {request.headers}"
         heard = one.compared(pair.viewer, asked, answer)
         assert answer.status_code < 500, asked
