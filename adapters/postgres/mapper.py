@@ -29,8 +29,11 @@ import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
+import domain.ask
+import domain.concern
 import domain.contact
 import domain.custody
+import domain.disclosure
 import domain.finding
 import domain.fund
 import domain.hearing

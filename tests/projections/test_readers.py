@@ -147,10 +147,11 @@ def test_counsel_sees_what_the_authority_names_and_consent_by_role() -> None:
 def test_signing_revoking_and_expiring_an_roi_do_not_touch_counsels_authority() -> None:
     story = enrolled().authorised({Label.IDENTITY_LEGAL})
     story.signed({PD: {Label.IDENTITY_LEGAL}})
-    for _ in range(2):
-        assert story.consent.live(PATEL, story.now)
-        assert only(counsel.Client, rows_of(Reader.COUNSEL, story)).name == "Ray Lewis"
-        story.revoked()
+    assert only(counsel.Client, rows_of(Reader.COUNSEL, story)).name == "Ray Lewis"
+    story.revoked()
+    assert only(counsel.Client, rows_of(Reader.COUNSEL, story)).name == "Ray Lewis"
+    story.at(local(12, 1)).expired()
+    assert story.consent.live(PATEL, story.now)
     assert story.consent.live(PD, story.now) is None
 
 

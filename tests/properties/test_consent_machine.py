@@ -22,15 +22,18 @@ from domain.event import Event, Recorded
 from domain.labels import Grant, Label, Reader
 from domain.refusal import Refused
 from domain.roi import grants
+from projections import counsel
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow
 from projections.views import VIEWS
-from tests.histories import CAMPUS_PD, DA, HOUSING, PD, READS_AS, ZONE, Given, local
+from tests.histories import CAMPUS_PD, DA, HOUSING, PATEL, PD, READS_AS, ZONE, Given, local
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 PARTIES = [PD, CAMPUS_PD, DA, HOUSING]
+EVERYONE = [*PARTIES, PATEL]  # counsel's authority is an instrument of its own
+COLUMN = READS_AS | {PATEL: Reader.COUNSEL}
 LABELS = [Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_FACT, Label.NEED_HOUSING, Label.IIP_PROGRESS]
-VIEWS_OF_PARTNERS = [VIEWS[reader] for reader in (Reader.POLICE, Reader.PROSECUTOR, Reader.RECIPIENT)]
+VIEWS_OF_PARTNERS = [VIEWS[reader] for reader in (Reader.POLICE, Reader.PROSECUTOR, Reader.RECIPIENT, Reader.COUNSEL)]
 
 
 @dataclass
@@ -63,11 +66,11 @@ class Gate:
         known = party in self.consent
         epoch, roi_until, item_until = self.consent.get(party, (0, NEVER, NEVER))
         match event.topic:
-            case "roi.granted":
+            case "roi.granted" | "counsel.authorised":
                 self.consent[party] = (epoch if known else 0, expires, item_until)
-            case "roi.narrowed":
+            case "roi.narrowed" | "counsel.narrowed":
                 self.consent[party] = (pos, expires, item_until)
-            case "roi.revoked":
+            case "roi.revoked" | "counsel.ended":
                 self.consent[party] = (pos, NEVER, NEVER)
             case "roi.expired":
                 self.consent[party] = (pos, NEVER, item_until)
@@ -90,9 +93,15 @@ class Gate:
 
 def facts(row: GrantedRow) -> set[str]:
     """Return what a row tells, one fact a word."""
-    if isinstance(row, GrantedParticipant):
-        said = {"in LEAD": True, "name": row.name, "enrolled": row.enrolment}
-        return {what for what, value in said.items() if value}
+    if isinstance(row, counsel.Recipient):
+        return set()  # what consent gives to whom, which counsel reads by role
+    if isinstance(row, counsel.Entry):
+        told = {"participant.identified": "name", "participant.enrolled": "enrolled"}
+        said = {told.get(row.kind, "")} | ({f"contact {row.occurred_at}"} if row.kind == "contact.made" else set())
+        return said - {""}
+    if isinstance(row, GrantedParticipant | counsel.Client):
+        values = {"in LEAD": True, "name": row.name, "enrolled": row.enrolment}
+        return {what for what, value in values.items() if value}
     assert isinstance(row, GrantedEntry)
     return {row.body["text"] if row.kind == "share.made" else f"contact {row.occurred_at}"}
 
@@ -104,7 +113,7 @@ class Consent(RuleBasedStateMachine):
     def begin(self) -> None:
         self.story = Given(now=local(3, 1)).identified().then()
         self.start = self.story.now
-        self.model = {party: Party() for party in PARTIES}
+        self.model = {party: Party() for party in EVERYONE}
         self.gate, self.gated = Gate(), 0
         self.ever: set[Any] = set()
         self.shares: list[tuple[UUID, str, frozenset[Label], datetime]] = []
@@ -139,7 +148,8 @@ class Consent(RuleBasedStateMachine):
         assert stands or not amends
         end = self._end(until)
         self.signed_at, self.ends_at = now, max(self.ends_at, end) if amends else end
-        for party, held in self.model.items():
+        for party in PARTIES:
+            held = self.model[party]
             if party in given:
                 held.labels, held.covers_from, held.until = given[party], covers_from, end
             elif not amends and held.labels is not None:
@@ -160,6 +170,18 @@ class Consent(RuleBasedStateMachine):
                 self.revoked[party] = self.story.now
             self.model[party].loses_all()
         self.story.revoked(*parties)
+
+    @rule(labels=SETS, days=DAYS, from_start=st.booleans())
+    def authorise_counsel(self, labels: frozenset[Label], days: int, from_start: bool) -> None:
+        covers_from, until = self.start if from_start else self.story.now, self._day(days)
+        self.story.authorised(labels, until=until, covers_from=covers_from)
+        held = self.model[PATEL]
+        held.labels, held.covers_from, held.until = labels, covers_from, self._end(until)
+
+    @rule()
+    def end_counsels_authority(self) -> None:
+        self.model[PATEL].loses_all()
+        self.story.counsel_ended()
 
     @rule(party=st.sampled_from(PARTIES), days=st.integers(1, 5))
     def sign_for_a_sentence(self, party: UUID, days: int) -> None:
@@ -225,7 +247,7 @@ class Consent(RuleBasedStateMachine):
             if isinstance(row, GrantedRow)
         ]
         self.ever |= {(row.party_id, row.epoch, row.until, fact) for row in rows for fact in facts(row)}
-        for party in PARTIES:
+        for party in EVERYONE:
             may_know = self._may_know(party, now)
             shown = [row for row in rows if row.party_id == party and self.gate.lets_through(row, now)]
             assert set[str]().union(*map(facts, shown)) == may_know
@@ -244,7 +266,7 @@ class Consent(RuleBasedStateMachine):
             assert epoch == grant.epoch
             assert roi_until == (grant.until if grant.labels is not None else NEVER)
             revoked_before_it_had_anything = grant == Grant(epoch=grant.epoch)
-            assert grant.reader is READS_AS[party] or revoked_before_it_had_anything
+            assert grant.reader is COLUMN[party] or revoked_before_it_had_anything
             could_show = grant.live_roi(now) or any(until > now for _, until in grant.items)
             if now >= self.withdrawn.get(party, NEVER):
                 assert self.gate.alive(party, now) == could_show
@@ -264,7 +286,7 @@ class Consent(RuleBasedStateMachine):
         }
         if Label.IDENTITY_LEGAL in held.labels:
             known |= {"name"}
-        if Label.ENROLMENT_STATUS in held.labels and self.has_intake:  # an ROI lives, so one was signed
+        if Label.ENROLMENT_STATUS in held.labels and self.has_intake and self.signed_at is not None:
             known |= {"enrolled"}
         if Label.CONTACT_FACT in held.labels:
             known |= {f"contact {at}" for at in self.contacts if at >= held.covers_from}

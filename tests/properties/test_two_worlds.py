@@ -174,6 +174,14 @@ QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/v1/police/participants/{participant}": by_id,
     "/v1/prosecutor/participants/{participant}": by_id,
     "/v1/recipient/participants/{participant}": by_id,
+    "/v1/court/participants/{participant}": by_id,
+    "/v1/counsel/participants/{participant}": by_id,
+    "/v1/counsel/participants/{participant}/trace": by_id,
+    "/v1/legal-services/participants/{participant}": by_id,
+    "/v1/participant": plain,
+    "/v1/participant/trace": plain,
+    "/v1/privacy/participants/{participant}": by_id,
+    "/v1/privacy/participants/{participant}/trace": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
     "/v1/program/funnel": plain,
     "/v1/program/capacity": plain,
@@ -209,17 +217,28 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "participants/{}/warrants": found("W-none", None),
     "warrants": found("W-none", None) | {"defendant": {"given": "No", "surname": "Body", "birth_date": "1985-05-05"}},
     "warrants/{}/endings": {"outcome": "quashed", "ended_on": "2026-02-20"},
+    "participants/{}/roi/{}/revocations/{}/paper": {"artefact_sha256": "c" * 64},
+    "participants/{}/counsel": {"counsel": "r-patel", "labels": [], "expires_on": "2027-01-31"},
+    "participants/{}/counsel/endings": {"counsel": "r-patel", "word_of": "counsel"},
+    "participants/{}/oral-disclosures": {"party": "county-pa", "labels": ["enrolment.status"], "occasion": "phone"},
+    "asks": {"kind": "question", "text": "Can you reach this person?"},
+    "asks/{}/handling": {"how": "call"},
+    "concerns": {"text": "Filings that are not typical."},
+    "concerns/{}/answers": {"text": "Under review."},
 }
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = {"referrals": "", "cases": "", "bookings": "", "court/cases": "", "warrants": ""}
+NAMED_IN_BODY = dict.fromkeys(("referrals", "cases", "bookings", "court/cases", "warrants", "asks", "concerns"), "")
 NAMED_IN_PATH = {
     "participant": "",
     "referral": "referral",
     "case": "case",
     "roi": "roi",
     "item": "item",
+    "revocation": "roi",
+    "ask": "item",
+    "concern": "item",
     "finding": "finding",
     "goal": "goal",
     "hearing": "hearing",
@@ -309,7 +328,9 @@ def hear(pair: Pair, one: World, request: Ask) -> Iterator[Heard]:
         path = request.path + (f"&cursor={cursor}" if cursor else "")
         headers = {name: (person.position or "") if value == MINE else value for name, value in request.headers}
         headers |= person._signed()
+        one.numbers.of(f"{request}")  # what is made by asking is called alike in both worlds
         answer = person.client.request(request.method, path, json=request.body, headers=headers)
+        one.numbers.of(None)
         asked = f"{request.method} {request.path} page {page} {request.body} {request.headers}"
         heard = one.compared(pair.viewer, asked, answer)
         assert answer.status_code < 500, asked

@@ -127,7 +127,7 @@ def numbered() -> Iterator[Numbers]:
     """Give the services' ids from the script, for as long as this lasts."""
     numbers = Numbers()
     with ExitStack() as stack:
-        for module in ("care", "plan", "referrals", "register"):
+        for module in ("asks", "care", "consent", "plan", "referrals", "register"):
             stack.enter_context(mock.patch(f"services.{module}.uuid4", numbers))
         yield numbers
 

@@ -82,13 +82,16 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         goal=ray.roi,
         hearing=ray.charge,
         warrant=ray.charge,
+        revocation=ray.roi,
+        ask=ray.roi,
+        concern=ray.roi,
     )
 
 
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
     """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
-    kim, ortiz, dana, chen, pat = (lead.person(who) for who in ("kim", "ortiz", "dana", "chen", "pat"))
-    rosa, judge = lead.person("rosa"), lead.person("judge")
+    kim, ortiz, dana, chen, pat, ames = map(lead.person, ("kim", "ortiz", "dana", "chen", "pat", "ames"))
+    rosa, judge = map(lead.person, ("rosa", "judge"))
     given: set[str] = set()
 
     def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
@@ -122,8 +125,17 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     lead.settle()
     office_id = chen.see("/v1/prosecutor/notices")["notices"][0]["participant_id"]
     assert chen.see(f"/v1/prosecutor/participants/{office_id}")["shared"]
-    do(dana, "RevokeRoi", signed)
+    do(dana, "AuthoriseCounsel", care)
+    do(dana, "RecordOralDisclosure", care)
+    do(dana, "AddPaper", signed | {"revocation": do(dana, "RevokeRoi", signed)["revocation"]})
+    do(dana, "EndCounsel", care)
     do(dana, "GiveAccess", care)
+    do(kim, "MakeAsk")
+    do(ames, "RaiseConcern")
+    lead.settle()
+    do(dana, "HandleAsk", {"ask": dana.see("/v1/case-manager/asks")["asks"][0]["ask_id"]})
+    do(pat, "AnswerConcern", {"concern": pat.see("/v1/program/concerns")["concerns"][0]["concern_id"]})
+    do(ames, "DeclareConflict", {"participant": ames.see("/v1/defender/diversions")["diversions"][0]["pseudonym"]})
     do(rosa, "FindCase", care)
     do(rosa, "FindWarrant", care)
     case = do(chen, "FileCase", participant=office_id)

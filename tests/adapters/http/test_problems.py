@@ -22,6 +22,7 @@ from adapters.http.commands import ROUTES
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
+from domain import registry
 from domain.registry import Role
 from services.directory import Directory
 from services.site import COMMANDS as HANDLERS
@@ -545,16 +546,13 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
             problem(asyncio.run(elsewhere("POST", contact, key)), 401, "not-signed-in")
 
 
-POLICE, CARE = {Role.OFFICER, Role.SERGEANT}, {Role.CASE_MANAGER, Role.SUPERVISOR}
+POLICE, CARE = set(registry.POLICE), set(registry.CARE)
 SUPERVISOR = {Role.SUPERVISOR}
 OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVICE}
 COURT = {Role.COURT_OFFICER}
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
-    "OverrideExclusion": {Role.SERGEANT},
     **dict.fromkeys(("RequestHandoff", "RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
-    **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
-    **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("ArrangeCover", "EndCover"), SUPERVISOR),
     **dict.fromkeys(("SetOnCall", "EndOnCall"), SUPERVISOR | {Role.PROJECT_MANAGER}),
     **dict.fromkeys(("FileCase", "DecideCase", "AnswerFinding"), OFFICE),
@@ -568,6 +566,16 @@ ALLOWED: dict[str, set[Role]] = {
     "RecordWarrant": OFFICE | COURT,
     "EndWarrant": OFFICE | COURT | CARE,
     **dict.fromkeys(("EnterCase", "EnterOrder"), COURT),
+    "OverrideExclusion": set(registry.COMMAND),
+    **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi"), CARE),
+    "RevokeRoi": CARE | {Role.COUNSEL},
+    **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
+    **dict.fromkeys(("AuthoriseCounsel", "AddPaper", "RecordOralDisclosure", "HandleAsk"), CARE),
+    "EndCounsel": CARE | {Role.COUNSEL},
+    "DeclareConflict": {Role.DEFENDER_OBSERVER},
+    "MakeAsk": POLICE | OFFICE | {Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
+    "RaiseConcern": {Role.DEFENDER_OBSERVER, Role.COUNSEL},
+    "AnswerConcern": {Role.PROJECT_MANAGER},
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 

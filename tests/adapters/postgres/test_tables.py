@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.tables import FOLDER, ddl, digest, script
-from domain.labels import PARTNERS
+from domain.labels import NAMES, PARTNERS, Reader
 from projections.rows import Holding, Model
 from projections.views import VIEWS, View
 from tests.adapters.postgres.test_migrate import MODELS, apply, context, execute, fetch, hire, lint, seed, visible
@@ -32,9 +32,23 @@ def test_every_committed_file_is_of_a_view() -> None:
     assert {path.stem for path in FOLDER.glob("*.sql")} == {view.name for view in VIEWS.values()}
 
 
-def test_only_partners_have_tables_of_their_own() -> None:
+def test_partners_and_counsel_read_nothing_by_role_and_an_observer_has_no_name_there() -> None:
     for model in MODELS:
-        assert (model.holding is Holding.ROLE) is (model.reader not in PARTNERS)
+        assert model.holding is not Holding.ROLE or model.reader not in PARTNERS | {Reader.COUNSEL}
+        assert model.holding is not Holding.ROLE or model.reader is not Reader.OBSERVER or not model.labels & NAMES
+        if model.reader not in PARTNERS | {Reader.COUNSEL, Reader.OBSERVER}:
+            assert model.holding is Holding.ROLE
+
+
+@pytest.mark.server
+def test_a_participant_reads_its_own_rows_and_nobody_elses(site_db: Database) -> None:
+    who, somebody = hire(site_db), uuid4()
+    for model in VIEWS[Reader.PARTICIPANT].models:
+        seed(site_db, model, who, somebody)
+        signed = context(site_db, Reader.PARTICIPANT, who)
+        assert visible(site_db, Reader.PARTICIPANT, model.table, signed) == 0
+        seed(site_db, model, who, who.party)
+        assert visible(site_db, Reader.PARTICIPANT, model.table, signed) == 1
 
 
 def test_the_digest_is_of_the_model_not_of_the_schema() -> None:
