@@ -138,6 +138,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
     beats: tuple[tuple[float, Callable[[], object]], ...] = (
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, lambda: _expire(parts)),
+        (settings.sweep_seconds, parts.log.forget_senders),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
     )

@@ -15,6 +15,7 @@ from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned, grants
 from domain.roster import ParticipantAssigned
 from projections.lens import History, Lens, Traced, is_id, plain
+from projections.queue import queue
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
 READER = Reader.CASE_MANAGER
@@ -71,7 +72,8 @@ class Entry(RoleRow):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that the team has of one participant."""
-    if not any(history.of(ParticipantIdentified)):
+    yield from queue(history, READER, ceiling, at, trace)
+    if not any(history.of(ParticipantIdentified, ReferralAccepted)):
         return  # a record about nobody in LEAD
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     yield _participant(history, lens)

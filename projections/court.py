@@ -9,6 +9,7 @@ from datetime import datetime
 from domain.labels import Ceiling, Reader
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.referrer import referred
 from projections.rows import Row, model
 
 READER = Reader.COURT
@@ -28,4 +29,5 @@ class Entry(GrantedEntry):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any such office has of one subject."""
+    yield from referred(history, READER, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)

@@ -14,6 +14,7 @@ from domain.legal_case import CaseFiled, DecisionRecorded
 from domain.referral import ProsecutorNotified
 from projections.lens import History, Lens, Traced, plain
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.referrer import referred
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
 
 READER = Reader.PROSECUTOR
@@ -98,6 +99,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for sent in history.of(ProsecutorNotified):
         if sent.event.party_id is not None:
             yield _notice(history, sent, Lens(Viewer(READER, sent.event.party_id), None, ceiling, at, trace))
+    yield from referred(history, READER, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
 
 

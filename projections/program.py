@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import StopRecorded
 from projections.lens import History, Lens, Traced
+from projections.queue import queue
 from projections.rows import ALLOWED, Holding, RoleRow, Row, model
 
 READER = Reader.PROGRAM
@@ -31,7 +32,8 @@ class Stop(RoleRow):
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the stop that this history is about, if it is one."""
+    """Yield the stop that this history is about, if it is one, and the referrals of a person."""
+    yield from queue(history, READER, ceiling, at, trace)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     for recorded in history.of(StopRecorded):
         yield Stop(

@@ -10,6 +10,7 @@ from typing import Annotated
 from domain.labels import Ceiling, Label, Reader
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.referrer import referred
 from projections.rows import Row, model
 
 READER = Reader.RECIPIENT
@@ -31,4 +32,5 @@ class Entry(GrantedEntry):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any such party has of one subject."""
+    yield from referred(history, READER, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)

@@ -12,7 +12,7 @@ from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
 from domain.refusal import Refused
-from services import care, court, referrals, register
+from services import care, court, doors, referrals, register
 from services.ports import Caller
 from services.questions.case_manager import standing_tag
 from services.site import Command, Site, carry_out
@@ -109,6 +109,13 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("referrals/{referral}/release", referrals.RecordRelease, "Record the release from custody."),
     ("referrals/{referral}/extensions", referrals.RequestExtension, "Ask for more time."),
     ("referrals/{referral}/extension-agreements", referrals.AgreeExtension, "Agree to more time."),
+    ("referrals/by-telephone", referrals.RecordCall, "Record an arrest diversion that an officer called in."),
+    ("referrals/{referral}/report", referrals.SendReport, "Send the report of what was called in."),
+    ("referrals/without-arrest", doors.ReferPerson, "Refer someone without an arrest."),
+    ("referrals/{referral}/identification", doors.IdentifyReferred, "Say who a referred person is."),
+    ("referrals/{referral}/screening", doors.ScreenReferral, "Record a screening."),
+    ("referrals/{referral}/vetting", doors.VetReferral, "Say what field staff should look out for."),
+    ("referrals/{referral}/decline", doors.DeclineReferral, "End a referral that is not accepted."),
     ("participants/{participant}/intake", care.CompleteIntake, "Record the intake."),
     ("participants/{participant}/assignment", care.AssignParticipant, "Assign a participant."),
     ("participants/{participant}/roi", care.SignRoi, "Record a signed ROI."),

@@ -3,7 +3,7 @@
 `LISTINGS` are all the lists there are. A new one is a declaration in its reader's module.
 """
 
-from services.questions import case_manager, police, prosecutor, recipient
+from services.questions import case_manager, police, prosecutor, recipient, referrals
 from services.questions.listing import Listing
 
 LISTINGS: tuple[Listing, ...] = (
@@ -11,4 +11,5 @@ LISTINGS: tuple[Listing, ...] = (
     *prosecutor.LISTINGS,
     *recipient.LISTINGS,
     *case_manager.LISTINGS,
+    *referrals.LISTINGS,
 )

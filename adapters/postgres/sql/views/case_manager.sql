@@ -3,6 +3,28 @@
 drop schema if exists case_manager cascade;
 create schema case_manager;
 
+-- CareReferral (role): A referral by any door, as care reads it.
+create table case_manager.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    participant_id uuid not null,
+    party_id uuid not null,
+    door text not null,
+    waits boolean not null,
+    name text,
+    description text,
+    place text,
+    reason text,
+    contacts bigint not null,
+    reached boolean not null,
+    screening jsonb,
+    risks jsonb not null,
+    accepted_at timestamptz,
+    decline jsonb
+);
+
 -- Participant (role): A person whom the team carries or may come to carry.
 create table case_manager.participant (
     subject_id uuid not null,
@@ -45,14 +67,25 @@ create table case_manager.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema case_manager is 'case_manager/1 sha256 f4ced7e9b6e03894fc18661ea2ace650b250991315612cafec2d158b90ddd762';
+comment on schema case_manager is 'case_manager/2 sha256 7254528ee6dc1c4cb28e8235adad643de0c4929240ef139e71efee43e17fcee5';
 
+alter table case_manager.referral add primary key (referred_at, referral_id);
+create index on case_manager.referral (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
+
+alter table case_manager.referral enable row level security;
+alter table case_manager.referral force row level security;
+create policy role on case_manager.referral for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.referral to goldenthread_case_manager;
+grant select, insert, delete on case_manager.referral to goldenthread_projector;
 
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;

@@ -3,6 +3,19 @@
 drop schema if exists court cascade;
 create schema court;
 
+-- CourtReferral (own): A referral that this court or probation office made, as it made it.
+create table court.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- Participant (granted): A participant whose ROI names this office.
 create table court.granted_participant (
     subject_id uuid not null,
@@ -35,14 +48,25 @@ create table court.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema court is 'court/1 sha256 554ebafac39202d1964811e3488bb6d40a2e54bea7ecd74484e8afdd5e70f39f';
+comment on schema court is 'court/2 sha256 676efdb6fbf26174ef6a1ecd2399cdda513fbba79347c28a86edf724f88c6bfc';
 
+alter table court.own_referral add primary key (party_id, referred_at, referral_id);
+create index on court.own_referral (subject_id);
 alter table court.granted_participant add primary key (party_id, subject_id);
 create index on court.granted_participant (subject_id);
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on court.granted_entry (subject_id);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
+
+alter table court.own_referral enable row level security;
+alter table court.own_referral force row level security;
+create policy own on court.own_referral for select to goldenthread_court using (
+    party_id = (select gate.party())
+);
+create policy projector on court.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on court.own_referral to goldenthread_court;
+grant select, insert, delete on court.own_referral to goldenthread_projector;
 
 alter table court.granted_participant enable row level security;
 alter table court.granted_participant force row level security;

@@ -3,6 +3,19 @@
 drop schema if exists liaison_prosecutor cascade;
 create schema liaison_prosecutor;
 
+-- ProsecutorReferral (own): A referral that this office made, as it made it.
+create table liaison_prosecutor.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- OwnCase (own): A case that this office filed, whether or not its defendant is in LEAD.
 create table liaison_prosecutor.own_case (
     subject_id uuid not null,
@@ -80,8 +93,10 @@ create table liaison_prosecutor.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/1 sha256 381fce1b5498ff64a0fef9ac664b84dbaf89cbf89c014e1431834481564568a1';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/2 sha256 dd35fa729ab6ad463ea8ccef1d09856e08da7700de61549bc92531c7552908ad';
 
+alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
+create index on liaison_prosecutor.own_referral (subject_id);
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
 create index on liaison_prosecutor.own_case (subject_id);
 alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
@@ -94,6 +109,15 @@ alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_
 create index on liaison_prosecutor.granted_entry (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
+
+alter table liaison_prosecutor.own_referral enable row level security;
+alter table liaison_prosecutor.own_referral force row level security;
+create policy own on liaison_prosecutor.own_referral for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_referral to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_referral to goldenthread_projector;
 
 alter table liaison_prosecutor.own_case enable row level security;
 alter table liaison_prosecutor.own_case force row level security;

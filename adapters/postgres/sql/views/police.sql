@@ -10,11 +10,16 @@ create table police.own_referral (
     offered_at timestamptz not null,
     referral_id uuid not null,
     participant_id uuid not null,
-    incident_number text not null,
+    door text not null,
+    incident_number text,
+    called_in_by text,
+    reported_at timestamptz,
     place text,
     facts text,
+    description text,
     name text,
     birth_date date,
+    vetting jsonb not null,
     charges jsonb not null,
     overrides jsonb not null,
     released_at timestamptz,
@@ -55,7 +60,7 @@ create table police.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema police is 'police/1 sha256 7206b92258e14a7a09f1a943dbd3382bdfc0d2d9b9d8aeea88c47bc007875ce8';
+comment on schema police is 'police/2 sha256 a32d071102cae87abab84986056bd3db5e3f3a33da721d9b1ffdd937b3eb80f2';
 
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);

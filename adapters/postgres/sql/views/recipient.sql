@@ -3,6 +3,19 @@
 drop schema if exists recipient cascade;
 create schema recipient;
 
+-- CommunityReferral (own): A referral that this party made, as it made it.
+create table recipient.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- Participant (granted): A participant whose ROI names this party.
 create table recipient.granted_participant (
     subject_id uuid not null,
@@ -36,14 +49,25 @@ create table recipient.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema recipient is 'recipient/1 sha256 9af9a0cad59707461d84c3a59544cd2ccd9d0db73c17eeb09a4d7f72ad467d54';
+comment on schema recipient is 'recipient/2 sha256 660461695e20938c3ec8c1327dcab63f99cb420842f0170472a73ebefb42b4d1';
 
+alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
+create index on recipient.own_referral (subject_id);
 alter table recipient.granted_participant add primary key (party_id, subject_id);
 create index on recipient.granted_participant (subject_id);
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on recipient.granted_entry (subject_id);
 
 grant usage on schema recipient to goldenthread_recipient, goldenthread_projector;
+
+alter table recipient.own_referral enable row level security;
+alter table recipient.own_referral force row level security;
+create policy own on recipient.own_referral for select to goldenthread_recipient using (
+    party_id = (select gate.party())
+);
+create policy projector on recipient.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on recipient.own_referral to goldenthread_recipient;
+grant select, insert, delete on recipient.own_referral to goldenthread_projector;
 
 alter table recipient.granted_participant enable row level security;
 alter table recipient.granted_participant force row level security;
