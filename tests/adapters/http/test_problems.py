@@ -24,6 +24,7 @@ from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
 from domain.registry import Role
 from services.directory import Directory
+from services.doors import DOOR_OF
 from services.site import COMMANDS as HANDLERS
 from tests.adapters.http.conftest import COMMANDS, example, path_of, problem, unrecorded
 from tests.scenarios import ray as story
@@ -153,6 +154,20 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("chen", "FileCase", {"arrested_on": "2026-01-19"}, "refused", "arrested_on"),
     ("chen", "FileCase", {"received_at": FUTURE}, "refused", "received_at"),
     ("chen", "FileCase", {"participant": str(uuid4())}, "refused", "participant"),
+    ("dana", "RecordCall", {"department": "housing-co"}, "refused", "department"),
+    ("dana", "RecordCall", {"offered_at": FUTURE}, "refused", "offered_at"),
+    ("dana", "RecordCall", {"charges": []}, "invalid-input", "charges"),
+    ("kim", "SendReport", {}, "refused", "referral"),
+    ("kim", "ReferPerson", {"birth_date": "2026-03-19"}, "refused", "birth_date"),
+    ("kim", "ReferPerson", {"participant": "x"}, "refused", "participant"),
+    ("kim", "ReferPerson", {"reason": " "}, "invalid-input", "reason"),
+    ("kim", "VetReferral", {"codes": []}, "invalid-input", "codes"),
+    ("kim", "VetReferral", {"codes": ["felon"]}, "invalid-input", "codes[0]"),
+    ("kim", "VetReferral", {"note": "Two prior arrests"}, "refused", "note"),
+    ("dana", "ScreenReferral", {}, "refused", "referral"),
+    ("dana", "DeclineReferral", {}, "refused", "referral"),
+    ("dana", "DeclineReferral", {"how": "failed"}, "invalid-input", "how"),
+    ("dana", "DeclineReferral", {"reason": "criminal history"}, "invalid-input", "reason"),
     ("pat", "RegisterParty", {"code": "Sunrise!"}, "invalid-input", "code"),
     ("pat", "RegisterParty", {"code": "city-pd"}, "refused", "code"),
     ("pat", "RegisterStaff", {"party": "housing-co"}, "refused", "role"),
@@ -516,6 +531,11 @@ OFFICE, REGISTER = {Role.LIAISON_PROSECUTOR}, {Role.PROJECT_MANAGER, Role.SERVIC
 ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("OfferDiversion", "RecordRelease", "AgreeExtension"), POLICE),
     "OverrideExclusion": {Role.SERGEANT},
+    "SendReport": POLICE,
+    "ReferPerson": set(DOOR_OF),
+    "VetReferral": POLICE | {Role.PROJECT_MANAGER, Role.SUPERVISOR},
+    **dict.fromkeys(("ScreenReferral", "DeclineReferral"), CARE | {Role.PROJECT_MANAGER}),
+    **dict.fromkeys(("RecordCall", "IdentifyReferred"), CARE),
     **dict.fromkeys(("RecordHandoff", "AcceptReferral", "RequestExtension"), CARE),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi", "RevokeRoi"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
@@ -557,6 +577,10 @@ QUESTIONS = {
     "/v1/recipient/participants/{}": {Role.RECIPIENT_CONTACT},
     "/v1/case-manager/caseload": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/participants/{}": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/case-manager/referrals": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/program/referrals": {Role.PROJECT_MANAGER},
+    "/v1/prosecutor/referrals": {Role.LIAISON_PROSECUTOR},
+    "/v1/recipient/referrals": {Role.RECIPIENT_CONTACT},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
     "/v1/me": set(Role),
     "/v1/parties": set(Role),
