@@ -1,6 +1,7 @@
 """The other doors: referrals without an arrest, what people made of each, how it ended (T:358-T:399, T:467, T:493).
 
-Stream: the referral. Whoever referred knows what they said, and nothing of what became of it.
+Stream: the referral. Whoever referred knows what they said, and nothing of what became of it. The person may be known
+by a `description` alone: how to recognise them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, TypeAlias
 from uuid import UUID
 
-from domain.event import Event, LongText, ShortText, Value
+from domain.event import Event, LongText, ShortText
 from domain.labels import Label
 from domain.protocol import POST_FILING, Door
 
@@ -71,14 +72,6 @@ class Reason(StrEnum):
     SERVED_ELSEWHERE = "served elsewhere"
 
 
-class Described(Value):
-    """The person as the referrer knows them: perhaps only how to recognise them."""
-
-    description: LongText
-    name: ShortText | None = None
-    birth_date: date | None = None
-
-
 class SocialContactReferred(Event):
     """An officer referred someone without an arrest (T:358). Who declines faces no consequences."""
 
@@ -87,7 +80,9 @@ class SocialContactReferred(Event):
     requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
 
     door: Annotated[Door, Label.REFERRAL_POLICE] = Door.SOCIAL_CONTACT
-    who: Annotated[Described, Label.REFERRAL_POLICE]
+    description: Annotated[LongText, Label.REFERRAL_POLICE]
+    name: Annotated[ShortText | None, Label.IDENTITY_LEGAL] = None
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL] = None
     place: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     reason: Annotated[LongText, Label.REFERRAL_POLICE]
     protocol_version: Annotated[ShortText, Label.REFERRAL_POLICE]
@@ -101,7 +96,9 @@ class CommunityReferred(Event):
     requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
 
     door: Annotated[Door, Label.REFERRAL_COMMUNITY] = Door.COMMUNITY
-    who: Annotated[Described, Label.REFERRAL_COMMUNITY]
+    description: Annotated[LongText, Label.REFERRAL_COMMUNITY]
+    name: Annotated[ShortText | None, Label.REFERRAL_COMMUNITY] = None
+    birth_date: Annotated[date | None, Label.REFERRAL_COMMUNITY] = None
     place: Annotated[ShortText | None, Label.REFERRAL_COMMUNITY] = None
     reason: Annotated[LongText, Label.REFERRAL_COMMUNITY]
     protocol_version: Annotated[ShortText, Label.REFERRAL_COMMUNITY]
@@ -115,7 +112,9 @@ class LegalSystemReferred(Event):
     requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
 
     door: Annotated[Door, Label.MESSAGE_ASK]
-    who: Annotated[Described, Label.MESSAGE_ASK]
+    description: Annotated[LongText, Label.MESSAGE_ASK]
+    name: Annotated[ShortText | None, Label.IDENTITY_LEGAL] = None
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL] = None
     place: Annotated[ShortText | None, Label.MESSAGE_ASK] = None
     reason: Annotated[LongText, Label.MESSAGE_ASK]
     protocol_version: Annotated[ShortText, Label.MESSAGE_ASK]

@@ -44,8 +44,8 @@ class OwnReferral(OwnRow):
     place: Annotated[str | None, Label.REFERRAL_POLICE]
     facts: Annotated[str | None, Label.REFERRAL_POLICE]
     description: Annotated[str | None, Label.REFERRAL_POLICE]
-    name: Annotated[str | None, Label.IDENTITY_LEGAL, Label.REFERRAL_POLICE]
-    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL, Label.REFERRAL_POLICE]
+    name: Annotated[str | None, Label.IDENTITY_LEGAL]
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
     vetting: Annotated[list[dict[str, Any]], Label.SCREENING_RISK]
     charges: Annotated[list[dict[str, Any]], Label.CHARGE_DIVERTED, Label.CRIMHIST, Label.DEMOGRAPHICS_OFFICER]
     overrides: Annotated[list[dict[str, Any]], Label.OVERRIDE]
@@ -88,7 +88,7 @@ def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
     chains = {r.envelope.correlation_id for r in (made, reported) if r is not None}
     said = [r for r in history.of(ParticipantIdentified) if r.event.party_id == lens.viewer.party]
     named = next((r for r in said if r.envelope.correlation_id in chains), None)
-    name, who = see(named, "name"), None if arrest else see(made, "who")
+    name = see(named, "name")
     released = next(same.of(ReleasedFromCustody), None)
     extended = [*same.of(ExtensionAgreed)]
     notices = [(r, see(r, "code")) for r in same.of(DepartmentNotified)]
@@ -105,9 +105,9 @@ def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
         reported_at=see(reported, "occurred_at"),
         place=see(reported or made, "place"),
         facts=see(reported or made, "facts" if arrest else "reason"),
-        description=who and who.description,
-        name=who and who.name if name is None else str(name),
-        birth_date=who and who.birth_date if name is None else see(named, "birth_date"),
+        description=None if arrest else see(made, "description"),
+        name=str(name) if name is not None else None if arrest else see(made, "name"),
+        birth_date=see(named, "birth_date") if name is not None or arrest else see(made, "birth_date"),
         vetting=[{"at": plain(r.event.occurred_at)} | fields(r, "codes", "note") for r in own],
         charges=[
             fields(r, "charge", "exclusions", "criminal_history", "race_as_perceived") for r in same.of(ChargeHeld)

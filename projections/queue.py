@@ -77,7 +77,7 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
 
     same = History(history.subject, [r for r in history.events if r.stream == started.stream])
     state = referral(same.events)
-    who = None if isinstance(started.event, ReferralOffered) else see(started, "who")
+    arrest = isinstance(started.event, ReferralOffered)
     said = [name for r in history.of(ParticipantIdentified) if (name := see(r, "name")) is not None]
     tried = [r for r in history.of(ContactMade) if r.event.occurred_at >= started.event.occurred_at]
     screened, declined = [*same.of(ReferralScreened)], next(same.of(ReferralDeclined), None)
@@ -90,10 +90,10 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
         party_id=started.event.party_id or _NOBODY,
         door=see(started, "door") or "",
         waits=state is not None and state.accepted_at is None and state.declined is None,
-        name=str(said[-1]) if said else who and who.name,
-        description=who and who.description,
+        name=str(said[-1]) if said else None if arrest else see(started, "name"),
+        description=None if arrest else see(started, "description"),
         place=see(started, "place"),
-        reason=see(started, "facts" if isinstance(started.event, ReferralOffered) else "reason"),
+        reason=see(started, "facts" if arrest else "reason"),
         contacts=len(tried),
         reached=any(see(r, "reached") for r in tried),
         screening=fields(screened[-1], *_SCREENING) if screened else None,

@@ -35,8 +35,8 @@ class _LegalSystemReferral(OwnRow):
     referred_at: Annotated[datetime, Label.MESSAGE_ASK]
     referral_id: Ref
     description: Annotated[str, Label.MESSAGE_ASK]
-    name: Annotated[str | None, Label.MESSAGE_ASK]
-    birth_date: Annotated[date | None, Label.MESSAGE_ASK]
+    name: Annotated[str | None, Label.IDENTITY_LEGAL]
+    birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
     place: Annotated[str | None, Label.MESSAGE_ASK]
     reason: Annotated[str, Label.MESSAGE_ASK]
 
@@ -70,16 +70,16 @@ def referred(
         if recorded.envelope.role not in roles or party is None:
             continue
         lens = Lens(Viewer(reader, party), None, ceiling, at, trace)
-        who, reason = lens.see(recorded, "who", _OWN), lens.see(recorded, "reason", _OWN)
-        if who is not None and reason is not None:
+        description, reason = (lens.see(recorded, name, _OWN) for name in ("description", "reason"))
+        if description is not None and reason is not None:
             yield _ROW[reader](
                 subject_id=history.subject,
                 party_id=party,
                 referred_at=recorded.event.occurred_at,
                 referral_id=recorded.stream,
-                description=who.description,
-                name=who.name,
-                birth_date=who.birth_date,
+                description=description,
+                name=lens.see(recorded, "name", _OWN),
+                birth_date=lens.see(recorded, "birth_date", _OWN),
                 place=lens.see(recorded, "place", _OWN),
                 reason=reason,
             )

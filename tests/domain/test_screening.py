@@ -13,7 +13,6 @@ from domain.contact import ContactKind, ContactMade
 from domain.door import (
     CommunityReferred,
     Decline,
-    Described,
     LegalSystemReferred,
     Reason,
     ReferralDeclined,
@@ -40,7 +39,7 @@ def referred(door: Door, name: str = "man in doorway") -> Given:
     facts: dict[str, Any] = {
         "participant_id": story.who,
         "occurred_at": story.now,
-        "who": Described(description="A man in a grey coat"),
+        "description": "A man in a grey coat",
         "reason": "sleeps in the doorway",
         "protocol_version": P7.version,
     }

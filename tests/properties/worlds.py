@@ -556,11 +556,11 @@ class Filling:
         if how == "waits":
             return
         who = {"person": {"given": "Joe", "surname": self.chance.choice(("Dunn", "Kane")), "birth_date": "1985-05-05"}}
-        self._add(at + 0.001, "dana", f"{path}/identification", who, participant=name)
+        self._add(at + 0.001, "dana", f"{path}/identification", who, participant=f"{name}.referred")
         if self.script.viewer != "chen":  # an office's referral is not screened
             self._add(at + 0.002, "luis", f"{path}/screening", MEETS)
         self._add(at + 0.003, "noor", f"{path}/vetting", {"codes": ["go in pairs"]})
-        self._add(at + 0.004, "dana", f"/v1/participants/{{{name}}}/contacts", contact(reached=True))
+        self._add(at + 0.004, "dana", f"/v1/participants/{{{name}.referred}}/contacts", contact(reached=True))
         if how == "accepted":
             self._add(at + 0.005, "dana", f"{path}/acceptance", {"found_at": Hidden(words)})
         else:
