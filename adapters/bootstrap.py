@@ -138,6 +138,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, Clocks(parts.site).fire),
         (settings.sweep_seconds, Audit(parts.site).beat),
+        (settings.sweep_seconds, parts.log.forget_senders),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
     )

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8000
     body_bytes_most: PositiveInt = 256 * 1024
+    public_body_bytes_most: PositiveInt = 32 * 1024
     wait_seconds_most: PositiveFloat = 5.0
     page_most: PositiveInt = 200
 

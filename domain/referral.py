@@ -1,6 +1,7 @@
 """Arrest diversion: offer, sergeant's override, warm handoff, release, deadline, extension, latch (T:346, T:1097-1113).
 
-Stream: the referral. Each charge held back is a matter of its own, so that an order on one destroys no other.
+Stream: the referral, by whatever door it came. Each charge held back is a matter of its own, so that an order on one
+destroys no other.
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
 from domain.calendar import days_after, end_of_day
+from domain.door import (
+    SCREENED,
+    CommunityReferred,
+    Decline,
+    LegalSystemReferred,
+    ReferralDeclined,
+    ReferralScreened,
+    SocialContactReferred,
+)
 from domain.event import Event, LongText, PartyIs, Recorded, ShortText, Value
 from domain.labels import Label
 from domain.protocol import Door, Protocol
@@ -26,6 +37,7 @@ class NoticeCode(StrEnum):
 
     HANDOFF_MET = "handoff met"
     EXTENSION_REQUESTED = "extension requested"
+    NO_CAPACITY = "no capacity"
     DIVERSION_PENDING = "diversion pending"
     NO_COMPLETION = "no completion notice by deadline"
     COMPLETED = "completed"
@@ -40,7 +52,10 @@ class Charge(Value):
 
 
 class ReferralOffered(Event):
-    """An officer with probable cause offered diversion, and the person said yes (T:1097, T:1101)."""
+    """An officer with probable cause offered diversion, and the person said yes (T:1097, T:1101).
+
+    Called in, it has neither place nor facts: they come with the report.
+    """
 
     topic: ClassVar[str] = "referral.offered"
     label: ClassVar[Label] = Label.REFERRAL_POLICE
@@ -48,10 +63,32 @@ class ReferralOffered(Event):
 
     door: Annotated[Door, Label.REFERRAL_POLICE]
     incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
-    place: Annotated[ShortText, Label.REFERRAL_POLICE]
-    facts: Annotated[LongText, Label.REFERRAL_POLICE]
+    place: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
+    facts: Annotated[LongText | None, Label.REFERRAL_POLICE] = None
     agreed_at: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
     protocol_version: Annotated[ShortText, Label.REFERRAL_POLICE]
+
+
+class ReferralCalledIn(Event):
+    """The officer called, and LEAD wrote it down for the department: a phone call is enough (T:1287)."""
+
+    topic: ClassVar[str] = "referral.called_in"
+    label: ClassVar[Label] = Label.REFERRAL_POLICE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    officer: Annotated[ShortText, Label.REFERRAL_POLICE]
+    incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
+
+
+class ReferralReported(Event):
+    """The department's report of a referral that was called in."""
+
+    topic: ClassVar[str] = "referral.reported"
+    label: ClassVar[Label] = Label.REFERRAL_POLICE
+    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
+
+    place: Annotated[ShortText, Label.REFERRAL_POLICE]
+    facts: Annotated[LongText, Label.REFERRAL_POLICE]
 
 
 class ChargeHeld(Event):
@@ -106,6 +143,7 @@ class ReferralAccepted(Event):
     requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
 
     found_at: Annotated[LongText | None, Label.CONTACT_LOCATION] = None
+    protocol_version: Annotated[ShortText | None, Label.REFERRAL_STATUS] = None
 
 
 class ReleasedFromCustody(Event):
@@ -208,7 +246,11 @@ class HeldCharge:
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A referral's stream, folded."""
+    """A referral's stream, folded.
+
+    `department`: whose referral it is, by another door the party that referred. `meets`: whether a person who screened
+    it found both criteria met; None before. `unreported`: called in, and its report is still to come.
+    """
 
     id: UUID
     version: int
@@ -216,47 +258,68 @@ class Referral:
     department: UUID
     offered_at: datetime
     protocol_version: str
+    door: Door = Door.ARREST_DIVERSION
     charges: dict[UUID, HeldCharge] = field(default_factory=dict)
+    unreported: bool = False
+    meets: bool | None = None
     met: bool = False
     accepted_at: datetime | None = None
     accepted_by: UUID | None = None
+    declined: Decline | None = None
     released_at: datetime | None = None
     due_at: datetime | None = None
     extension_until: date | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may still be accepted, and nobody who screened it found that LEAD is not for this."""
+        return self.accepted_at is None and self.declined is None and self.meets is not False
+
+
+STARTS = (ReferralOffered, SocialContactReferred, CommunityReferred, LegalSystemReferred)
+"""How a referral begins, one for each kind of door."""
 
 
 def referral(history: Iterable[Recorded[Event]]) -> Referral | None:
     """Fold a referral's stream; None for an empty one."""
     state: Referral | None = None
     for recorded in history:
-        state = _apply(state, recorded)
+        event = recorded.event
+        if isinstance(event, STARTS) and event.participant_id is not None and event.party_id is not None:
+            state = Referral(
+                id=recorded.stream,
+                version=recorded.version,
+                participant=event.participant_id,
+                department=event.party_id,
+                offered_at=event.occurred_at,
+                protocol_version=event.protocol_version,
+                door=event.door,
+            )
+        elif state is not None:
+            state = replace(_apply(state, event, erased=bool(recorded.erased)), version=recorded.version)
     return state
 
 
-def _apply(state: Referral | None, recorded: Recorded[Event]) -> Referral | None:
-    event = recorded.event
-    if isinstance(event, ReferralOffered):
-        if event.participant_id is None or event.party_id is None:
-            return None
-        return Referral(
-            id=recorded.stream,
-            version=recorded.version,
-            participant=event.participant_id,
-            department=event.party_id,
-            offered_at=event.occurred_at,
-            protocol_version=event.protocol_version,
-        )
-    if state is None:
-        return None
-    state = replace(state, version=recorded.version)
-    matter = event.matter_id
-    if matter is not None:
-        return replace(state, charges=_charges(state.charges, matter, recorded))
+def after(state: Referral, events: Iterable[Event]) -> Referral:
+    """Return a referral as it stands once these events are recorded."""
+    return reduce(_apply, events, state)
+
+
+def _apply(state: Referral, event: Event, *, erased: bool = False) -> Referral:
+    if event.matter_id is not None:
+        # Where the matter was vacated and its key destroyed, nobody hears of it and nothing latches.
+        return state if erased else replace(state, charges=_charges(state.charges, event.matter_id, event))
     match event:
+        case ReferralCalledIn() | ReferralReported():
+            return replace(state, unreported=isinstance(event, ReferralCalledIn))
+        case ReferralScreened():
+            return replace(state, meets=event.meets)
         case HandoffMet():
             return replace(state, met=True)
         case ReferralAccepted():
             return replace(state, accepted_at=event.occurred_at, accepted_by=event.party_id)
+        case ReferralDeclined():
+            return replace(state, declined=event.how)
         case ReleasedFromCustody():
             return replace(state, released_at=event.occurred_at)
         case DeadlineSet():
@@ -269,13 +332,11 @@ def _apply(state: Referral | None, recorded: Recorded[Event]) -> Referral | None
             return state
 
 
-def _charges(charges: dict[UUID, HeldCharge], matter: UUID, recorded: Recorded[Event]) -> dict[UUID, HeldCharge]:
-    match recorded.event:
-        case _ if recorded.erased:  # the matter was vacated and its key destroyed: nobody hears of it, nothing latches
-            return charges
-        case ChargeHeld() as event:
+def _charges(charges: dict[UUID, HeldCharge], matter: UUID, event: Event) -> dict[UUID, HeldCharge]:
+    match event:
+        case ChargeHeld():
             held = HeldCharge(event.charge, event.incident_number, event.prosecutor, frozenset(event.exclusions))
-        case ExclusionOverridden() as event:
+        case ExclusionOverridden():
             held = replace(charges[matter], excluded=charges[matter].excluded - {event.exclusion})
         case ChargeLatched():
             held = replace(charges[matter], latched=True)
@@ -286,8 +347,10 @@ def _charges(charges: dict[UUID, HeldCharge], matter: UUID, recorded: Recorded[E
     return {**charges, matter: held}
 
 
-def offer(offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protocol) -> list[Event]:
-    """Offer arrest diversion for divertible charges.
+def offer(
+    offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protocol, called: ReferralCalledIn | None = None
+) -> list[Event]:
+    """Offer arrest diversion for divertible charges; `called`, if LEAD writes it down for the department.
 
     Raises `Refused` for a charge or an exclusion that the protocol in force does not know.
     """
@@ -305,7 +368,14 @@ def offer(offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protoco
                 f"{unknown[0]} is no exclusion of {protocol.version}.",
                 f"Exclusions are: {', '.join(sorted(protocol.exclusions))}.",
             )
-    return [offered, *charges]
+    return [offered, *charges, *([called] if called else [])]
+
+
+def report(state: Referral, event: ReferralReported) -> list[Event]:
+    """Join the department's report to what it called in, once."""
+    if not state.unreported:
+        raise Refused("referral", "its report is here already.", "Nothing more is needed: it is among your referrals.")
+    return [event]
 
 
 def override(state: Referral, event: ExclusionOverridden, protocol: Protocol) -> list[Event]:
@@ -337,22 +407,25 @@ def meet(
             minutes=minutes,
             within_protocol=met_at - requested_at <= timedelta(minutes=protocol.handoff_minutes),
         ),
-        _tell_department(state, NoticeCode.HANDOFF_MET, now, protocol),
+        tell_department(state, NoticeCode.HANDOFF_MET, now, protocol),
     ]
 
 
-def accept(state: Referral, care: UUID, accepted_at: datetime, found_at: str | None) -> list[Event]:
-    """Accept the referral, once no exclusion stands."""
+def accept(state: Referral, event: ReferralAccepted) -> list[Event]:
+    """Accept the referral, once no exclusion stands and, by a door without a charge, once a person has screened it."""
     if state.accepted_at is not None:
         raise Refused("accepted_at", "the referral is accepted already.", "Read the referral.")
-    if accepted_at < state.offered_at:
+    if state.declined is not None:
+        raise Refused("referral", f"it has ended: {state.declined}.", "Let the person be referred anew.")
+    if event.occurred_at < state.offered_at:
         raise Refused("accepted_at", "it lies before the offer.", "Give the time of acceptance.")
+    if state.door in SCREENED and not state.meets:
+        reason = "nobody has screened it yet." if state.meets is None else "it does not meet both criteria."
+        raise Refused("referral", reason, "Screen it: what is seen, what it comes from, what would happen otherwise.")
     standing = sorted({e for held in state.charges.values() for e in held.excluded})
     if standing:
         raise Refused("referral", f"an exclusion stands: {standing[0]}.", "Ask a sergeant or commander to override it.")
-    return [
-        ReferralAccepted(participant_id=state.participant, party_id=care, occurred_at=accepted_at, found_at=found_at)
-    ]
+    return [event]
 
 
 def release(
@@ -380,7 +453,7 @@ def release(
 def request_extension(state: Referral, event: ExtensionRequested, protocol: Protocol, now: datetime) -> list[Event]:
     """Ask the department for more time; it hears the code, not the reason."""
     _check_until(state, event.until, protocol)
-    return [event, _tell_department(state, NoticeCode.EXTENSION_REQUESTED, now, protocol)]
+    return [event, tell_department(state, NoticeCode.EXTENSION_REQUESTED, now, protocol)]
 
 
 def agree_extension(
@@ -452,7 +525,8 @@ def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol, n
     ]
 
 
-def _tell_department(state: Referral, code: NoticeCode, at: datetime, protocol: Protocol) -> Event:
+def tell_department(state: Referral, code: NoticeCode, at: datetime, protocol: Protocol) -> Event:
+    """Return the notice of a closed code to the department."""
     return DepartmentNotified(
         participant_id=state.participant,
         party_id=state.department,

@@ -27,6 +27,7 @@ from domain.roi import RoiSigned, grants
 from domain.roster import ROSTER, ParticipantAssigned, roster
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import History, Lens, Traced, is_id, plain
+from projections.queue import queue
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 from projections.task import tasks
 
@@ -142,6 +143,7 @@ class Duty(RoleRow):
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that the team has of one participant; of the roster, who is on call; of an ask, the ask."""
     yield from inbox_asks(history, READER, Ask, ceiling, at, trace)
+    yield from queue(history, READER, ceiling, at, trace)
     if history.subject == ROSTER:
         for duty in roster(history.events).on_call:
             yield Duty(
@@ -151,7 +153,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
                 begins_at=duty.begins_at,
                 ends_at=duty.ends_at,
             )
-    if not any(history.of(ParticipantIdentified)):
+    if not any(history.of(ParticipantIdentified, ReferralAccepted)):
         return  # a record about nobody in LEAD
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     yield _participant(history, lens)

@@ -14,6 +14,7 @@ from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.referrer import referred
 from projections.rows import Row, model
 
 READER = Reader.COURT
@@ -60,5 +61,6 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from public.public_record(
         history, READER, ceiling, at, trace, case=PublicCase, hearing=PublicHearing, warrant=PublicWarrant
     )
+    yield from referred(history, READER, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)

@@ -30,6 +30,7 @@ from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.public_record import charges_now, last, next_hearing, stream
+from projections.referrer import referred
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
 
 READER = Reader.PROSECUTOR
@@ -190,6 +191,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             if notice.code is NoticeCode.COMPLETED:
                 yield _obligation(notice)
     yield from finding.office_rows(history, ceiling, at, trace)
+    yield from referred(history, READER, ceiling, at, trace)
     yield from public.public_record(history, READER, ceiling, at, trace, case=PublicCase, warrant=PublicWarrant)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)

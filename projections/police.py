@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
 
+from domain.door import ReferralVetted, SocialContactReferred
 from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import ParticipantIdentified
@@ -15,7 +16,9 @@ from domain.referral import (
     DepartmentNotified,
     ExclusionOverridden,
     ExtensionAgreed,
+    ReferralCalledIn,
     ReferralOffered,
+    ReferralReported,
     ReleasedFromCustody,
 )
 from projections import custody
@@ -37,11 +40,16 @@ class OwnReferral(OwnRow):
     offered_at: Annotated[datetime, Label.REFERRAL_POLICE]
     referral_id: Ref
     participant_id: Ref
-    incident_number: Annotated[str, Label.REFERRAL_POLICE]
+    door: Annotated[str, Label.REFERRAL_POLICE]
+    incident_number: Annotated[str | None, Label.REFERRAL_POLICE]
+    called_in_by: Annotated[str | None, Label.REFERRAL_POLICE]
+    reported_at: Annotated[datetime | None, Label.REFERRAL_POLICE]
     place: Annotated[str | None, Label.REFERRAL_POLICE]
     facts: Annotated[str | None, Label.REFERRAL_POLICE]
+    description: Annotated[str | None, Label.REFERRAL_POLICE]
     name: Annotated[str | None, Label.IDENTITY_LEGAL]
     birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
+    vetting: Annotated[list[dict[str, Any]], Label.SCREENING_RISK]
     charges: Annotated[list[dict[str, Any]], Label.CHARGE_DIVERTED, Label.CRIMHIST, Label.DEMOGRAPHICS_OFFICER]
     overrides: Annotated[list[dict[str, Any]], Label.OVERRIDE]
     released_at: Annotated[datetime | None, Label.REFERRAL_POLICE]
@@ -82,47 +90,55 @@ class Ask(OwnAsk):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any police department has of one subject."""
-    for offered in history.of(ReferralOffered):
-        if offered.event.party_id is not None:
-            yield _referral(history, offered, Lens(Viewer(READER, offered.event.party_id), None, ceiling, at, trace))
     yield from custody.police_rows(history, ceiling, at, trace)
     yield from public.public_record(history, READER, ceiling, at, trace, case=PublicCase, warrant=PublicWarrant)
+    for made in history.of(ReferralOffered, SocialContactReferred):
+        if made.event.party_id is not None:
+            yield _referral(history, made, Lens(Viewer(READER, made.event.party_id), None, ceiling, at, trace))
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
 
 
-def _referral(history: History, offered: Recorded[ReferralOffered], lens: Lens) -> OwnReferral:
-    def see(recorded: Recorded[Any], field: str) -> Any:
-        return lens.see(recorded, field, _OWN)
+def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
+    def see(recorded: Recorded[Any] | None, field: str) -> Any:
+        return None if recorded is None else lens.see(recorded, field, _OWN)
 
     def fields(recorded: Recorded[Any], *names: str) -> dict[str, Any]:
         return {name: value for name in names if (value := plain(see(recorded, name))) is not None}
 
-    same = History(history.subject, [r for r in history.events if r.stream == offered.stream])
-    named = [
-        r for r in history.of(ParticipantIdentified) if r.envelope.correlation_id == offered.envelope.correlation_id
-    ]
-    name = see(named[0], "name") if named else None
+    same = History(history.subject, [r for r in history.events if r.stream == made.stream])
+    arrest = isinstance(made.event, ReferralOffered)
+    called, reported = next(same.of(ReferralCalledIn), None), next(same.of(ReferralReported), None)
+    chains = {r.envelope.correlation_id for r in (made, reported) if r is not None}
+    said = [r for r in history.of(ParticipantIdentified) if r.event.party_id == lens.viewer.party]
+    named = next((r for r in said if r.envelope.correlation_id in chains), None)
+    name = see(named, "name")
     released = next(same.of(ReleasedFromCustody), None)
-    extended = list(same.of(ExtensionAgreed))
+    extended = [*same.of(ExtensionAgreed)]
     notices = [(r, see(r, "code")) for r in same.of(DepartmentNotified)]
+    own = [r for r in same.of(ReferralVetted) if r.event.party_id == lens.viewer.party]
     return OwnReferral(
         subject_id=history.subject,
         party_id=lens.viewer.party,
-        offered_at=offered.event.occurred_at,
-        referral_id=offered.stream,
+        offered_at=made.event.occurred_at,
+        referral_id=made.stream,
         participant_id=history.subject,
-        incident_number=see(offered, "incident_number") or "",
-        place=see(offered, "place"),
-        facts=see(offered, "facts"),
-        name=None if name is None else str(name),
-        birth_date=see(named[0], "birth_date") if named else None,
+        door=made.event.door,
+        incident_number=see(made, "incident_number") if arrest else None,
+        called_in_by=see(called, "officer"),
+        reported_at=see(reported, "occurred_at"),
+        place=see(reported or made, "place"),
+        facts=see(reported or made, "facts" if arrest else "reason"),
+        description=None if arrest else see(made, "description"),
+        name=str(name) if name is not None else None if arrest else see(made, "name"),
+        birth_date=see(named, "birth_date") if name is not None or arrest else see(made, "birth_date"),
+        vetting=[{"at": plain(r.event.occurred_at)} | fields(r, "codes", "note") for r in own],
         charges=[
             fields(r, "charge", "exclusions", "criminal_history", "race_as_perceived") for r in same.of(ChargeHeld)
         ],
         overrides=[fields(r, "exclusion", "rank", "reason", "protocol_version") for r in same.of(ExclusionOverridden)],
-        released_at=see(released, "occurred_at") if released else None,
-        non_return_until=see(released, "non_return_until") if released else None,
+        released_at=see(released, "occurred_at"),
+        non_return_until=see(released, "non_return_until"),
         extended_until=see(extended[-1], "until") if extended else None,
         notices=[
             {"at": plain(r.event.occurred_at), "code": code.value, "call": see(r, "team_number")}

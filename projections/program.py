@@ -11,19 +11,20 @@ from uuid import UUID
 from domain.event import Event
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import IntakeCompleted, ParticipantEnrolled
-from domain.referral import ChargeHeld, ReferralAccepted, ReferralOffered
+from domain.referral import STARTS, ChargeHeld, ReferralAccepted
 from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
 from projections import deadlines, finding
 from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import History, Lens, Traced
+from projections.queue import queue
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
 READER = Reader.PROGRAM
 UNKNOWN = "unknown"
 _ROLE = ALLOWED[Holding.ROLE]
 _NOBODY = UUID(int=0)
-REFERRED: tuple[type[Event], ...] = (ReferralOffered,)
+REFERRED: tuple[type[Event], ...] = STARTS
 """How a referral begins, at each door; its event names the door."""
 ACCEPTED: tuple[type[Event], ...] = (ReferralAccepted,)
 """How one is accepted, on the same stream."""
@@ -46,9 +47,9 @@ class Concern(InboxConcern):
     """A concern of a defender's office or counsel, to be answered on the record."""
 
 
-@model(READER, "referral", order=("subject_id", "referral_id"))
+@model(READER, "way", order=("subject_id", "referral_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Referral(RoleRow):
+class Way(RoleRow):
     """One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251)."""
 
     referral_id: Ref
@@ -87,6 +88,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
     yield from deadlines.rows(history)
     yield from finding.program_rows(history, ceiling, at, trace)
+    yield from queue(history, READER, ceiling, at, trace)
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     yield from _referrals(history, lens)
     yield from _places(history)
@@ -101,13 +103,13 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         )
 
 
-def _referrals(history: History, lens: Lens) -> Iterator[Referral]:
+def _referrals(history: History, lens: Lens) -> Iterator[Way]:
     enrolled = any(lens.see(r, "status", _ROLE) for r in history.of(ParticipantEnrolled))
     said = [race for r in history.of(IntakeCompleted) if (race := lens.see(r, "race_self", _ROLE))]
     for recorded in history.of(*REFERRED):
         stream = [r for r in history.events if r.stream == recorded.stream]
         perceived = [lens.see(r, "race_as_perceived", _ROLE) for r in stream if isinstance(r.event, ChargeHeld)]
-        yield Referral(
+        yield Way(
             subject_id=history.subject,
             as_of=history.position,
             referral_id=recorded.stream,

@@ -11,6 +11,7 @@ from domain.labels import Ceiling, Label, Reader
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
+from projections.referrer import referred
 from projections.rows import Row, model
 
 READER = Reader.RECIPIENT
@@ -38,5 +39,6 @@ class Ask(OwnAsk):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any such party has of one subject."""
+    yield from referred(history, READER, ceiling, at, trace)
     yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)

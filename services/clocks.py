@@ -14,10 +14,12 @@ from uuid import UUID, uuid4
 
 from domain import deadline
 from domain.event import Envelope, Event, Recorded
+from domain.legal_case import ReviewSet, reviews_due
+from domain.plan import PlanAgreed, review_due
 from domain.protocol import NoProtocol, Protocol
 from domain.referral import DeadlineSet, ReleasedFromCustody
 from domain.registry import Role
-from domain.roi import RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned
+from domain.roi import CounselAuthorised, CounselNarrowed, RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned
 from services.ports import NOBODY, Conflict
 from services.site import ATTEMPTS, Site, append
 
@@ -45,6 +47,10 @@ CLOCKS: dict[str, Clock] = {
     RoiNarrowed.topic: Clock(deadline.expired),
     RoiSigned.topic: Clock(deadline.renewal, ahead=lambda protocol: timedelta(days=protocol.roi_notice_days)),
     RoiRevoked.topic: Clock(deadline.missing_paper),
+    CounselAuthorised.topic: Clock(deadline.expired),
+    CounselNarrowed.topic: Clock(deadline.expired),
+    PlanAgreed.topic: Clock(lambda history, now, _: review_due(history, now)),
+    ReviewSet.topic: Clock(lambda history, now, _: reviews_due(history, now)),
 }
 """By the topic of the event that starts a deadline."""
 

@@ -150,6 +150,14 @@ class Log(Protocol):
         """
         ...
 
+    def admit(self, sender: bytes, *, share: int, most: int) -> bool:
+        """Count something sent in public; False if this sender has sent its share this hour, or all have sent most."""
+        ...
+
+    def forget_senders(self) -> None:
+        """Forget who sent something in public in an hour that is over."""
+        ...
+
     def set_aside(self, source: str, rows: Sequence[SetAside]) -> int:
         """Keep rows of a source that could not be taken, each once; return how many were not kept already."""
         ...

@@ -1,16 +1,16 @@
-"""Arrest diversion, from the officer's offer to the release and the extension (T:346, T:1097-T:1113)."""
+"""Arrest diversion, from the officer's offer or call to the release and the extension (T:346, T:1097-T:1113)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, Field
 
-from domain import deadline, roi
+from domain import deadline, roi, screening
 from domain import referral as ref
+from domain.door import ReferralDeclined, ReferralScreened
 from domain.event import Event, LongText, PersonName, Recorded, ShortText
 from domain.participant import ParticipantIdentified
 from domain.protocol import Door, Protocol
@@ -18,6 +18,7 @@ from domain.refusal import Refused, Unknown
 from domain.registry import CARE, COMMAND, POLICE, PartyKind
 from services.person import records
 from services.ports import Append, Caller
+from services.roster import room, take
 from services.site import (
     Command,
     Outcome,
@@ -100,7 +101,9 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
     day(site, "person.birth_date", command.person.birth_date)
     participant = uuid4() if command.participant is None else known_to(site, caller, command.participant)
-    referral, matters = uuid4(), [uuid4() for _ in command.charges]
+    known = _of_incident(site, caller.party, command.incident_number, command.person, ref.ReferralCalledIn)
+    if any(state.unreported for state in known):
+        raise Refused("incident_number", "it was called in.", "Send your report to it: it is your own referral.")
     offered = ref.ReferralOffered(
         participant_id=participant,
         party_id=caller.party,
@@ -112,39 +115,98 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         agreed_at=agreed_at,
         protocol_version=protocol.version,
     )
-    held = [
-        ref.ChargeHeld(
-            participant_id=participant,
-            party_id=caller.party,
-            matter_id=matter,
-            occurred_at=offered_at,
-            charge=ref.Charge(code=charge.code, description=charge.description, severity=charge.severity),
-            incident_number=command.incident_number,
-            prosecutor=_office(site, charge.prosecutor, f"charges[{n}].prosecutor"),
-            exclusions=charge.exclusions,
-            criminal_history=charge.criminal_history,
-            race_as_perceived=charge.race_as_perceived,
-        )
-        for n, (matter, charge) in enumerate(zip(matters, command.charges, strict=True))
-    ]
-    identified = ParticipantIdentified(
-        participant_id=participant,
-        party_id=caller.party,
-        occurred_at=offered_at,
-        name=command.person.name,
-        birth_date=command.person.birth_date,
-    )
-    known = site.log.load(participant)
-    return Outcome(
-        [
-            append(referral, 0, *ref.offer(offered, held, protocol)),
-            append(participant, known[-1].version if known else 0, identified),
+    return _offered(site, caller, participant, offered, command.charges, command.person)
+
+
+class RecordCall(Command):
+    """An officer called, and that is enough (T:1287): write it down for the department; its report joins later.
+
+    `person`: if the name was said.
+    """
+
+    model_config = example(
+        department="city-pd",
+        officer="Officer Kim",
+        incident_number="2026-44902",
+        person={"given": "Ana", "surname": "Cruz", "birth_date": "1990-01-31"},
+        offered_at="2026-02-14T02:20:00-08:00",
+        charges=[
+            {"code": "90J", "description": "Trespass", "severity": "misdemeanor", "prosecutor": "county-pa"},
         ],
-        {
-            "referral": site.ids.seal(caller.party, referral),
-            "participant": site.ids.seal(caller.party, participant),
-            "charges": [site.ids.seal(caller.party, matter) for matter in matters],
-        },
+    )
+
+    department: ShortText
+    officer: ShortText
+    incident_number: ShortText
+    person: Person | None = None
+    offered_at: AwareDatetime | None = None
+    charges: Annotated[tuple[HeldCharge, ...], Field(min_length=1, max_length=20)]
+
+
+@handles(RecordCall, *CARE)
+def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
+    """Record what an officer called in, as the department's own referral."""
+    department = site.directory.by_code(command.department, "department")
+    if department.kind is not PartyKind.POLICE:
+        raise Refused("department", "it is not a police department.", "Name the department whose officer called.")
+    if _of_incident(site, department.id, command.incident_number, command.person, ref.ReferralOffered):
+        raise Refused(
+            "incident_number",
+            "its referral is here already.",
+            "Go on with that one; for another person of the same incident, give the name.",
+        )
+    offered_at = happened(site, "offered_at", command.offered_at)
+    if command.person is not None:
+        day(site, "person.birth_date", command.person.birth_date)
+    participant = uuid4()
+    offered = ref.ReferralOffered(
+        participant_id=participant,
+        party_id=department.id,
+        occurred_at=offered_at,
+        door=Door.ARREST_DIVERSION,
+        incident_number=command.incident_number,
+        agreed_at=offered_at,
+        protocol_version=site.protocol().version,
+    )
+    called = ref.ReferralCalledIn(
+        participant_id=participant,
+        party_id=department.id,
+        occurred_at=site.now(),
+        officer=command.officer,
+        incident_number=command.incident_number,
+    )
+    return _offered(site, caller, participant, offered, command.charges, command.person, called)
+
+
+class SendReport(Command):
+    """The department's report of what its officer called in. `person`: if the name was not known then."""
+
+    model_config = example(place="3rd Ave and Pine", facts="Slept in the doorway after two warnings; agreed.")
+
+    place: ShortText
+    facts: LongText
+    person: Person | None = None
+    reported_at: AwareDatetime | None = None
+
+
+@handles(SendReport, *POLICE)
+def send_report(site: Site, caller: Caller, command: SendReport, *, referral: str) -> Outcome:
+    """Join the report to what was called in, once."""
+    state = _own_arrest(site, caller, referral)
+    at = happened(site, "reported_at", command.reported_at)
+    event = ref.ReferralReported(
+        participant_id=state.participant,
+        party_id=caller.party,
+        occurred_at=at,
+        place=command.place,
+        facts=command.facts,
+    )
+    joined = append(state.id, state.version, *ref.report(state, event))
+    if command.person is None:
+        return Outcome([joined], {"referral": referral})
+    day(site, "person.birth_date", command.person.birth_date)
+    return Outcome(
+        [joined, identified(site, state.participant, caller.party, at, command.person)], {"referral": referral}
     )
 
 
@@ -165,7 +227,7 @@ class OverrideExclusion(Command):
 @handles(OverrideExclusion, *COMMAND)
 def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *, referral: str) -> Outcome:
     """Override an exclusion."""
-    state = _own_referral(site, caller, referral)
+    state = _own_arrest(site, caller, referral)
     matter = reference(site, caller, "charge", command.charge)
     event = ref.ExclusionOverridden(
         participant_id=state.participant,
@@ -178,7 +240,7 @@ def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *
         protocol_version=state.protocol_version,
     )
     return Outcome(
-        [append(state.id, state.version, *ref.override(state, event, _rules(site, state)))], {"referral": referral}
+        [append(state.id, state.version, *ref.override(state, event, rules(site, state)))], {"referral": referral}
     )
 
 
@@ -193,10 +255,10 @@ class RequestHandoff(Command):
 @handles(RequestHandoff, *CARE)
 def request_handoff(site: Site, caller: Caller, command: RequestHandoff, *, referral: str) -> Outcome:
     """Write down the department's call; the minutes of the handoff run from it."""
-    state = _referral(site, caller, referral)
+    state = _arrest(site, caller, referral)
     requested_at = happened(site, "requested_at", command.requested_at)
     known = deadline.deadlines(site.log.load(state.id))
-    events = deadline.request_handoff(state, known, requested_at, _rules(site, state))
+    events = deadline.request_handoff(state, known, requested_at, rules(site, state))
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -212,10 +274,10 @@ class RecordHandoff(Command):
 @handles(RecordHandoff, *CARE)
 def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referral: str) -> Outcome:
     """Record the warm handoff."""
-    state = _referral(site, caller, referral)
+    state = _arrest(site, caller, referral)
     requested_at = happened(site, "requested_at", command.requested_at)
     met_at = happened(site, "met_at", command.met_at)
-    events = ref.meet(state, caller.party, requested_at, met_at, _rules(site, state), site.now())
+    events = ref.meet(state, caller.party, requested_at, met_at, rules(site, state), site.now())
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -230,11 +292,24 @@ class AcceptReferral(Command):
 
 @handles(AcceptReferral, *CARE)
 def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, referral: str) -> Outcome:
-    """Accept a referral; the charges of someone who is enrolled already latch at once (T:1183, T:1327)."""
-    state = _referral(site, caller, referral)
-    accepted_at = happened(site, "accepted_at", command.accepted_at)
-    events = ref.accept(state, caller.party, accepted_at, command.found_at)
-    return _with_latch(site, state, events, {"referral": referral})
+    """Accept a referral by any door, if there is a slot that delays nobody who is served first.
+
+    The charges of someone who is enrolled already latch at once (T:1183, T:1327).
+    """
+    state = load_referral(site, caller, referral)
+    protocol = rules(site, state)
+    accepted = ref.ReferralAccepted(
+        participant_id=state.participant,
+        party_id=caller.party,
+        occurred_at=happened(site, "accepted_at", command.accepted_at),
+        found_at=command.found_at,
+        protocol_version=protocol.version,
+    )
+    events = ref.accept(state, accepted)
+    if state.door is not Door.ARREST_DIVERSION:  # nobody is served before someone under arrest
+        screening.wait_your_turn(state, _open_referrals(site), room(site), site.protocol())
+    outcome = _with_latch(site, state, events, {"referral": referral})
+    return Outcome([*outcome.appends, take(site, caller, state.participant, state.door)], outcome.answer)
 
 
 class RecordRelease(Command):
@@ -249,10 +324,10 @@ class RecordRelease(Command):
 @handles(RecordRelease, *POLICE)
 def record_release(site: Site, caller: Caller, command: RecordRelease, *, referral: str) -> Outcome:
     """Record the release."""
-    state = _own_referral(site, caller, referral)
+    state = _own_arrest(site, caller, referral)
     released_at = happened(site, "released_at", command.released_at)
     events = ref.release(
-        state, released_at, _rules(site, state), site.now(), codefendants=command.in_presence_of_codefendants
+        state, released_at, rules(site, state), site.now(), codefendants=command.in_presence_of_codefendants
     )
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
@@ -270,7 +345,7 @@ class RequestExtension(Command):
 @handles(RequestExtension, *CARE)
 def request_extension(site: Site, caller: Caller, command: RequestExtension, *, referral: str) -> Outcome:
     """Ask for an extension."""
-    state = _referral(site, caller, referral)
+    state = _arrest(site, caller, referral)
     event = ref.ExtensionRequested(
         participant_id=state.participant,
         party_id=caller.party,
@@ -278,7 +353,7 @@ def request_extension(site: Site, caller: Caller, command: RequestExtension, *, 
         until=last_day(site, "until", command.until),
         reason=command.reason,
     )
-    events = ref.request_extension(state, event, _rules(site, state), site.now())
+    events = ref.request_extension(state, event, rules(site, state), site.now())
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
 
 
@@ -294,24 +369,40 @@ class AgreeExtension(Command):
 @handles(AgreeExtension, *POLICE)
 def agree_extension(site: Site, caller: Caller, command: AgreeExtension, *, referral: str) -> Outcome:
     """Agree to an extension."""
-    state = _own_referral(site, caller, referral)
+    state = _own_arrest(site, caller, referral)
     agreed_at = happened(site, "agreed_at", command.agreed_at)
     until = last_day(site, "until", command.until)
-    events = ref.agree_extension(state, until, agreed_at, _rules(site, state), site.now())
+    events = ref.agree_extension(state, until, agreed_at, rules(site, state), site.now())
     return _with_latch(site, state, events, {"referral": referral})
 
 
-def _referral(site: Site, caller: Caller, text: str) -> ref.Referral:
+def load_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
+    """Return a referral that care or the project manager names; raises `Unknown`."""
     state = ref.referral(site.log.load(reference(site, caller, "referral", text)))
     if state is None:
         raise Unknown
     return state
 
 
-def _own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
-    state = _referral(site, caller, text)
+def own_referral(site: Site, caller: Caller, text: str) -> ref.Referral:
+    """Return a referral that the caller's own party made; raises `Unknown`."""
+    state = load_referral(site, caller, text)
     if state.department != caller.party:
         raise Unknown
+    return state
+
+
+def _own_arrest(site: Site, caller: Caller, text: str) -> ref.Referral:
+    state = own_referral(site, caller, text)
+    if state.door is not Door.ARREST_DIVERSION:
+        raise Unknown  # before anything that the department may not know is looked at
+    return state
+
+
+def _arrest(site: Site, caller: Caller, text: str) -> ref.Referral:
+    state = load_referral(site, caller, text)
+    if state.door is not Door.ARREST_DIVERSION:
+        raise Refused("referral", "it is no arrest diversion.", "Record what you did as a contact.")
     return state
 
 
@@ -320,18 +411,10 @@ def _with_latch(site: Site, state: ref.Referral, events: list[Event], answer: di
     person = records(site, state.participant)
     enrolled_at = min((record.enrolled_at for record in person if record.enrolled_at is not None), default=None)
     consent = roi.consent(state.participant, site.log.load(roi.consent_stream(state.participant)))
-    after = state
-    for event in events:
-        match event:
-            case ref.ReferralAccepted():
-                after = replace(after, accepted_at=event.occurred_at, accepted_by=event.party_id)
-            case ref.DeadlineSet():
-                after = replace(after, due_at=event.due_at)
-            case _:
-                pass
-    if enrolled_at is not None and after.accepted_by is not None:
+    then = ref.after(state, events)
+    if enrolled_at is not None and then.accepted_by is not None:
         tell = consent.hear_completed(site.now())
-        events = [*events, *ref.latch(after, after.accepted_by, enrolled_at, tell, site.now())]
+        events = [*events, *ref.latch(then, then.accepted_by, enrolled_at, tell, site.now())]
     return Outcome(
         [
             append(state.id, state.version, *events),
@@ -342,9 +425,88 @@ def _with_latch(site: Site, state: ref.Referral, events: list[Event], answer: di
     )
 
 
-def _rules(site: Site, state: ref.Referral) -> Protocol:
+def rules(site: Site, state: ref.Referral) -> Protocol:
     """Return the protocol under which a referral was made; it keeps its deadlines."""
     return site.directory.version(state.protocol_version)
+
+
+def _offered(
+    site: Site,
+    caller: Caller,
+    who: UUID,
+    offered: ref.ReferralOffered,
+    charges: tuple[HeldCharge, ...],
+    person: Person | None,
+    called: ref.ReferralCalledIn | None = None,
+) -> Outcome:
+    """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down."""
+    referral, matters = uuid4(), [uuid4() for _ in charges]
+    held = [
+        ref.ChargeHeld(
+            participant_id=who,
+            party_id=offered.party_id,
+            matter_id=matter,
+            occurred_at=offered.occurred_at,
+            charge=ref.Charge(code=charge.code, description=charge.description, severity=charge.severity),
+            incident_number=offered.incident_number,
+            prosecutor=_office(site, charge.prosecutor, f"charges[{n}].prosecutor"),
+            exclusions=charge.exclusions,
+            criminal_history=charge.criminal_history,
+            race_as_perceived=charge.race_as_perceived,
+        )
+        for n, (matter, charge) in enumerate(zip(matters, charges, strict=True))
+    ]
+    appends = [append(referral, 0, *ref.offer(offered, held, site.protocol(), called))]
+    if person is not None:
+        appends.append(identified(site, who, offered.party_id, offered.occurred_at, person))
+    return Outcome(
+        appends,
+        {
+            "referral": site.ids.seal(caller.party, referral),
+            "participant": site.ids.seal(caller.party, who),
+            "charges": [site.ids.seal(caller.party, matter) for matter in matters],
+        },
+    )
+
+
+def identified(site: Site, who: UUID, party: UUID | None, at: datetime, person: Person) -> Append:
+    """Return that a party said who a person is."""
+    event = ParticipantIdentified(
+        participant_id=who, party_id=party, occurred_at=at, name=person.name, birth_date=person.birth_date
+    )
+    known = site.log.load(who)
+    return append(who, known[-1].version if known else 0, event)
+
+
+def _of_incident(
+    site: Site, department: UUID, incident_number: str, person: Person | None, told: type[Event]
+) -> list[ref.Referral]:
+    """Return the department's referrals of an incident, as such an event tells it, that may be about this person."""
+    found = []
+    for recorded in site.log.of_topics([told.topic]):
+        event = recorded.event
+        if event.party_id == department and getattr(event, "incident_number", None) == incident_number:
+            state = ref.referral(site.log.load(recorded.stream))
+            if state is not None and _may_be(site, department, state.participant, person):
+                found.append(state)
+    return found
+
+
+def _may_be(site: Site, department: UUID, who: UUID, person: Person | None) -> bool:
+    """Return whether a person may be this one, by what the department itself has said."""
+    said = [r.event for r in site.log.load(who) if r.event.party_id == department]
+    names = [event.name for event in said if isinstance(event, ParticipantIdentified)]
+    return person is None or not names or str(person.name).casefold() in {str(name).casefold() for name in names}
+
+
+def _open_referrals(site: Site) -> list[ref.Referral]:
+    """Return the referrals by any door that may still be accepted."""
+    topics = [kind.topic for kind in (*ref.STARTS, ReferralScreened, ref.ReferralAccepted, ReferralDeclined)]
+    by_stream: dict[UUID, list[Recorded[Event]]] = {}
+    for recorded in site.log.of_topics(topics):
+        by_stream.setdefault(recorded.stream, []).append(recorded)
+    found = [ref.referral(history) for history in by_stream.values()]
+    return [state for state in found if state is not None and state.waits]
 
 
 def _office(site: Site, code: str, name: str) -> UUID:

@@ -50,6 +50,12 @@ def team(site: Site, loads: Mapping[UUID, int]) -> dict[UUID, Staff]:
     }
 
 
+def room(site: Site) -> int:
+    """Return how many more the team could carry before its average is above the policy's (T:1131)."""
+    state = standing(site)
+    return site.protocol().caseload_average * len(team(site, state.loads)) - len(state.carried_by) - len(state.reserved)
+
+
 def take(site: Site, caller: Caller, participant: UUID, door: Door) -> Append:
     """Return the slot that an accepted participant takes until it is assigned; nothing new for one who has one.
 

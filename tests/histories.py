@@ -244,7 +244,14 @@ class Given:
 
     def accepted(self, found_at: str | None = "under the viaduct") -> Self:
         """LEAD accepts."""
-        return self.record(self.referral, *ref.accept(self.state, CARE, self.now, found_at))._latched().then()
+        event = ref.ReferralAccepted(
+            participant_id=self.who,
+            party_id=CARE,
+            occurred_at=self.now,
+            found_at=found_at,
+            protocol_version=self.protocol.version,
+        )
+        return self.record(self.referral, *ref.accept(self.state, event))._latched().then()
 
     def released(self, at: datetime | None = None) -> Self:
         """The officer releases the person."""

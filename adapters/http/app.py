@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.http import commands, problems, questions
+from adapters.http import commands, problems, public, questions
 from adapters.http.page import page
 from adapters.http.signin import SignIn
 from adapters.settings import Settings
@@ -25,18 +25,22 @@ Where LEAD has nothing it can show you, everyone gets the same answer."""
 
 
 class BodyLimit:
-    """Refuses a body larger than the site takes, whether or not its length was announced."""
+    """Refuses a body larger than the site takes, whether or not its length was announced.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+    `most` bytes anywhere; `elsewhere` says for some paths that it is fewer.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, elsewhere: Mapping[str, int]) -> None:
+        self._app, self._most, self._elsewhere = app, most, elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what is received."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._elsewhere.get(scope["path"], self._most)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if not announced.isdigit() or int(announced) > self._most:
+        if not announced.isdigit() or int(announced) > most:
             await problems.respond(problems.TOO_LARGE)(scope, receive, send)
             return
         received = 0
@@ -45,7 +49,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most:
+            if received > most:
                 raise _TooLarge
             return message
 
@@ -97,6 +101,7 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
     problems.install(app)
     app.include_router(questions.routes(site, sign_in, settings, ready))
     app.include_router(commands.routes(site, sign_in, spans))
+    app.include_router(public.routes(site))
 
     @app.get("/", include_in_schema=False)
     def api_page() -> HTMLResponse:
@@ -104,6 +109,7 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
         return HTMLResponse(page(app.openapi()))
 
     app.add_middleware(Guard)
-    app.add_middleware(BodyLimit, most=settings.body_bytes_most)
+    elsewhere = {public.PATH: settings.public_body_bytes_most}
+    app.add_middleware(BodyLimit, most=settings.body_bytes_most, elsewhere=elsewhere)
     app.add_middleware(spans.middleware)
     return app

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
+from services.doors import TooMany
 from services.ports import AuthorityEnded, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -45,6 +46,7 @@ NO_ROUTE = Problem("no-such-path", 404, "There is no such path.")
 METHOD = Problem("no-such-method", 405, "This path has no such method.")
 STALE = Problem("changed-meanwhile", 412, "Someone changed this meanwhile. Read it again, then decide again.")
 TOO_LARGE = Problem("too-large", 413, "What was sent is larger than anything the site takes.")
+TOO_MANY = Problem("too-many", 429, "The form has taken as much as it can in this hour. Call LEAD, or come back later.")
 UNAVAILABLE = Problem("try-again", 503, "The site did not answer in time. Try again with the same Idempotency-Key.")
 NOT_SET_UP = Problem("not-set-up", 503, "The site has no protocol in force yet. Its project manager adopts one.")
 INTERNAL = Problem("our-fault", 500, "Something went wrong on our side. Nothing was half done.")
@@ -60,6 +62,7 @@ REGISTRY = (
     METHOD,
     STALE,
     TOO_LARGE,
+    TOO_MANY,
     UNAVAILABLE,
     NOT_SET_UP,
     INTERNAL,
@@ -102,6 +105,8 @@ def respond(problem: Problem, faults: Sequence[Fault] = ()) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if problem is UNAVAILABLE:
         headers["Retry-After"] = "1"
+    if problem is TOO_MANY:
+        headers["Retry-After"] = "3600"
     return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
 
 
@@ -125,6 +130,7 @@ def install(app: FastAPI) -> None:
         Unknown: UNKNOWN,
         Stale: STALE,
         AuthorityEnded: UNAUTHENTICATED,
+        TooMany: TOO_MANY,
         Unavailable: UNAVAILABLE,
         NoProtocol: NOT_SET_UP,
     }

@@ -92,6 +92,15 @@ class PostgresLog:
                 raise Conflict("the stream has moved on since it was loaded") from None
         return positions[-1] if positions else self.position()
 
+    def admit(self, sender: bytes, *, share: int, most: int) -> bool:
+        """Count something sent in public; False if this sender has sent its share this hour, or all have sent most."""
+        admitted: bool = self._ask("select log.admit(%s::bytea, %s, %s)", sender, share, most)[0][0]
+        return admitted
+
+    def forget_senders(self) -> None:
+        """Forget who sent something in public in an hour that is over."""
+        self._ask("select log.forget_senders()")
+
     def set_aside(self, source: str, rows: Sequence[SetAside]) -> int:
         """Keep rows of a source that could not be taken, each once; return how many were not kept already."""
         added: int = self._ask(

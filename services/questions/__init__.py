@@ -17,6 +17,7 @@ from services.questions import (
     prosecutor,
     public_record,
     recipient,
+    referrals,
 )
 from services.questions.listing import Listing
 
@@ -34,4 +35,5 @@ LISTINGS: tuple[Listing, ...] = (
     *participant.LISTINGS,
     *privacy.LISTINGS,
     *findings.LISTINGS,
+    *referrals.LISTINGS,
 )

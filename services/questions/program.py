@@ -13,7 +13,7 @@ from domain.protocol import Door
 from projections import case_manager
 from projections.deadlines import Deadline, Stands
 from projections.lens import plain
-from projections.program import UNKNOWN, Concern, Duty, Place, Referral
+from projections.program import UNKNOWN, Concern, Duty, Place, Way
 from projections.views import VIEWS
 from services import roster
 from services.ports import Caller, Session
@@ -78,7 +78,7 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
             for precinct, race, stops, arrests in counted
         ]
         totals = {"stops": sum(stops for *_, stops, _ in counted), "arrests": sum(arrests for *_, arrests in counted)}
-        referrals = session.select(Referral)
+        referrals = session.select(Way)
         by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
         doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
         races = {
@@ -94,7 +94,7 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
     return answer(site, caller, "program.funnel", Purpose.RUNNING_THE_SITE, render)
 
 
-def _steps(rows: Sequence[Referral]) -> dict[str, int]:
+def _steps(rows: Sequence[Way]) -> dict[str, int]:
     return {
         "referred": len(rows),
         "accepted": sum(row.accepted for row in rows),

@@ -47,7 +47,9 @@ from services.tokens import Tokens
 from tests.conftest import Database
 from tests.properties.worlds import (
     BEGIN,
+    CALL,
     END,
+    MEETS,
     VIEWERS,
     Filling,
     Heard,
@@ -66,7 +68,7 @@ PAIRS = int(os.environ.get("GOLDENTHREAD_TEST_WORLDS", "1"))
 SEED = int(os.environ.get("GOLDENTHREAD_TEST_SEED", "1"))
 ROLE = {"kim": Role.OFFICER, "webb": Role.OFFICER, "chen": Role.LIAISON_PROSECUTOR, "marta": Role.RECIPIENT_CONTACT}
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
-HEADERS = {"content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
+HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
 RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
 
@@ -163,6 +165,12 @@ def lookups(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {}), Ask("POST", path, {"given": "Ray"}), Ask("POST", path, [1]))
 
 
+def public_form(pair: Pair, path: str) -> Iterator[Ask]:
+    """Send the public form what it takes, and what it does not."""
+    yield Ask("POST", path, {"description": "A man in a grey coat", "reason": "He is there every night."})
+    yield from (Ask("POST", path, {}), Ask("POST", path, {"participant": pair.known("")[0]}), Ask("POST", path, [1]))
+
+
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/": plain,
@@ -188,6 +196,7 @@ QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
     "/v1/program/health": plain,
     "/v1/case-manager/on-call": plain,
     "/v1/participants/{participant}/accounting": by_id,
+    "/v1/public/referrals": public_form,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -201,6 +210,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "register/protocols": {"protocol": {}},
     "participants/{}/access": {"subject": "new"},
     "referrals/{}/override": {"charge": "x", "exclusion": "prior felony", "rank": "sergeant", "reason": "old"},
+    "referrals/by-telephone": CALL,
+    "referrals/{}/report": {"place": "3rd and Pine", "facts": "As it was."},
+    "referrals/without-arrest": {"description": "A man in a grey coat", "reason": "He sleeps there."},
+    "referrals/{}/identification": {"person": {"given": "Joe", "surname": "Dunn", "birth_date": "1985-05-05"}},
+    "referrals/{}/screening": MEETS,
+    "referrals/{}/vetting": {"codes": ["animal"], "note": "A large dog"},
+    "referrals/{}/decline": {"how": "withdrawn"},
     "cases/{}/decisions": {"kind": "dismiss"},
     "cases": filing("26-none", "No", "Body"),
     "findings/{}/answers": {"source": "held by our office, not stated"},
@@ -229,7 +245,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """Bodies of commands that no script sends."""
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
-NAMED_IN_BODY = dict.fromkeys(("referrals", "cases", "bookings", "court/cases", "warrants", "asks", "concerns"), "")
+NAMED_IN_BODY = dict.fromkeys(
+    ("referrals", "referrals/without-arrest", "cases", "bookings", "court/cases", "warrants", "asks", "concerns"), ""
+)
 NAMED_IN_PATH = {
     "participant": "",
     "referral": "referral",
@@ -306,7 +324,7 @@ def _flat(routes: Iterable[Any]) -> Iterator[Any]:
 def everything(pair: Pair) -> Iterator[Ask]:
     """Ask everything there is to ask; fail for a path that nothing here asks."""
     by_command = {("POST", f"/v1/{path}") for path, _, _ in ROUTES}
-    by_question = {("POST" if asks is lookups else "GET", path) for path, asks in QUESTIONS.items()}
+    by_question = {("POST" if asks in (lookups, public_form) else "GET", path) for path, asks in QUESTIONS.items()}
     assert routes_of(pair.first) == by_command | by_question, "a path that no probe asks, or a probe without a path"
     for path, asks in QUESTIONS.items():
         yield from asks(pair, path)

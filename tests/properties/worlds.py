@@ -127,7 +127,7 @@ def numbered() -> Iterator[Numbers]:
     """Give the services' ids from the script, for as long as this lasts."""
     numbers = Numbers()
     with ExitStack() as stack:
-        for module in ("asks", "care", "consent", "plan", "referrals", "register"):
+        for module in ("asks", "care", "consent", "doors", "plan", "referrals", "register"):
             stack.enter_context(mock.patch(f"services.{module}.uuid4", numbers))
         yield numbers
 
@@ -320,6 +320,8 @@ class Script:
             self._person(f"v{n}", ends[n % len(ends)])
             if ends[n % len(ends)] in ("none", "revoked"):
                 self.dark.append(f"v{n}")
+        for n in range(3):
+            self._referral(f"r{n}")
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
@@ -381,6 +383,15 @@ class Script:
         if end == "revoked":
             yield act("noor", f"/roi/{{{name}.roi}}/revocations", revocation(self.party))
         yield "after"
+
+    def _referral(self, name: str) -> None:
+        """Refer someone without an arrest; what becomes of it is each world's own."""
+        at = round(self.chance.uniform(1, 2000), 3)
+        body = {"description": "A man in a grey coat", "name": "Joe Dunn", "reason": "He sleeps in the doorway."}
+        path = "/v1/referrals/without-arrest"
+        gives = {"referral": f"{name}.referral"}
+        self.steps.append(Step(at, Act(at, self.viewer, path, body, gives, f"{name}/without-arrest")))
+        self.steps.append(Step(at + 1, None, "became", name))
 
     def _case(self, name: str, at: float, participant: str | None) -> None:
         at = round(at, 3)
@@ -503,6 +514,16 @@ def contact(*, reached: bool) -> dict[str, Any]:
     }
 
 
+MEETS = {"signs": ["sleeping in doorways"], "related": ["extreme poverty"], "response_expected": True}
+PUBLIC = {"description": "A woman by the bank", "reason": "She is there every night."}
+CALL: dict[str, Any] = {
+    "department": "city-pd",
+    "officer": "Officer Doe",
+    "incident_number": "C-0",
+    "charges": [{"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "metro-pa"}],
+}
+
+
 def revocation(*parties: str) -> dict[str, Any]:
     """Return the body of a revocation for these parties, or for all."""
     return {
@@ -557,7 +578,12 @@ class Filling:
                 self.acts.append(step.act)
             else:
                 getattr(self, f"_{step.slot}")(step.person, step.at)
+        for _ in range(self.chance.randrange(4)):  # no more than one address may send in an hour
+            self._add(self.chance.uniform(1, 2000), "dana", "/v1/public/referrals", PUBLIC)
         for _ in range(people):
+            called = CALL | {"incident_number": f"C-{self.chance.randrange(10**9)}"}
+            called["department"] = "transit-pd" if self.script.viewer == "kim" else "city-pd"
+            self._add(self.chance.uniform(1, 2000), "dana", "/v1/referrals/by-telephone", called)
             self._stranger()
             self._stranger(offered_only=True)
         self._merges()
@@ -570,6 +596,28 @@ class Filling:
         """The call that care writes down or not: nobody else hears whether the minutes were kept."""
         if self.chance.random() < 0.5:
             self._add(at, "dana", f"/v1/referrals/{{{name}.referral}}/handoff-requests", {})
+
+    def _became(self, name: str, at: float) -> None:
+        """What became of a referral without an arrest: nothing yet, or any end that it can have."""
+        path, how = (
+            f"/v1/referrals/{{{name}.referral}}",
+            self.chance.choice(
+                ("waits", "accepted", "withdrawn", "unreachable", "not accepted", "no capacity", "offer declined")
+            ),
+        )
+        if how == "waits":
+            return
+        who = {"person": {"given": "Joe", "surname": self.chance.choice(("Dunn", "Kane")), "birth_date": "1985-05-05"}}
+        self._add(at + 0.001, "dana", f"{path}/identification", who, participant=f"{name}.referred")
+        if self.script.viewer != "chen":  # an office's referral is not screened
+            self._add(at + 0.002, "luis", f"{path}/screening", MEETS)
+        self._add(at + 0.003, "noor", f"{path}/vetting", {"codes": ["go in pairs"]})
+        self._add(at + 0.004, "dana", f"/v1/participants/{{{name}.referred}}/contacts", contact(reached=True))
+        if how == "accepted":
+            self._add(at + 0.005, "dana", f"{path}/acceptance", {"found_at": Hidden(words)})
+        else:
+            reason = {"reason": "served elsewhere"} if how == "not accepted" else {}
+            self._add(at + 0.005, "dana", f"{path}/decline", {"how": how, **reason})
 
     def _contact(self, name: str, at: float) -> None:
         """Contacts that no grant to the viewer covers: before its period, or it does not name that label."""

@@ -110,6 +110,19 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(dana, "RecordHandoff", care)
     do(dana, "AcceptReferral", care)
     do(kim, "RecordRelease", police)
+    called = {"referral": do(dana, "RecordCall")["referral"]}
+    lead.settle()
+    theirs = kim.see("/v1/police/referrals")["referrals"]
+    do(kim, "SendReport", {"referral": next(own["referral_id"] for own in theirs if own["called_in_by"])})
+    do(dana, "IdentifyReferred", called)
+    vetted = do(kim, "ReferPerson")["referral"]
+    do(kim, "VetReferral", {"referral": vetted})
+    lead.settle()
+    rows = dana.see("/v1/case-manager/referrals")["referrals"]
+    do(dana, "ScreenReferral", {"referral": next(r["referral_id"] for r in rows if r["door"] == "social_contact")})
+    met = {"requested_at": "2026-02-14T02:20:00-08:00", "met_at": "2026-02-14T02:30:00-08:00"}
+    dana.do(f"/v1/referrals/{called['referral']}/handoff", met)
+    do(dana, "DeclineReferral", called)
     do(dana, "RequestExtension", care)
     do(kim, "AgreeExtension", police)
     do(dana, "AssignParticipant", care)

@@ -25,6 +25,7 @@ from adapters.settings import Settings
 from domain import registry
 from domain.registry import Role
 from services.directory import Directory
+from services.doors import DOOR_OF
 from services.site import COMMANDS as HANDLERS
 from tests.adapters.http.conftest import COMMANDS, example, path_of, problem, unrecorded
 from tests.scenarios import ray as story
@@ -188,6 +189,20 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("kim", "RecordBooking", {"participant": str(UUID(int=7))}, "refused", "participant"),
     ("kim", "RecordArrest", {"arrested_at": FUTURE}, "refused", "arrested_at"),
     ("kim", "RecordArrest", {"reason": "he was rude"}, "invalid-input", "reason"),
+    ("dana", "RecordCall", {"department": "housing-co"}, "refused", "department"),
+    ("dana", "RecordCall", {"offered_at": FUTURE}, "refused", "offered_at"),
+    ("dana", "RecordCall", {"charges": []}, "invalid-input", "charges"),
+    ("kim", "SendReport", {}, "refused", "referral"),
+    ("kim", "ReferPerson", {"birth_date": "2026-03-19"}, "refused", "birth_date"),
+    ("kim", "ReferPerson", {"participant": "x"}, "refused", "participant"),
+    ("kim", "ReferPerson", {"reason": " "}, "invalid-input", "reason"),
+    ("kim", "VetReferral", {"codes": []}, "invalid-input", "codes"),
+    ("kim", "VetReferral", {"codes": ["felon"]}, "invalid-input", "codes[0]"),
+    ("kim", "VetReferral", {"note": "Two prior arrests"}, "refused", "note"),
+    ("dana", "ScreenReferral", {}, "refused", "referral"),
+    ("dana", "DeclineReferral", {}, "refused", "referral"),
+    ("dana", "DeclineReferral", {"how": "failed"}, "invalid-input", "how"),
+    ("dana", "DeclineReferral", {"reason": "criminal history"}, "invalid-input", "reason"),
     ("pat", "RegisterParty", {"code": "Sunrise!"}, "invalid-input", "code"),
     ("pat", "RegisterParty", {"code": "city-pd"}, "refused", "code"),
     ("pat", "RegisterStaff", {"party": "housing-co"}, "refused", "role"),
@@ -569,6 +584,11 @@ ALLOWED: dict[str, set[Role]] = {
     "OverrideExclusion": set(registry.COMMAND),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi"), CARE),
     "RevokeRoi": CARE | {Role.COUNSEL},
+    "SendReport": POLICE,
+    "ReferPerson": set(DOOR_OF),
+    "VetReferral": POLICE | {Role.PROJECT_MANAGER, Role.SUPERVISOR},
+    **dict.fromkeys(("ScreenReferral", "DeclineReferral"), CARE | {Role.PROJECT_MANAGER}),
+    **dict.fromkeys(("RecordCall", "IdentifyReferred"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("AuthoriseCounsel", "AddPaper", "RecordOralDisclosure", "HandleAsk"), CARE),
     "EndCounsel": CARE | {Role.COUNSEL},
@@ -625,6 +645,10 @@ QUESTIONS = {
     "/v1/case-manager/covered": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/case-manager/tasks": {Role.CASE_MANAGER, Role.SUPERVISOR},
     "/v1/program/deadlines": {Role.PROJECT_MANAGER},
+    "/v1/case-manager/referrals": {Role.CASE_MANAGER, Role.SUPERVISOR},
+    "/v1/program/referrals": {Role.PROJECT_MANAGER},
+    "/v1/prosecutor/referrals": {Role.LIAISON_PROSECUTOR},
+    "/v1/recipient/referrals": {Role.RECIPIENT_CONTACT},
     "/v1/program/funnel": {Role.PROJECT_MANAGER},
     "/v1/program/capacity": {Role.PROJECT_MANAGER},
     "/v1/program/health": {Role.PROJECT_MANAGER},

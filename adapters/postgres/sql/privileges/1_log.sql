@@ -34,6 +34,7 @@ grant execute on function log.record to goldenthread_recorder;
 grant execute on function log.wrapped_key to goldenthread_recorder;
 grant execute on function log.set_aside to goldenthread_recorder;
 grant execute on function log.exposures to goldenthread_recorder;
+grant execute on function log.admit, log.forget_senders to goldenthread_recorder;
 
 grant select on log.event, log.key to goldenthread_projector;
 grant select, insert, update, delete on log.view, log.parked to goldenthread_projector;

@@ -3,6 +3,28 @@
 drop schema if exists case_manager cascade;
 create schema case_manager;
 
+-- CareReferral (role): A referral by any door, as care reads it.
+create table case_manager.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    participant_id uuid not null,
+    party_id uuid not null,
+    door text not null,
+    waits boolean not null,
+    name text,
+    description text,
+    place text,
+    reason text,
+    contacts bigint not null,
+    reached boolean not null,
+    screening jsonb,
+    risks jsonb not null,
+    accepted_at timestamptz,
+    decline jsonb
+);
+
 -- Task (role): Something to do for a participant. `about`: the referral or case that it concerns.
 create table case_manager.task (
     subject_id uuid not null,
@@ -107,8 +129,10 @@ create table case_manager.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema case_manager is 'case_manager/4 sha256 55ce12e0df624f109ba62da8a67bd5e414ba5ab479f1a8fb1414b01c43c1fbd7';
+comment on schema case_manager is 'case_manager/5 sha256 6c3d6ef37511dea0d38e1902ae886e858dc310bf2ac17280608fe6701ca4a678';
 
+alter table case_manager.referral add primary key (referred_at, referral_id);
+create index on case_manager.referral (subject_id);
 alter table case_manager.task add primary key (due_at, task_id);
 create index on case_manager.task (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
@@ -122,6 +146,15 @@ alter table case_manager.duty add primary key (begins_at, staff_id);
 create index on case_manager.duty (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
+
+alter table case_manager.referral enable row level security;
+alter table case_manager.referral force row level security;
+create policy role on case_manager.referral for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.referral to goldenthread_case_manager;
+grant select, insert, delete on case_manager.referral to goldenthread_projector;
 
 alter table case_manager.task enable row level security;
 alter table case_manager.task force row level security;

@@ -3,6 +3,19 @@
 drop schema if exists court cascade;
 create schema court;
 
+-- CourtReferral (own): A referral that this court or probation office made, as it made it.
+create table court.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- PublicCase (public): A case on a court's docket.
 create table court.public_case (
     subject_id uuid not null,
@@ -95,8 +108,10 @@ create table court.own_ask (
     birth_date date,
     text text
 );
-comment on schema court is 'court/3 sha256 613fad403ce3fb5e23c8296418d3f55c255649f649bf1efaf047790f0506e2ee';
+comment on schema court is 'court/4 sha256 b24995087311fed0951b7e9e486c115c5a2a99c0700e5637b3a27d76cf3c28b4';
 
+alter table court.own_referral add primary key (party_id, referred_at, referral_id);
+create index on court.own_referral (subject_id);
 alter table court.public_case add primary key (docket, case_id);
 create index on court.public_case (subject_id);
 alter table court.public_hearing add primary key (starts_at, hearing_id);
@@ -111,6 +126,15 @@ alter table court.own_ask add primary key (party_id, asked_at, ask_id);
 create index on court.own_ask (subject_id);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
+
+alter table court.own_referral enable row level security;
+alter table court.own_referral force row level security;
+create policy own on court.own_referral for select to goldenthread_court using (
+    party_id = (select gate.party())
+);
+create policy projector on court.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on court.own_referral to goldenthread_court;
+grant select, insert, delete on court.own_referral to goldenthread_projector;
 
 alter table court.public_case enable row level security;
 alter table court.public_case force row level security;

@@ -3,6 +3,19 @@
 drop schema if exists liaison_prosecutor cascade;
 create schema liaison_prosecutor;
 
+-- ProsecutorReferral (own): A referral that this office made, as it made it.
+create table liaison_prosecutor.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- OwnFinding (own): A question to this office about an action of its own, and its answer.
 create table liaison_prosecutor.own_finding (
     subject_id uuid not null,
@@ -190,8 +203,10 @@ create table liaison_prosecutor.own_ask (
     birth_date date,
     text text
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/4 sha256 b20f73c3a50e3ff31a9b0e40110a079b2113d0adc8a1a4df675afb13cd6faece';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/5 sha256 f670441e9011d396457b31bf6edd14a61f03c28f0aebcc0beb10248aa25c8399';
 
+alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
+create index on liaison_prosecutor.own_referral (subject_id);
 alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
 create index on liaison_prosecutor.own_finding (subject_id);
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
@@ -218,6 +233,15 @@ alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_
 create index on liaison_prosecutor.own_ask (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
+
+alter table liaison_prosecutor.own_referral enable row level security;
+alter table liaison_prosecutor.own_referral force row level security;
+create policy own on liaison_prosecutor.own_referral for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_referral to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_referral to goldenthread_projector;
 
 alter table liaison_prosecutor.own_finding enable row level security;
 alter table liaison_prosecutor.own_finding force row level security;

@@ -24,11 +24,16 @@ create table police.own_referral (
     offered_at timestamptz not null,
     referral_id uuid not null,
     participant_id uuid not null,
-    incident_number text not null,
+    door text not null,
+    incident_number text,
+    called_in_by text,
+    reported_at timestamptz,
     place text,
     facts text,
+    description text,
     name text,
     birth_date date,
+    vetting jsonb not null,
     charges jsonb not null,
     overrides jsonb not null,
     released_at timestamptz,
@@ -116,7 +121,7 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/4 sha256 feb7b4b2a340c2dace25d0cb3286020dcc4bc2f22ae66e6fa4e9f4687f8fd099';
+comment on schema police is 'police/5 sha256 c2c8e043369bd1142d3875aac8981f85b553eac04da29a2dadf103497c9e0b2a';
 
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);

@@ -3,6 +3,28 @@
 drop schema if exists program cascade;
 create schema program;
 
+-- ProgramReferral (role): A referral by any door, as the project manager reads it.
+create table program.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    participant_id uuid not null,
+    party_id uuid not null,
+    door text not null,
+    waits boolean not null,
+    name text,
+    description text,
+    place text,
+    reason text,
+    contacts bigint not null,
+    reached boolean not null,
+    screening jsonb,
+    risks jsonb not null,
+    accepted_at timestamptz,
+    decline jsonb
+);
+
 -- ProgramFinding (role): A finding, to the project manager.
 create table program.finding (
     subject_id uuid not null,
@@ -78,8 +100,8 @@ create table program.concern (
     answer text
 );
 
--- Referral (role): One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251).
-create table program.referral (
+-- Way (role): One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251).
+create table program.way (
     subject_id uuid not null,
     as_of bigint not null,
     referral_id uuid not null,
@@ -108,8 +130,10 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/4 sha256 d2819e1b99e195b66d5ab00dbe41ffe4e823d6aba1f4d65c7e0b902df2aa1880';
+comment on schema program is 'program/5 sha256 7239cb3f40b71ba90897fe55af200eb4c168b47126e1d60e1fd4fe51bd95ab51';
 
+alter table program.referral add primary key (referred_at, referral_id);
+create index on program.referral (subject_id);
 alter table program.finding add primary key (raised_at, finding_id);
 create index on program.finding (subject_id);
 alter table program.missed_diversion add primary key (arrested_at, subject_id);
@@ -119,12 +143,21 @@ create index on program.deadline (subject_id);
 alter table program.stop add primary key (subject_id);
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id);
-alter table program.referral add primary key (subject_id, referral_id);
+alter table program.way add primary key (subject_id, referral_id);
 alter table program.place add primary key (subject_id);
 alter table program.duty add primary key (begins_at, staff_id);
 create index on program.duty (subject_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
+
+alter table program.referral enable row level security;
+alter table program.referral force row level security;
+create policy role on program.referral for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
+grant select on program.referral to goldenthread_program;
+grant select, insert, delete on program.referral to goldenthread_projector;
 
 alter table program.finding enable row level security;
 alter table program.finding force row level security;
@@ -171,14 +204,14 @@ create policy projector on program.concern for all to goldenthread_projector usi
 grant select on program.concern to goldenthread_program;
 grant select, insert, delete on program.concern to goldenthread_projector;
 
-alter table program.referral enable row level security;
-alter table program.referral force row level security;
-create policy role on program.referral for select to goldenthread_program using (
+alter table program.way enable row level security;
+alter table program.way force row level security;
+create policy role on program.way for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
-grant select on program.referral to goldenthread_program;
-grant select, insert, delete on program.referral to goldenthread_projector;
+create policy projector on program.way for all to goldenthread_projector using (true) with check (true);
+grant select on program.way to goldenthread_program;
+grant select, insert, delete on program.way to goldenthread_projector;
 
 alter table program.place enable row level security;
 alter table program.place force row level security;

@@ -3,6 +3,19 @@
 drop schema if exists recipient cascade;
 create schema recipient;
 
+-- CommunityReferral (own): A referral that this party made, as it made it.
+create table recipient.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
 -- Participant (granted): A participant whose ROI names this party.
 create table recipient.granted_participant (
     subject_id uuid not null,
@@ -50,8 +63,10 @@ create table recipient.own_ask (
     birth_date date,
     text text
 );
-comment on schema recipient is 'recipient/2 sha256 3bf1c06917000e88e6a1cae2cd824ab0a7e89b33ac9329e1f9521c1a9c4392cb';
+comment on schema recipient is 'recipient/3 sha256 44470efd936aeb988db1fb7913867bfd2b126ec6353da632ee73c7496e774205';
 
+alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
+create index on recipient.own_referral (subject_id);
 alter table recipient.granted_participant add primary key (party_id, place, subject_id);
 create index on recipient.granted_participant (subject_id);
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
@@ -60,6 +75,15 @@ alter table recipient.own_ask add primary key (party_id, asked_at, ask_id);
 create index on recipient.own_ask (subject_id);
 
 grant usage on schema recipient to goldenthread_recipient, goldenthread_projector;
+
+alter table recipient.own_referral enable row level security;
+alter table recipient.own_referral force row level security;
+create policy own on recipient.own_referral for select to goldenthread_recipient using (
+    party_id = (select gate.party())
+);
+create policy projector on recipient.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on recipient.own_referral to goldenthread_recipient;
+grant select, insert, delete on recipient.own_referral to goldenthread_projector;
 
 alter table recipient.granted_participant enable row level security;
 alter table recipient.granted_participant force row level security;

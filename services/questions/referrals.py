@@ -1,0 +1,73 @@
+"""What is asked about referrals: what waits, by those who screen; what they said, by those who referred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.labels import Reader
+from projections.queue import CareReferral, ProgramReferral
+from projections.referrer import CommunityReferral, CourtReferral, ProsecutorReferral
+from projections.rows import RoleRow
+from services.questions.listing import Asking, Choice, Items, Listing
+from services.release import Purpose
+
+_ENDED = Choice("all", whole="those that wait", doc="Those that were accepted or have ended, too.")
+
+
+def _waiting(asking: Asking) -> dict[str, Any]:
+    return {} if asking.chosen else {"waits": True}
+
+
+def _read(asking: Asking, rows: Sequence[RoleRow]) -> Items:
+    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
+
+
+LISTINGS = (
+    Listing(
+        path="case-manager/referrals",
+        key="referrals",
+        row=CareReferral,
+        reader=Reader.CASE_MANAGER,
+        purpose=Purpose.CARE,
+        doc="The referrals that wait, by every door, oldest first.",
+        where=_waiting,
+        items=_read,
+        choice=_ENDED,
+    ),
+    Listing(
+        path="program/referrals",
+        key="referrals",
+        row=ProgramReferral,
+        reader=Reader.PROGRAM,
+        purpose=Purpose.RUNNING_THE_SITE,
+        doc="The referrals that wait, by every door, oldest first.",
+        where=_waiting,
+        items=_read,
+        choice=_ENDED,
+    ),
+    Listing(
+        path="prosecutor/referrals",
+        key="referrals",
+        row=ProsecutorReferral,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Your office's own referrals, as you made them, newest first.",
+    ),
+    Listing(
+        path="court/referrals",
+        key="referrals",
+        row=CourtReferral,
+        reader=Reader.COURT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Your court's or office's own referrals, as you made them, newest first.",
+    ),
+    Listing(
+        path="recipient/referrals",
+        key="referrals",
+        row=CommunityReferral,
+        reader=Reader.RECIPIENT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Your own referrals, as you made them, newest first.",
+    ),
+)
