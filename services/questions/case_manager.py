@@ -10,7 +10,7 @@ from domain.refusal import Unknown
 from projections.case_manager import Entry, Participant, Recipient
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
-from services.questions.showing import require, show, who
+from services.questions.showing import columns_of, require, show, who
 from services.release import Purpose, Rendered, answer
 from services.site import Site
 
@@ -34,6 +34,7 @@ LISTINGS = (
         where=_carried,
         items=_read,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
+        columns=(*columns_of(Participant), "participant"),
     ),
 )
 
