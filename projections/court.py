@@ -14,7 +14,7 @@ from projections.rows import Row, model
 READER = Reader.COURT
 
 
-@model(READER, "granted_participant", order=("subject_id",))
+@model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
     """A participant whose ROI names this office."""

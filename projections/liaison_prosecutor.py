@@ -68,7 +68,7 @@ class OwnNotice(OwnRow):
     charge_code: Annotated[str | None, Label.CHARGE_DIVERTED]
 
 
-@model(READER, "granted_participant", order=("subject_id",))
+@model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
     """A participant whose ROI names this office."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid5
 
 from domain.contact import ContactMade
 from domain.event import Event, Recorded
@@ -30,8 +31,9 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantedParticipant(GrantedRow):
-    """A participant, as far as its ROI lets this party know it."""
+    """A participant, as far as its ROI lets this party know it. `place`: where it stands in this party's lists."""
 
+    place: Ref
     name: Annotated[str | None, Label.IDENTITY_LEGAL]
     birth_date: Annotated[date | None, Label.IDENTITY_LEGAL]
     enrolment: Annotated[str | None, Label.ENROLMENT_STATUS]
@@ -49,6 +51,11 @@ class GrantedEntry(GrantedRow):
     entry_id: Ref
     kind: Annotated[str, AnyOf()]
     body: Annotated[dict[str, Any], AnyOf()]
+
+
+def place(party: UUID, participant: UUID) -> UUID:
+    """Return where a participant stands in a party's lists: two parties that compare theirs cannot align them."""
+    return uuid5(party, str(participant))
 
 
 P = TypeVar("P", bound=GrantedParticipant)
@@ -84,6 +91,7 @@ def granted(
                 as_of=history.position,
                 authority=who.authority,
                 shown=who.shown(),
+                place=place(party, history.subject),
                 name=_text(who.values.get("name")),
                 birth_date=who.values.get("birth_date"),
                 enrolment=who.values.get("status"),

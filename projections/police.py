@@ -47,7 +47,7 @@ class OwnReferral(OwnRow):
     notices: Annotated[list[dict[str, Any]], Label.REFERRAL_STATUS]
 
 
-@model(READER, "granted_participant", order=("subject_id",))
+@model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
     """A participant whose ROI names this department."""

@@ -15,7 +15,7 @@ from projections.rows import Row, model
 READER = Reader.RECIPIENT
 
 
-@model(READER, "granted_participant", order=("subject_id",))
+@model(READER, "granted_participant", order=("place", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(GrantedParticipant):
     """A participant whose ROI names this party."""

@@ -48,10 +48,10 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/1", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/1", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/1", police.rows),
-        View(Reader.RECIPIENT, "recipient/1", recipient.rows),
-        View(Reader.COURT, "court/1", court.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/2", liaison_prosecutor.rows),
+        View(Reader.POLICE, "police/2", police.rows),
+        View(Reader.RECIPIENT, "recipient/2", recipient.rows),
+        View(Reader.COURT, "court/2", court.rows),
         View(Reader.PROGRAM, "program/1", program.rows),
     )
 }

@@ -15,6 +15,7 @@ from adapters.bootstrap import database, opened
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
 from adapters.cli.load import load
+from adapters.cli.rebuild import rebuild
 from adapters.cli.serve import serve_site
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
@@ -73,6 +74,7 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 app.command("load")(load)
+app.command("rebuild")(rebuild)
 
 
 def main() -> None:

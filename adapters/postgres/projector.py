@@ -25,7 +25,7 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.tables import ddl
 from domain.labels import Ceiling
 from projections.lens import History
-from projections.rows import MODELS, Model, Row
+from projections.rows import MODELS, Holding, Model, Row
 from projections.views import View
 from services.ports import Unavailable
 
@@ -185,9 +185,11 @@ class Projector:
     def _sweep(self, connection: psycopg.Connection) -> int:
         state = self._state(connection)
         now = self._log.now()
-        ceiling = _mark(self._ceiling(now))
-        if state.ceiling != ceiling:  # every row may have to change
-            self._write(connection, state, _State(0, ceiling, state.swept_at), [])
+        ceiling = self._ceiling(now)
+        if state.ceiling != _mark(ceiling):  # every row may have to change
+            with connection.transaction():
+                self._write(connection, state, _State(0, _mark(ceiling), state.swept_at), [])
+                _darken(connection, self._view, ceiling)  # what is lowered goes at once, not as the replay reaches it
             return 0
         due = _expired(connection, state.swept_at, now)
         if not due:
@@ -394,6 +396,14 @@ def _replace_rows(connection: psycopg.Connection, view: View, computed: Sequence
         [view.name, [c.subject for c in computed if c.error is None]],
     )
     _park(connection, view, [c for c in computed if c.error is not None])
+
+
+def _darken(connection: psycopg.Connection, view: View, ceiling: Ceiling) -> None:
+    lowered = [label.value for reader, label in ceiling.lowered if reader is view.reader]
+    for model in view.models:
+        if model.holding is Holding.GRANTED:
+            statement = sql.SQL("delete from {} where string_to_array(shown, ' ') && %s::text[]")
+            connection.execute(statement.format(sql.Identifier(model.reader.value, model.name)), [lowered])
 
 
 def _park(connection: psycopg.Connection, view: View, failed: Iterable[_Computed]) -> None:

@@ -7,22 +7,26 @@ from uuid import UUID
 
 from domain.labels import Reader
 from domain.refusal import Forbidden
-from projections.partner import GrantedEntry
+from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import RoleRow, Row
 from projections.views import VIEWS
 from services.ports import Caller
 from services.site import Site
 
-_HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown"})
+_COORDINATES = frozenset({"party_id", "subject_id", "epoch", "as_of", "authority", "shown"})
+
+
+def _hidden(row: type[Row]) -> frozenset[str]:
+    if issubclass(row, RoleRow):
+        return _COORDINATES
+    if issubclass(row, GrantedParticipant):  # not an own row's `place`, which is where it happened
+        return _COORDINATES | {"until", "place"}
+    return _COORDINATES | {"until"}
 
 
 # The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
 _SHOWN: dict[type[Row], tuple[str, ...]] = {
-    model.row: tuple(
-        column.name
-        for column in model.columns
-        if column.name not in (_HIDDEN - {"until"} if issubclass(model.row, RoleRow) else _HIDDEN)
-    )
+    model.row: tuple(column.name for column in model.columns if column.name not in _hidden(model.row))
     for view in VIEWS.values()
     for model in view.models
 }

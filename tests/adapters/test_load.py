@@ -211,7 +211,7 @@ def test_a_load_that_is_overtaken_asks_again(begun: Site, site_db: Database) -> 
 def test_a_beginning_that_is_overtaken_asks_again(begun: Site, site_db: Database) -> None:
     beginning = Beginning(
         parties=(RegisterParty(code="tacoma-pd", name="Tacoma Police", kind=PartyKind.POLICE),),
-        protocol=Protocol.model_validate({**PROTOCOL, "version": "2026-2"}),
+        protocol=Protocol.model_validate({**PROTOCOL, "version": "2026-2", "retroactive": True}),
     )
     one = beginning.model_copy(update={"protocol": None})
     other = beginning.model_copy(update={"parties": ()})

@@ -17,7 +17,7 @@ from domain.referral import NoticeCode
 from domain.roi import grants
 from projections import case_manager, liaison_prosecutor, police, recipient
 from projections.lens import History, Lens, Traced, explain
-from projections.partner import GrantedEntry, GrantedParticipant
+from projections.partner import GrantedEntry, GrantedParticipant, place
 from projections.rows import GrantedRow, OwnRow, Row
 from projections.views import VIEWS
 from tests.histories import CAMPUS_PD, CITY_ATTORNEY, CLINIC, DA, HOUSING, P7, PD, Given, erased, local, named
@@ -471,3 +471,10 @@ def test_the_hour_of_a_release_is_forgotten_with_the_rest() -> None:
     (referral,) = rows_of(story, PD, history=erased(story.history, story.who))
     assert isinstance(referral, police.OwnReferral)
     assert (referral.released_at, referral.non_return_until, referral.name) == (None, None, None)
+
+
+def test_two_parties_that_compare_their_lists_cannot_align_them() -> None:
+    people = [named(f"person {n}") for n in range(50)]
+    ours, theirs = (sorted(people, key=lambda who: place(party, who)) for party in (HOUSING, CLINIC))
+    agreeing = sum(one is other for one, other in zip(ours, theirs, strict=True))
+    assert agreeing < len(people) // 4

@@ -158,6 +158,7 @@ def test_a_file_holds_the_whole_list(lead: SiteUnderTest, crowd: story.Ray) -> N
     header, rows = lines(kim, f"{REFERRALS}.csv")
     listed = kim.see(REFERRALS)["referrals"]
     assert set(header) == {name for row in listed for name in row}
+    assert all(row["place"] for row in listed)  # where it happened: no coordinate of a list
     assert [row["referral_id"] for row in rows] == [row["referral_id"] for row in listed]
     assert {row["facts"] for row in rows} >= {"'=cmd|' /C calc'!A0", 'He said: "no", twice.\nThen left.'}
     assert all("charge.code: 23C, " in row["charges"] for row in rows if row["name"].startswith("Ana"))

@@ -316,6 +316,23 @@ def test_a_lowered_ceiling_takes_rows_away(lead: Site) -> None:
         eventually(lambda: lead.owner("select name from police.granted_participant") == [(None,)])
 
 
+def test_what_a_lowered_ceiling_forbids_goes_in_the_instant_in_which_it_is_noticed(lead: Site) -> None:
+    people = [lead.identify() for _ in range(3)]
+    for participant in people:
+        lead.grant(participant, lead.police, Reader.POLICE)
+    limits = [CEILING]
+    runner = projector(lead, VIEWS[Reader.POLICE], ceiling=lambda _at: limits[0])
+    while runner.run_once():
+        pass
+    assert len(lead.owner("select name from police.granted_participant where name is not null")) == len(people)
+    limits[0] = Ceiling("test/2", frozenset({(Reader.POLICE, Label.IDENTITY_LEGAL)}))
+    runner.sweep_once()
+    assert lead.owner("select name from police.granted_participant where name is not null") == []
+    while runner.run_once():
+        pass
+    assert len(lead.owner("select name from police.granted_participant")) == len(people)
+
+
 def test_a_rebuild_under_a_running_projector_loses_nothing(lead: Site) -> None:
     view = VIEWS[Reader.PROSECUTOR]
     lead.play(9, steps=30)

@@ -12,6 +12,7 @@ create table court.granted_participant (
     as_of bigint not null,
     authority uuid not null,
     shown text not null,
+    place uuid not null,
     name text,
     birth_date date,
     enrolment text,
@@ -35,9 +36,9 @@ create table court.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema court is 'court/1 sha256 554ebafac39202d1964811e3488bb6d40a2e54bea7ecd74484e8afdd5e70f39f';
+comment on schema court is 'court/2 sha256 146cb6722357a7122c35d8a472a153c02d20f86f9ab57f4af26a26e824a21803';
 
-alter table court.granted_participant add primary key (party_id, subject_id);
+alter table court.granted_participant add primary key (party_id, place, subject_id);
 create index on court.granted_participant (subject_id);
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on court.granted_entry (subject_id);

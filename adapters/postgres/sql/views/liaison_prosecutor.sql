@@ -57,6 +57,7 @@ create table liaison_prosecutor.granted_participant (
     as_of bigint not null,
     authority uuid not null,
     shown text not null,
+    place uuid not null,
     name text,
     birth_date date,
     enrolment text,
@@ -80,7 +81,7 @@ create table liaison_prosecutor.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/1 sha256 381fce1b5498ff64a0fef9ac664b84dbaf89cbf89c014e1431834481564568a1';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/2 sha256 0279bdaa433366769bd184bf2b81a9923906271911dc4d4b1941636852fc095b';
 
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
 create index on liaison_prosecutor.own_case (subject_id);
@@ -88,7 +89,7 @@ alter table liaison_prosecutor.own_decision add primary key (party_id, decided_a
 create index on liaison_prosecutor.own_decision (subject_id);
 alter table liaison_prosecutor.own_notice add primary key (party_id, sent_at, notice_id);
 create index on liaison_prosecutor.own_notice (subject_id);
-alter table liaison_prosecutor.granted_participant add primary key (party_id, subject_id);
+alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
 create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);

@@ -32,6 +32,7 @@ create table police.granted_participant (
     as_of bigint not null,
     authority uuid not null,
     shown text not null,
+    place uuid not null,
     name text,
     birth_date date,
     enrolment text,
@@ -55,11 +56,11 @@ create table police.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema police is 'police/1 sha256 7206b92258e14a7a09f1a943dbd3382bdfc0d2d9b9d8aeea88c47bc007875ce8';
+comment on schema police is 'police/2 sha256 bd65563a1794d335c9ca4048eb7ff66eb442043079c1b50c49ff839c8d886680';
 
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
 create index on police.own_referral (subject_id);
-alter table police.granted_participant add primary key (party_id, subject_id);
+alter table police.granted_participant add primary key (party_id, place, subject_id);
 create index on police.granted_participant (subject_id);
 alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on police.granted_entry (subject_id);

@@ -12,6 +12,7 @@ create table recipient.granted_participant (
     as_of bigint not null,
     authority uuid not null,
     shown text not null,
+    place uuid not null,
     name text,
     birth_date date,
     enrolment text,
@@ -36,9 +37,9 @@ create table recipient.granted_entry (
     kind text not null,
     body jsonb not null
 );
-comment on schema recipient is 'recipient/1 sha256 9af9a0cad59707461d84c3a59544cd2ccd9d0db73c17eeb09a4d7f72ad467d54';
+comment on schema recipient is 'recipient/2 sha256 d51ab0258ff11ae9e39cfa47ce0ed1e45af093c72b73b70233a952540dfeba0e';
 
-alter table recipient.granted_participant add primary key (party_id, subject_id);
+alter table recipient.granted_participant add primary key (party_id, place, subject_id);
 create index on recipient.granted_participant (subject_id);
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on recipient.granted_entry (subject_id);
