@@ -89,7 +89,7 @@ def routes(site: Site, sign_in: SignIn, settings: Settings) -> APIRouter:
             description=f"{listed.doc} The whole list as a file.",
             tags=tag,
             response_class=_Csv,
-            responses=_text("text/csv"),
+            responses=_answers("text/csv", {"type": "string"}),
         )(file)
         api.get(
             f"{path}/updates",
@@ -97,7 +97,7 @@ def routes(site: Site, sign_in: SignIn, settings: Settings) -> APIRouter:
             description=f"{listed.doc} The first page, and again whenever it has changed.",
             tags=tag,
             response_class=_Updates,
-            responses=_text("text/event-stream") | problems.responses(problems.TOO_MANY_STREAMS),
+            responses=_answers("text/event-stream", _EVENT) | problems.responses(problems.TOO_MANY_STREAMS),
             dependencies=[Depends(one_more)],
         )(updates)
 
@@ -149,8 +149,18 @@ def _event(page: dict[str, Any] | None) -> bytes:
     return HEARTBEAT if page is None else b"event: page\ndata: " + orjson.dumps(page) + b"\n\n"
 
 
-def _text(media_type: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {media_type: {"schema": {"type": "string"}}}}}
+def _answers(media_type: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: {"schema": schema}}}}
+
+
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "page"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "The first page, whole."},
+    },
+}
 
 
 def _asked(choice: Choice | None) -> Callable[..., Any]:
