@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     public_body_bytes_most: PositiveInt = 32 * 1024
     wait_seconds_most: PositiveFloat = 5.0
     page_most: PositiveInt = 200
+    export_page: PositiveInt = 200
+    updates_beat_seconds: PositiveFloat = 2.0
+    updates_seconds_most: PositiveFloat = 900.0
+    updates_per_person: PositiveInt = 4
 
     issuer: str | None = None
     audience: str = "goldenthread"

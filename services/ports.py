@@ -232,11 +232,13 @@ class Session(Protocol):
         *,
         after: Sequence[Any] | None = None,
         limit: int | None = None,
+        search: str | None = None,
+        within: Sequence[str] = (),
     ) -> list[R]:
         """Return rows in the order of the table's pages.
 
         `where`: columns and the value each must equal (None: is null; a list: any of it). `after`: the order columns of
-        the last row of the page before.
+        the last row of the page before. `search`: what one of the columns `within` must contain, in whatever case.
         """
         ...
 

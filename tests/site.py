@@ -26,6 +26,13 @@ from tests.conftest import Database
 
 LOCAL = ZoneInfo(ZONE)
 SET_UP = date(2026, 1, 1)
+QUICK: dict[str, Any] = {
+    "sweep_seconds": 0.3,
+    "export_page": 3,
+    "updates_beat_seconds": 0.03125,
+    "updates_seconds_most": 0.09375,
+}
+"""Settings with which nothing has to be waited for; a followed list ends after three beats."""
 
 
 def local(text: str) -> datetime:
@@ -99,9 +106,9 @@ class SiteUnderTest:
 
 
 @contextmanager
-def running_site(site_db: Database, *, begin: str | None = "2026-02-14 02:10") -> Iterator[SiteUnderTest]:
-    """Run a site on a fresh database. `begin`: the local time at which it begins; None: now."""
-    settings = Settings(environment="test", prefix=site_db.prefix, checkpoint_seconds=3600, sweep_seconds=0.3)
+def running_site(site_db: Database, *, begin: str | None = "2026-02-14 02:10", **other: Any) -> Iterator[SiteUnderTest]:
+    """Run a site on a fresh database. `begin`: the local time at which it begins; None: now. `other`: its settings."""
+    settings = Settings(environment="test", prefix=site_db.prefix, checkpoint_seconds=3600, **(QUICK | other))
     db = SiteDatabase(site_db.owner_url, site_db.secrets, site_db.prefix)
     clock = Clock(site_db.owner_url)
     with opened(db, settings) as parts:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.http import commands, problems, public, questions
+from adapters.http import commands, listings, problems, public, questions
 from adapters.http.page import page
 from adapters.http.signin import SignIn
 from adapters.settings import Settings
@@ -99,6 +99,7 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
         openapi_url="/openapi.json",
     )
     problems.install(app)
+    app.include_router(listings.routes(site, sign_in, settings))  # `.../updates` before any id
     app.include_router(questions.routes(site, sign_in, settings, ready))
     app.include_router(commands.routes(site, sign_in, spans))
     app.include_router(public.routes(site))

@@ -45,6 +45,7 @@ UNKNOWN = Problem("nothing-here", 404, "There is nothing here that you can do th
 NO_ROUTE = Problem("no-such-path", 404, "There is no such path.")
 METHOD = Problem("no-such-method", 405, "This path has no such method.")
 STALE = Problem("changed-meanwhile", 412, "Someone changed this meanwhile. Read it again, then decide again.")
+TOO_MANY_STREAMS = Problem("too-many-streams", 429, "You follow as many lists as one person can. Leave one first.")
 TOO_LARGE = Problem("too-large", 413, "What was sent is larger than anything the site takes.")
 TOO_MANY = Problem("too-many", 429, "The form has taken as much as it can in this hour. Call LEAD, or come back later.")
 UNAVAILABLE = Problem("try-again", 503, "The site did not answer in time. Try again with the same Idempotency-Key.")
@@ -63,10 +64,16 @@ REGISTRY = (
     STALE,
     TOO_LARGE,
     TOO_MANY,
+    TOO_MANY_STREAMS,
     UNAVAILABLE,
     NOT_SET_UP,
     INTERNAL,
 )
+
+
+class TooManyStreams(Exception):
+    """A person follows as many lists as the site lets one follow."""
+
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -133,6 +140,7 @@ def install(app: FastAPI) -> None:
         TooMany: TOO_MANY,
         Unavailable: UNAVAILABLE,
         NoProtocol: NOT_SET_UP,
+        TooManyStreams: TOO_MANY_STREAMS,
     }
     for kind, problem in constant.items():
         app.add_exception_handler(kind, _always(problem))

@@ -1,11 +1,11 @@
 """The questions, one prefix for each reader. Every answer has left through `release` before it is sent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems
@@ -16,25 +16,22 @@ from domain.refusal import Refused
 from projections.views import VIEWS
 from services.ports import Caller, Unavailable
 from services.questions import (
-    LISTINGS,
     anyone,
     case_manager,
     counsel,
     legal_services,
-    listing,
     partner,
     police,
     privacy,
     program,
 )
 from services.questions import participant as own
-from services.questions.listing import Choice, Listing
 from services.questions.police import Lookup
 from services.site import Site
 from services.tokens import BadToken
 
 _POLL_SECONDS = 0.003
-_REFUSALS = problems.responses(
+REFUSALS = problems.responses(
     problems.MALFORMED,
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
@@ -42,8 +39,6 @@ _REFUSALS = problems.responses(
     problems.UNAVAILABLE,
     problems.TOO_LARGE,
 )
-
-Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
 
 
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
@@ -55,24 +50,26 @@ def reply(body: dict[str, Any], headers: dict[str, str] | None = None, status: i
     return Response(orjson.dumps(body), status, kept, "application/json")
 
 
-def routes(  # noqa: C901, PLR0915 - one after the other
-    site: Site, sign_in: SignIn, settings: Settings, ready: Callable[[], bool]
-) -> APIRouter:
-    """Return the routes of the questions."""
-    api = APIRouter(responses=_REFUSALS)
-    limit_most = settings.page_most
-    Limit = Annotated[int, Query(ge=1, le=limit_most, description="How many at most.")]  # noqa: N806 - a type
+def waiting(site: Site, sign_in: SignIn, settings: Settings) -> Callable[..., Awaitable[Caller]]:
+    """Return the dependency that says who asks, once the caller's view has come as far as its own last command."""
 
     async def waited(
         caller: Annotated[Caller, Depends(sign_in)],
         wait_for_position: Annotated[str | None, Header(description="The `Position` of a command's answer.")] = None,
     ) -> Caller:
-        """Wait until the caller's view has come as far as the caller's own last command."""
         if wait_for_position is not None:
             await run_in_threadpool(_wait, site, caller, wait_for_position, settings.wait_seconds_most)
         return caller
 
-    Asking = Annotated[Caller, Depends(waited)]  # noqa: N806 - a type
+    return waited
+
+
+def routes(  # noqa: C901 - one after the other
+    site: Site, sign_in: SignIn, settings: Settings, ready: Callable[[], bool]
+) -> APIRouter:
+    """Return the routes of the questions."""
+    api = APIRouter(responses=REFUSALS)
+    Asking = Annotated[Caller, Depends(waiting(site, sign_in, settings))]  # noqa: N806 - a type
 
     @api.get("/health/live", tags=["health"])
     def live() -> Response:
@@ -93,22 +90,6 @@ def routes(  # noqa: C901, PLR0915 - one after the other
     def parties(caller: Asking) -> Response:
         """Who takes part in LEAD at this site."""
         return reply(anyone.parties(site, caller))
-
-    def add(listed: Listing) -> None:
-        def page(
-            caller: Asking,
-            chosen: Annotated[Any, Depends(_chosen(listed.choice))],
-            cursor: Cursor = None,
-            limit: Limit = 50,
-        ) -> Response:
-            return reply(listing.page(site, caller, listed, cursor, limit, chosen))
-
-        name = listed.path.replace("/", " ").replace("-", " ")
-        tag = listed.reader.replace("_", " ")
-        api.get(f"/v1/{listed.path}", name=name.replace(" ", "_"), description=listed.doc, tags=[tag])(page)
-
-    for each in LISTINGS:
-        add(each)
 
     @api.post("/v1/police/lookups", tags=["police"])
     def police_lookup(caller: Asking, lookup: Lookup) -> Response:
@@ -202,25 +183,6 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         return reply(own.accounting(site, caller, participant))
 
     return api
-
-
-def _chosen(choice: Choice | None) -> Callable[..., Any]:
-    """Return the dependency that reads the one parameter by which a list is narrowed or widened."""
-
-    async def nothing() -> None:
-        return None
-
-    if choice is None:
-        return nothing
-    said = Query(alias=choice.name, description=choice.doc)
-
-    async def one_of(chosen: Annotated[str | None, said] = None) -> str | None:
-        return chosen
-
-    async def yes_or_no(chosen: Annotated[bool, said] = False) -> bool:
-        return chosen
-
-    return one_of if choice.values else yes_or_no
 
 
 _UNKNOWN = problems.responses(problems.UNKNOWN)

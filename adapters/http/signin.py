@@ -17,7 +17,7 @@ from domain.registry import READER_OF, PartyKind, Role
 from services.ports import AuthorityEnded, Caller
 from services.site import Site
 
-_bearer = HTTPBearer(auto_error=False, description="A token of the site's issuer.")
+bearer = HTTPBearer(auto_error=False, description="A token of the site's issuer.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class SignIn:
 
     async def __call__(
         self,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
         x_correlation_id: Annotated[str | None, Header()] = None,
     ) -> Caller:
         """Return the caller; raises `AuthorityEnded` for anyone whom the register does not know."""

@@ -13,7 +13,7 @@ from services.person import records
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.program import duties
-from services.questions.showing import require, show, who
+from services.questions.showing import columns_of, require, show, who
 from services.release import Purpose, Rendered, answer
 from services.site import Site
 
@@ -62,6 +62,7 @@ LISTINGS = (
         where=_carried,
         items=_read,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
+        columns=(*columns_of(Participant), "participant"),
     ),
     Listing(
         path="case-manager/tasks",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple, TypeVar
+from hashlib import sha256
+from typing import Any, NamedTuple
 from uuid import UUID
+
+import orjson
 
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections.lens import plain
 from projections.rows import MODELS, Row
 from services.ports import Caller, Session
-from services.questions.showing import require, show, who
+from services.questions.lines import cell, written
+from services.questions.showing import columns_of, require, show, who
 from services.release import Rendered, answer
 from services.site import Site
 from services.tokens import BadToken
-
-R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,25 @@ class Choice:
     doc: str | None = None
 
 
+class Asked(NamedTuple):
+    """What is asked of a list: how it is narrowed or widened, and what its rows contain."""
+
+    chosen: Any = None
+    search: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """A page's rows as the answer shows them, the rows released with them, and what stands above them.
 
+    `statements`: for each item the sentence that goes with what it shows where it is written by itself, in a file.
     `torn`: the view was seen to change meanwhile, so that the page must be rendered again.
     """
 
     items: list[dict[str, Any]]
     shown: Sequence[Row] = ()
     above: Mapping[str, Any] = field(default_factory=dict)
+    statements: Sequence[str] = ()
     torn: bool = False
 
 
@@ -76,7 +87,8 @@ class Listing:
     `path`: under `/v1`. `key`: under which its rows stand in the answer. `doc`: what it holds, to the person who asks.
     `where`: what each row's columns must equal, as `Session.select` takes it. `items`: how a page's rows are shown;
     left out, each as it is, which is right for a reader's own rows only. `below`: what stands under every page, the
-    same for everyone.
+    same for everyone. `columns`: what stands in a line of the list's file, `lead.name` being `name` within `lead`; left
+    out, the columns of the table.
     """
 
     path: str
@@ -89,57 +101,125 @@ class Listing:
     items: Callable[[Asking, Sequence[Any]], Items] = _as_they_are
     choice: Choice | None = None
     below: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     @property
     def surface(self) -> str:
         """What the accounting of disclosures calls the list."""
         return f"{self.reader}.{self.path.rpartition('/')[2].replace('-', '_')}"
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The first line of the list's file: the same for everyone, whatever follows."""
+        return self.columns or (*columns_of(self.row), *self.below)
 
-def page(
-    site: Site, caller: Caller, listing: Listing, cursor: str | None, limit: int, chosen: str | bool | None = None
-) -> dict[str, Any]:
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The columns that a search looks into: all text that the list shows."""
+        texts = {column.name for column in MODELS[self.row].columns if column.sql_type == "text"}
+        return tuple(name for name in columns_of(self.row) if name in texts)
+
+
+def page(site: Site, caller: Caller, listing: Listing, asked: Asked, cursor: str | None, limit: int) -> dict[str, Any]:
     """Return a page of a list."""
-    choice = listing.choice
-    if choice and choice.values and chosen is not None and chosen not in choice.values:
-        allowed = " or ".join(f"`{value}`" for value in choice.values)
-        raise Refused(choice.name, f"it can only be {allowed}.", f"Leave it out for {choice.whole}.")
-    require(caller, listing.reader)
+    _allow(caller, listing, asked)
 
     def render(session: Session) -> Rendered:
-        asking = Asking(site, caller, session, chosen)
-        rows, following = rows_after(site, caller, session, listing.row, listing.where(asking), cursor, limit)
-        shown = listing.items(asking, rows)
-        body = {**shown.above, listing.key: shown.items, "next": following, **listing.below}
-        return Rendered(body, list(shown.shown), torn=shown.torn)
+        body, items = _page(Asking(site, caller, session, asked.chosen), listing, asked, cursor, limit)
+        return Rendered(body, list(items.shown), torn=items.torn)
 
     return answer(site, caller, listing.surface, listing.purpose, render)
 
 
+def export(site: Site, caller: Caller, listing: Listing, asked: Asked, limit: int) -> Iterator[str]:
+    """Yield a list as a file, a page at a time: each is rendered and released by itself, when it is asked for."""
+    _allow(caller, listing, asked)
+    heading, cursor = written([listing.header]), None
+    while True:
+        part = _part(site, caller, listing, asked, cursor, limit)
+        yield heading + part["lines"]
+        heading, cursor = "", part["next"]
+        if cursor is None:
+            return
+
+
+def change(
+    site: Site, caller: Caller, listing: Listing, asked: Asked, limit: int, sent: bytes
+) -> tuple[dict[str, Any] | None, bytes]:
+    """Return a list's first page if it is another than was `sent` before, and its mark. Only then is it released."""
+    _allow(caller, listing, asked)
+    mark = sent
+
+    def render(session: Session) -> Rendered:
+        nonlocal mark
+        body, items = _page(Asking(site, caller, session, asked.chosen), listing, asked, None, limit)
+        more = body["next"] is not None  # a cursor is never the same twice
+        mark = sha256(orjson.dumps(body | {"next": more})).digest()
+        return Rendered(body, list(items.shown), torn=items.torn) if mark != sent else Rendered({}, torn=items.torn)
+
+    body = answer(site, caller, f"{listing.surface}.updates", listing.purpose, render)
+    return body or None, mark
+
+
+def cursor_of(listing: Listing, asked: Asked) -> str:
+    """Return what a cursor is used for: one list, chosen and searched as it was."""
+    return f"cursor {listing.path} {asked.chosen} {asked.search}"
+
+
+def _allow(caller: Caller, listing: Listing, asked: Asked) -> None:
+    choice = listing.choice
+    if choice and choice.values and asked.chosen is not None and asked.chosen not in choice.values:
+        allowed = " or ".join(f"`{value}`" for value in choice.values)
+        raise Refused(choice.name, f"it can only be {allowed}.", f"Leave it out for {choice.whole}.")
+    require(caller, listing.reader)
+
+
+def _page(
+    asking: Asking, listing: Listing, asked: Asked, cursor: str | None, limit: int
+) -> tuple[dict[str, Any], Items]:
+    rows, following = rows_after(asking, listing, asked, cursor, limit)
+    items = listing.items(asking, rows)
+    return {**items.above, listing.key: items.items, "next": following, **listing.below}, items
+
+
+def _part(site: Site, caller: Caller, listing: Listing, asked: Asked, cursor: str | None, limit: int) -> dict[str, Any]:
+    def render(session: Session) -> Rendered:
+        body, found = _page(Asking(site, caller, session, asked.chosen), listing, asked, cursor, limit)
+        statements = found.statements or [""] * len(found.items)
+        items = [
+            {"statement": said} | item | dict(listing.below) for item, said in zip(found.items, statements, strict=True)
+        ]
+        lines = written([cell(item, column) for column in listing.header] for item in items)
+        return Rendered({"lines": lines, "next": body["next"]}, list(found.shown), torn=found.torn)
+
+    return answer(site, caller, f"{listing.surface}.csv", listing.purpose, render)
+
+
 def rows_after(
-    site: Site,
-    caller: Caller,
-    session: Session,
-    row: type[R],
-    where: Mapping[str, Any],
-    cursor: str | None,
-    limit: int,
-) -> tuple[list[R], str | None]:
+    asking: Asking, listing: Listing, asked: Asked, cursor: str | None, limit: int
+) -> tuple[list[Any], str | None]:
     """Return the rows after a cursor, and the cursor of the next. The limit counts what the gate has let through."""
-    model = MODELS[row]
-    use = f"cursor {model.table}"
+    tokens, caller = asking.site.tokens, asking.caller
+    model, use = MODELS[listing.row], cursor_of(listing, asked)
     try:
-        after = None if cursor is None else site.tokens.open(caller.staff, use, cursor)
+        after = None if cursor is None else tokens.open(caller.staff, use, cursor)
     except BadToken:
         raise Refused("cursor", "it is not one of yours for this list.", "Leave it out to begin anew.") from None
     if after is not None:
         kinds = {column.name: column.sql_type for column in model.columns}
         after = [_parse(kinds[name], value) for name, value in zip(model.order, after, strict=True)]
-    found = session.select(row, where, after=after, limit=limit + 1)
+    found = asking.session.select(
+        listing.row,
+        listing.where(asking),
+        after=after,
+        limit=limit + 1,
+        search=asked.search,
+        within=listing.searched,
+    )
     rows = found[:limit]
     if len(found) <= limit:
         return rows, None
-    return rows, site.tokens.seal(caller.staff, use, [plain(getattr(rows[-1], name)) for name in model.order])
+    return rows, tokens.seal(caller.staff, use, [plain(getattr(rows[-1], name)) for name in model.order])
 
 
 def _parse(sql_type: str, value: str) -> Any:

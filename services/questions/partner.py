@@ -65,7 +65,8 @@ def participant(site: Site, caller: Caller, reader: Reader, text: str) -> dict[s
 
 def named_participants(asking: Asking, rows: Sequence[GrantedParticipant]) -> Items:
     """Show a page of the participants whose consent names this party."""
-    return Items([asking.who(row) | asking.show(row) for row in rows], rows, statement(asking.site, rows))
+    items = [asking.who(row) | asking.show(row) for row in rows]
+    return Items(items, rows, statement(asking.site, rows), [statement_of(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,12 @@ def statement(site: Site, rows: Sequence[Row]) -> dict[str, Any]:
     """Return the sentence that stands above what consent shows."""
     if not rows:
         return {"statement": nothing(site)}
-    return {"statement": PART2_NOTICE if is_part2(rows) else "Shared with you as the participant's ROI states."}
+    return {"statement": statement_of(*rows)}
+
+
+def statement_of(*rows: Row) -> str:
+    """Return the sentence that goes with what consent shows."""
+    return PART2_NOTICE if is_part2(rows) else "Shared with you as the participant's ROI states."
 
 
 def _labels(row: Row) -> list[str]:

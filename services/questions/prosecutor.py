@@ -23,7 +23,8 @@ from projections.liaison_prosecutor import (
     PublicWarrant,
 )
 from services.questions.listing import Asking, Choice, Items, Listing
-from services.questions.partner import statement
+from services.questions.partner import statement, statement_of
+from services.questions.showing import columns_of
 from services.release import PART2_NOTICE, Purpose
 
 
@@ -43,7 +44,8 @@ def _with_lead(asking: Asking, rows: Sequence[OwnCase]) -> Items:
         cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, shared) if shared else None})
     # To be on a page of `only=shared` is itself shown by the grant: a case whose grant went dark must not be on it.
     torn = asking.chosen is not None and any(case["lead"] is None for case in cases)
-    return Items(cases, list(lead.values()), statement(asking.site, list(lead.values())), torn)
+    said = [statement_of(lead[row.participant_id]) if row.participant_id in lead else "" for row in rows]
+    return Items(cases, list(lead.values()), statement(asking.site, list(lead.values())), said, torn)
 
 
 def _lead(asking: Asking, case: OwnCase, shared: Participant) -> dict[str, Any]:
@@ -92,6 +94,7 @@ LISTINGS = (
         where=_shared_only,
         items=_with_lead,
         choice=Choice("only", whole="the whole docket", values=("shared",)),
+        columns=(*columns_of(OwnCase), *(f"lead.{name}" for name in columns_of(Participant)), "statement"),
     ),
     Listing(
         path="prosecutor/decisions",

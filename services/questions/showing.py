@@ -7,21 +7,34 @@ from uuid import UUID
 
 from domain.labels import Reader
 from domain.refusal import Forbidden
-from projections.partner import GrantedEntry
-from projections.rows import MODELS, RoleRow, Row
+from projections.partner import GrantedEntry, GrantedParticipant
+from projections.rows import RoleRow, Row
+from projections.views import VIEWS
 from services.ports import Caller
 from services.site import Site
 
-_HIDDEN = frozenset({"party_id", "subject_id", "epoch", "until", "as_of", "authority", "shown", "place"})
+_COORDINATES = frozenset({"party_id", "subject_id", "epoch", "as_of", "authority", "shown"})
+
+
+def _hidden(row: type[Row]) -> frozenset[str]:
+    if issubclass(row, RoleRow):
+        return _COORDINATES
+    if issubclass(row, GrantedParticipant):  # not an own row's `place`, which is where it happened
+        return _COORDINATES | {"until", "place"}
+    return _COORDINATES | {"until"}
+
+
 # The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
 _SHOWN: dict[type[Row], tuple[str, ...]] = {
-    row: tuple(
-        column.name
-        for column in model.columns
-        if column.name not in (_HIDDEN - {"until"} if issubclass(row, RoleRow) else _HIDDEN)
-    )
-    for row, model in MODELS.items()
+    model.row: tuple(column.name for column in model.columns if column.name not in _hidden(model.row))
+    for view in VIEWS.values()
+    for model in view.models
 }
+
+
+def columns_of(row: type[Row]) -> tuple[str, ...]:
+    """Return the columns of a table that an answer shows, in their order."""
+    return _SHOWN[row]
 
 
 def require(caller: Caller, reader: Reader) -> None:
@@ -41,7 +54,7 @@ def nothing(site: Site) -> str:
 def show(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
     """Return a row as the caller's answer shows it, ids being the caller's own."""
     body: dict[str, Any] = {}
-    for name in _SHOWN[type(row)]:
+    for name in columns_of(type(row)):
         value = getattr(row, name)
         if isinstance(value, UUID):
             body[name] = site.ids.seal(caller.party, value)

@@ -29,7 +29,19 @@ CANARY = "kanarienvogel"
 # Values of closed lists, dates and codes: a command with another text there is refused.
 CLOSED = {
     *("door", "birth_date", "code", "prosecutor", "exclusion", "exclusions", "rank", "party", "parties", "struck_out"),
-    *("kind", "word_of", "medium", "labels", "role", "zone", "divertible", "override_ranks", "charge", "participant"),
+    *(
+        "kind",
+        "word_of",
+        "medium",
+        "labels",
+        "role",
+        "zone",
+        "divertible",
+        "override_ranks",
+        "priorities",
+        "charge",
+        "participant",
+    ),
     *("until", "case_manager", "expires_on", "requested_at", "offense_on", "filed_on", "effective_from"),
 }
 OPTIONAL: dict[str, dict[str, Any]] = {
@@ -127,6 +139,9 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
                     problems.append(answer.text)
     paths = (f"/v1/{CANARY}", f"/v1/case-manager/participants/{CANARY}", f"/v1/case-manager/caseload?cursor={CANARY}")
     problems += [lead.person("dana").get(path).text for path in paths]
+    problems += [lead.person("dana").get(f"/v1/case-manager/caseload?search={CANARY}%00").text]
+    for how in ("", ".csv", "/updates"):  # what is searched for is often a name
+        assert lead.person("dana").get(f"/v1/case-manager/caseload{how}?search={CANARY}").status_code == 200
 
     # What nobody expected.
     def boom(*_: Any, **__: Any) -> Any:

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 from unittest import mock
 from uuid import UUID, uuid4, uuid5
 
+import httpx
 import psycopg
 import pytest
 
@@ -40,11 +42,15 @@ from projections.partner import place
 from projections.rows import GrantedRow, Row
 from projections.views import VIEWS
 from services import release
+from services.ports import Caller
+from services.questions import listing
+from services.questions.listing import Asked, Listing
 from services.questions.partner import TABLES
 from services.register import party_id
-from services.site import append
+from services.release import Rendered
+from services.site import Site, append
 from tests.conftest import Database
-from tests.properties.test_two_worlds import QUESTIONS
+from tests.properties.test_two_worlds import LISTED, QUESTIONS, narrowed
 from tests.site import Person, SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
@@ -73,7 +79,9 @@ class Mark(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One answer: which request, when it began and ended, what of others' consent is in its bytes."""
+    """One answer, or a part of one that is rendered by itself: which request, when it began, what of others' consent
+    is in its bytes.
+    """
 
     who: str
     path: str
@@ -107,6 +115,8 @@ class Race:
     """By fact: when its end was acknowledged. A fact of `Mark("grant", n)` stands for all that the ROI carries."""
     stop: threading.Event = field(default_factory=threading.Event)
     failures: list[BaseException] = field(default_factory=list)
+    rendering: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """By request: when the rendering of each of its parts began, for files and followed lists."""
 
     def seal(self, party: str, value: UUID) -> str:
         return self.site.parts.site.ids.seal(party_id(party), value)
@@ -169,42 +179,56 @@ class Race:
                 envelope,
             )
 
-    def reading(self, who: str) -> None:
-        """Ask on every path of one's own, again and again, until stopped."""
+    def reading(self, who: str, in_parts: bool) -> None:
+        """Ask on every path of one's own whose answers come in parts, or at once, again and again, until stopped."""
         person = self.site.person(who)
         try:
             while not self.stop.is_set():
                 for method, path, body in requests(self, who):
-                    self.ask(person, who, method, path, body)
+                    if path.partition("?")[0].endswith((".csv", "/updates")) is in_parts and not self.stop.is_set():
+                        self.ask(person, who, method, path, body)
         except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
             self.failures.append(error)
 
     def ask(self, person: Person, who: str, method: str, path: str, body: Any = None) -> Heard:
-        """Ask once, and write down what was heard."""
+        """Ask once, and write down what was heard: of a file or a followed list each part; return the last."""
         correlation = uuid4()
         headers = person._signed() | {"X-Correlation-ID": str(correlation)}
-        begun = time.perf_counter()
-        answer = person.client.request(method, path, json=body, headers=headers)
+        begun, content = time.perf_counter(), b""
+        with person.client.stream(method, path, json=body, headers=headers) as answer:
+            status = answer.status_code
+            try:
+                for some in answer.iter_raw():
+                    content += some
+            except httpx.RemoteProtocolError:  # cut off, as is right for a file whose rest is not to be had
+                status = 503
         ended = time.perf_counter()
-        marks = {Mark(kind.decode(), int(n)) for kind, n in MARK.findall(answer.content)}
-        if "only=shared" not in path:  # a docket number is the office's own; that it is shared is not
-            marks = {mark for mark in marks if mark.kind != "shared"}
-        heard = Heard(who, path, begun, ended, answer.status_code, correlation, frozenset(marks))
-        self.heard.append(heard)
-        return heard
+        for n, part in enumerate(parts(path, content)):
+            rendered = self.rendering[correlation]
+            marks = {Mark(kind.decode(), int(n)) for kind, n in MARK.findall(part)}
+            if "only=shared" not in path:  # a docket number is the office's own; that it is shared is not
+                marks = {mark for mark in marks if mark.kind != "shared"}
+            at = rendered[n] if n and n < len(rendered) else begun
+            self.heard.append(Heard(who, path, at, ended, status, correlation, frozenset(marks)))
+        return self.heard[-1]
 
     @contextmanager
     def under_way(self, readers: tuple[str, ...] = ("kim", "chen", "marta")) -> Iterator[None]:
         """Let the readers read, slowly between reading and release."""
         self.site.settle()
-        right = release.disclosures
+        right, answer = release.disclosures, release.answer
 
         def slowly(*given: Any) -> Any:
             time.sleep(random.random() * 0.004)
             return right(*given)
 
-        threads = [threading.Thread(target=self.reading, args=(who,), daemon=True) for who in readers]
-        with mock.patch.object(release, "disclosures", slowly):
+        def noted(site: Site, caller: Caller, *rest: Any) -> Any:
+            self.rendering[caller.correlation_id].append(time.perf_counter())
+            return answer(site, caller, *rest)
+
+        work = product(readers, (False, True))
+        threads = [threading.Thread(target=self.reading, args=args, daemon=True) for args in work]
+        with mock.patch.object(release, "disclosures", slowly), mock.patch.object(listing, "answer", noted):
             for thread in threads:
                 thread.start()
             try:
@@ -248,17 +272,26 @@ class Race:
         for correlation, *rest in self.owner.execute(f"select {columns} from log.disclosure where kind = 'disclosure'"):
             rows[correlation].append(rest)
         shown = 0
+        by_request = defaultdict(list)
         for heard in self.heard:
-            by_participant = {row[0]: row for row in rows[heard.correlation]}
-            assert len(by_participant) == len(rows[heard.correlation]), "two rows for one participant"
-            assert {number(mark.n) for mark in heard.marks} <= set(by_participant), heard
-            for mark in heard.marks:
-                labels = by_participant[number(mark.n)][5].split()
-                party = PARTIES.get(heard.who, "city-pd")
-                want = {"told": EXTRA[party], "item": Label.SUBSTANCE_CURRENT}.get(mark.kind, Label.CONSENT_SCOPE)
-                assert want in labels, (heard, labels)
-                shown += 1
-            assert heard.status != 200 or heard.marks or not by_participant, "a row for nothing shown"
+            by_request[heard.correlation].append(heard)
+        for correlation, parts_heard in by_request.items():
+            written = Counter(row[0] for row in rows[correlation])
+            heard_of = Counter(number(n) for h in parts_heard for n in {mark.n for mark in h.marks})
+            assert heard_of <= written, f"shown and not written down: {parts_heard}"
+            if len(parts_heard) == 1:
+                assert max(written.values(), default=0) <= 1, "two rows for one participant"
+            for heard in parts_heard:
+                for mark in heard.marks:
+                    labels = {
+                        label for row in rows[correlation] if row[0] == number(mark.n) for label in row[5].split()
+                    }
+                    party = PARTIES.get(heard.who, "city-pd")
+                    want = {"told": EXTRA[party], "item": Label.SUBSTANCE_CURRENT}.get(mark.kind, Label.CONSENT_SCOPE)
+                    assert want in labels, (heard, labels)
+                    shown += 1
+            whole = {heard.status for heard in parts_heard} == {200}
+            assert not whole or heard_of or not written, "a row for nothing shown"
         assert shown >= at_least, "nothing was shown at all"
         again = cache(self._rows_again)
         for some in rows.values():
@@ -296,13 +329,34 @@ def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
         if path.endswith("lookups"):
             yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}
             yield "POST", path, {"incident_number": f"I-{n}"}
-        elif path.endswith("pending-cases"):
-            first = f"{where}?limit=8"
-            yield "GET", first, None
-            yield "GET", f"{first}&only=shared", None
-        else:
+        elif "{" in path or not of_list(path):
             yield "GET", where, None
+        else:
+            for how in narrowed(of_list(path)):
+                yield "GET", f"{where}?{how}limit=8", None
+            yield "GET", f"{where}?search={n}", None
 
+
+def of_list(path: str) -> str:
+    """Return the list whose page, file or updates this path is; empty if it is none."""
+    base = path.removesuffix(".csv").removesuffix("/updates")
+    return base if base in LISTED else ""
+
+
+def parts(path: str, content: bytes) -> list[bytes]:
+    """Return what of an answer was rendered and released by itself: the pages of a file, the beats of an update."""
+    name = path.partition("?")[0]
+    if name.endswith(".csv") and content:
+        _, *lines = content.removesuffix(b"\r\n").split(b"\r\n")
+        return [b"\r\n".join(lines[n : n + PART]) for n in range(0, len(lines), PART)] or [b""]
+    if name.endswith("/updates") and content.endswith(b"\n\n"):
+        return content.removesuffix(b"\n\n").split(b"\n\n")
+    return [content]
+
+
+PART = 20
+"""How many rows a part of a file holds."""
+RACED: dict[str, Any] = {"export_page": PART, "updates_beat_seconds": 0.004, "updates_seconds_most": 0.012}
 
 PREFIX = {"kim": "/v1/police/", "chen": "/v1/prosecutor/", "marta": "/v1/recipient/"}
 # Every question of a partner: a path that the application has and this table has not fails the two-world test.
@@ -311,7 +365,10 @@ PATHS = {who: [path for path in QUESTIONS if path.startswith(prefix)] for who, p
 
 @contextmanager
 def raced(db: Database) -> Iterator[Race]:
-    with running_site(db, begin="2026-02-14 10:00") as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
+    with (
+        running_site(db, begin="2026-02-14 10:00", **RACED) as site,
+        psycopg.connect(db.owner_url, autocommit=True) as owner,
+    ):
         yield Race(site, owner)
 
 
@@ -496,7 +553,7 @@ def test_nothing_that_has_run_out_is_in_an_answer_to_a_request_begun_afterwards(
     race.site.clock.at(BEGIN + timedelta(days=1))
     with race.under_way():
         for n in range(FEW):
-            race.end(n, let_time_pass, "grant", "told", "shared")
+            race.end(n, let_time_pass, "grant", "told", "shared", dwell=0.05)
     assert race.too_late() == []
     for n, end in ends.items():
         late = "select count(*) from log.disclosure where participant_id = %s and recorded_at >= %s"
@@ -550,6 +607,61 @@ def test_a_docket_shows_as_shared_only_what_still_is_when_it_leaves(race: Race) 
         heard = race.ask(chen, "chen", "GET", "/v1/prosecutor/pending-cases?only=shared")
     assert heard.marks == {Mark("grant", 1), Mark("shared", 1)}
     race.accounted(at_least=1)
+
+
+def heard_of_one_who_revoked_meanwhile(race: Race) -> set[str]:
+    """Let the last of a list revoke once the first part of a file has left; return what the file shows of it."""
+    race.consenting(range(2 * PART))
+    race.site.settle()
+    revoke, marta, right = revoking(race), race.site.person("marta"), listing.export
+
+    def export(*given: Any) -> Iterator[str]:
+        for n, part in enumerate(right(*given)):
+            yield part
+            if n == 0:
+                revoke(2 * PART - 1)
+
+    with mock.patch.object(listing, "export", export):
+        race.ask(marta, "marta", "GET", "/v1/recipient/participants.csv")
+    assert {mark.n for h in race.heard for mark in h.marks} >= set(range(2 * PART - 1))
+    return {mark.kind for h in race.heard for mark in h.marks if mark.n == 2 * PART - 1}
+
+
+def test_a_file_holds_nothing_of_a_revocation_while_it_is_written(race: Race) -> None:
+    assert heard_of_one_who_revoked_meanwhile(race) == set()
+    assert race.disclosed_later() == 0
+    race.accounted(at_least=2 * PART - 1)
+
+
+def test_a_file_released_as_one_holds_what_was_revoked_meanwhile(race: Race) -> None:
+    right = listing.export
+
+    def as_one(site: Site, caller: Caller, of: Listing, asked: Asked, limit: int) -> Iterator[str]:
+        (whole,) = right(site, caller, of, asked, 1000)
+        lines = whole.splitlines(keepends=True)
+        yield from ("".join(lines[n : n + limit]) for n in range(0, len(lines), limit))
+
+    with mock.patch.object(listing, "export", as_one):
+        assert heard_of_one_who_revoked_meanwhile(race) == {"grant"}
+
+
+def test_an_update_that_is_not_released_is_not_accounted_for(race: Race) -> None:
+    race.consenting(range(2))
+    race.site.settle()
+    marta, right = race.site.person("marta"), release.answer
+
+    def unreleased(site: Site, caller: Caller, surface: str, purpose: str, render: Any) -> Any:
+        def bare(session: Any) -> Rendered:
+            return Rendered(render(session).body)
+
+        return right(site, caller, surface, purpose, bare if surface.endswith(".updates") else render)
+
+    race.ask(marta, "marta", "GET", "/v1/recipient/participants/updates")
+    race.accounted(at_least=2)
+    with mock.patch.object(listing, "answer", unreleased):
+        race.ask(marta, "marta", "GET", "/v1/recipient/participants/updates")
+    with pytest.raises(AssertionError, match="shown and not written down"):
+        race.accounted(at_least=2)
 
 
 def test_the_race_is_lost_where_release_does_not_check(race: Race) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 from unittest import mock
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 import pytest
@@ -41,6 +42,7 @@ from projections.rows import MODELS, Row
 from projections.views import VIEWS
 from services.ports import Caller
 from services.questions import LISTINGS, listing, partner, police
+from services.questions.listing import Asked, Asking, Listing
 from services.release import answer
 from services.site import COMMANDS, Done, Site, carry_out, known_to
 from services.tokens import Tokens
@@ -69,6 +71,7 @@ SEED = int(os.environ.get("GOLDENTHREAD_TEST_SEED", "1"))
 ROLE = {"kim": Role.OFFICER, "webb": Role.OFFICER, "chen": Role.LIAISON_PROSECUTOR, "marta": Role.RECIPIENT_CONTACT}
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
+HEADERS |= {"transfer-encoding", "content-disposition"}
 RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
 
@@ -126,17 +129,53 @@ def plain(pair: Pair, path: str) -> Iterator[Ask]:
     yield Ask("GET", path, headers=(("Wait-For-Position", MINE),))
 
 
+def narrowed(path: str) -> list[str]:
+    """Return how a list can be narrowed or widened: the beginnings of its queries."""
+    choice = LISTED[path].choice
+    return ["", *(f"{choice.name}={value}&" for value in (choice.values or ("true",)))] if choice else [""]
+
+
+def searches(pair: Pair, path: str) -> list[str]:
+    """Return what to search for: what many rows contain, someone hidden in either world, and what no row contains."""
+    if LISTED[path].reader is not READER[pair.viewer]:
+        return ["e"]  # it is 403 anyhow
+    hidden = [quote(one.chance.choice(one.offers)["person"]["surname"]) for one in pair.worlds]
+    return ["e", "A", *hidden, "%", "e%25", "_", "é", "no such text"]
+
+
 def listed(pair: Pair, path: str) -> Iterator[Ask]:
     """Ask for every page of a list, however narrowed, in pages of several sizes; and for pages that there are not."""
     choice = LISTED[path].choice
-    narrowed = [""] + ([f"{choice.name}={value}&" for value in choice.values or ("true",)] if choice else [])
-    for how in narrowed:
+    for how in narrowed(path):
         for limit in (1, 2, 50):
             yield Ask("GET", f"{path}?{how}limit={limit}", follow=True)
+    for text in searches(pair, path):
+        for limit in (1, 2):
+            yield Ask("GET", f"{path}?search={text}&limit={limit}", follow=True)
+    for wrong in ("", "%00", "x" * 201):
+        yield Ask("GET", f"{path}?search={wrong}")
     for wrong in ("limit=0", "limit=201", "limit=x", "cursor=x", "cursor=" + "A" * 120, "limit=1&cursor="):
         yield Ask("GET", f"{path}?{wrong}")
     if choice:
         yield Ask("GET", f"{path}?{choice.name}=hidden")
+
+
+def exported(pair: Pair, path: str) -> Iterator[Ask]:
+    """Take the whole list along as a file, however narrowed or searched."""
+    of = path.removesuffix(".csv")
+    for how in narrowed(of):
+        yield Ask("GET", f"{path}?{how}")
+    for text in searches(pair, of):
+        yield Ask("GET", f"{path}?search={text}")
+
+
+def followed(pair: Pair, path: str) -> Iterator[Ask]:
+    """Follow the list for some beats, however narrowed or searched."""
+    of = path.removesuffix("/updates")
+    for how in narrowed(of):
+        yield Ask("GET", f"{path}?{how}limit=2")
+    yield Ask("GET", f"{path}?search={searches(pair, of)[0]}")
+    yield Ask("GET", f"{path}?limit=0")
 
 
 def by_id(pair: Pair, path: str) -> Iterator[Ask]:
@@ -172,7 +211,9 @@ def public_form(pair: Pair, path: str) -> Iterator[Ask]:
 
 
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
-QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed) | {
+QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
+QUESTIONS |= {f"{path}.csv": exported for path in LISTED} | {f"{path}/updates": followed for path in LISTED}
+QUESTIONS |= {
     "/": plain,
     "/health/live": plain,
     "/health/ready": plain,
@@ -487,15 +528,15 @@ def not_found(site: Site, caller: Caller, history: list[Any], body: dict[str, An
     return body
 
 
-def page_of(change: Callable[[Pair, Site, Caller, Any, str | None, int, list[Any]], list[Any]]) -> Leak:
+def page_of(change: Callable[[Pair, Asking, Listing, Asked, str | None, int, list[Any]], list[Any]]) -> Leak:
     """Change the rows of every page."""
 
     def leak(pair: Pair) -> AbstractContextManager[object]:
         right = listing.rows_after
 
-        def wrong(site: Site, caller: Caller, session: Any, row: Any, where: Any, cursor: Any, limit: int) -> Any:
-            page, following = right(site, caller, session, row, where, cursor, limit)
-            return change(pair, site, caller, MODELS[row], cursor, limit, page), following
+        def wrong(asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int) -> Any:
+            page, following = right(asking, of, asked, cursor, limit)
+            return change(pair, asking, of, asked, cursor, limit, page), following
 
         return mock.patch.object(listing, "rows_after", wrong)
 
@@ -503,24 +544,71 @@ def page_of(change: Callable[[Pair, Site, Caller, Any, str | None, int, list[Any
 
 
 def limited_first(
-    pair: Pair, site: Site, caller: Caller, model: Any, cursor: str | None, limit: int, page: list[Any]
+    pair: Pair, asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int, page: list[Any]
 ) -> list[Any]:
     """The limit counts rows before the gate and the policy have let them through."""
+    if asked.search is not None:
+        return page
+    return _of_those_first(pair, asking, of, asked, cursor, limit, page)
+
+
+def searched_first(
+    pair: Pair, asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int, page: list[Any]
+) -> list[Any]:
+    """A search looks into the whole table; the gate and the policy then take away of what it has found."""
+    if asked.search is None:
+        return page
+    return _of_those_first(pair, asking, of, asked, cursor, limit, page)
+
+
+def _of_those_first(
+    pair: Pair, asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int, page: list[Any]
+) -> list[Any]:
+    model, site, caller = MODELS[of.row], asking.site, asking.caller
     owner = next(one.owner for one in pair.worlds if one.site.parts.site is site)
     order = ", ".join(f"{name} {'desc' if model.descending else 'asc'}" for name in model.order)
-    found = owner.execute(f"select {', '.join(model.order)}, party_id from {model.table} order by {order}").fetchall()
+    holds = " or ".join(f"strpos(lower({name}), lower(%(search)s)) > 0" for name in of.searched)
+    found = owner.execute(
+        f"select {', '.join(model.order)}, party_id from {model.table}"
+        f" where %(search)s::text is null or {holds} order by {order}",
+        {"search": asked.search},
+    ).fetchall()
     places = [[str(lens.plain(value)) for value in row[:-1]] for row in found]
-    after = site.tokens.open(caller.staff, f"cursor {model.table}", cursor) if cursor else None
+    after = site.tokens.open(caller.staff, listing.cursor_of(of, asked), cursor) if cursor else None
     start = places.index([str(value) for value in after]) + 1 if after else 0
     taken = found[start : start + limit]
     return [row for row in page if (*(getattr(row, name) for name in model.order), row.party_id) in taken]
 
 
 def busiest_first(
-    pair: Pair, site: Site, caller: Caller, model: Any, cursor: str | None, limit: int, page: list[Any]
+    pair: Pair, asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int, page: list[Any]
 ) -> list[Any]:
     """A page is sorted by how much has happened to each."""
-    return sorted(page, key=lambda row: len(_events(site, row.subject_id)), reverse=True)
+    return sorted(page, key=lambda row: len(_events(asking.site, row.subject_id)), reverse=True)
+
+
+def gaps_in_a_file(pair: Pair) -> AbstractContextManager[object]:
+    """A file has an empty line for each row of the table that is kept back."""
+    right = listing.export
+
+    def wrong(site: Site, caller: Caller, of: Listing, asked: Asked, limit: int) -> Iterator[str]:
+        yield from right(site, caller, of, asked, limit)
+        owner = next(one.owner for one in pair.worlds if one.site.parts.site is site)
+        for _ in owner.execute(f"select from {MODELS[of.row].table} where party_id <> %s", [caller.party]):
+            yield "\r\n"
+
+    return mock.patch.object(listing, "export", wrong)
+
+
+def updates_of_the_log(pair: Pair) -> AbstractContextManager[object]:
+    """A page that is sent because it has changed says how far the log has come."""
+    right = listing.change
+
+    def wrong(site: Site, *rest: Any) -> Any:
+        page, mark = right(site, *rest)
+        return page and page | {"id": site.log.position()}, mark
+
+    return mock.patch.object(listing, "change", wrong)
 
 
 @contextmanager
@@ -532,11 +620,11 @@ def cursor_of_the_log(pair: Pair) -> Iterator[None]:
     def wrong(self: Tokens, viewer: UUID, use: str, value: Any) -> str:
         return seal(self, viewer, use, [*value, site_of[self].log.position()] if use.startswith("cursor") else value)
 
-    def paged(site: Site, caller: Caller, session: Any, row: Any, where: Any, cursor: Any, limit: int) -> Any:
+    def paged(asking: Asking, of: Listing, asked: Asked, cursor: str | None, limit: int) -> Any:
         if cursor is not None:
-            use = f"cursor {MODELS[row].table}"
-            cursor = seal(site.tokens, caller.staff, use, site.tokens.open(caller.staff, use, cursor)[:-1])
-        return page(site, caller, session, row, where, cursor, limit)
+            tokens, staff, use = asking.site.tokens, asking.caller.staff, listing.cursor_of(of, asked)
+            cursor = seal(tokens, staff, use, tokens.open(staff, use, cursor)[:-1])
+        return page(asking, of, asked, cursor, limit)
 
     with mock.patch.object(Tokens, "seal", wrong), mock.patch.object(listing, "rows_after", paged):
         yield
@@ -650,6 +738,8 @@ LEAKS: dict[str, dict[str, Leak]] = {
         "lookup": lookup_of_everyone,
         "error text": error_text,
         "limit first": page_of(limited_first),
+        "search first": page_of(searched_first),
+        "gaps in a file": gaps_in_a_file,
         "cursor": cursor_of_the_log,
     },
     "webb": {"withheld": on_participants(withheld), "replay": replay_at, "as of": as_of_in_a_row},
@@ -660,5 +750,5 @@ LEAKS: dict[str, dict[str, Leak]] = {
         "sort": page_of(busiest_first),
         "addressee": addressed_to_anyone,
     },
-    "marta": {"total": on_every_answer(total), "as of": as_of_in_a_row},
+    "marta": {"total": on_every_answer(total), "as of": as_of_in_a_row, "updates": updates_of_the_log},
 }

@@ -11,12 +11,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 from unittest import mock
+from urllib.parse import parse_qs
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
@@ -27,8 +28,11 @@ from domain.registry import Role
 from domain.stop_record import StopRecorded, stop_stream
 from services.clocks import Clocks
 from services.ports import NOBODY
+from services.questions import LISTINGS
+from services.questions.listing import Asked, cursor_of
 from services.register import party_id
 from services.site import append
+from services.tokens import BadToken
 from tests.conftest import Database
 from tests.site import Person, SiteUnderTest, running_site
 
@@ -219,18 +223,18 @@ class World:
                 headers.append((name, value))
         body: bytes = answer.content
         for token in set(re.findall(rb'"next":"([^"]+)"', body)):
-            body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode())}".encode())
+            body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode(), asked)}".encode())
         return Heard(asked, answer.status_code, sorted(headers), body)
 
-    def _cursor(self, staff: UUID, token: str) -> Any:
-        from projections.rows import MODELS
-        from services.tokens import BadToken
-
-        for model in MODELS.values():
-            try:
-                return self.site.parts.site.tokens.open(staff, f"cursor {model.table}", token)
-            except BadToken:
-                continue
+    def _cursor(self, staff: UUID, token: str, asked: str) -> Any:
+        _, _, query = asked.split()[1].partition("?")
+        search = parse_qs(query).get("search", [None])[0]
+        for listing in LISTINGS:
+            values = listing.choice.values if listing.choice else ()
+            for chosen in (None, False, True, *values):
+                with suppress(BadToken):
+                    use = cursor_of(listing, Asked(chosen, search))
+                    return self.site.parts.site.tokens.open(staff, use, token)
         raise AssertionError("a cursor that opens for no list")
 
     def _staff(self, viewer: str) -> UUID:
