@@ -7,7 +7,6 @@ name is in LEAD, was, or never was.
 from __future__ import annotations
 
 from datetime import date
-from uuid import uuid4
 
 from domain.ask import AskHandled, AskKind, AskReceived, Handling, handle
 from domain.concern import ConcernAnswered, ConcernRaised, raised_by
@@ -48,7 +47,7 @@ def make_ask(site: Site, caller: Caller, command: MakeAsk) -> Outcome:
     """Take an ask; everyone gets the same receipt."""
     if caller.reader is None:
         raise Forbidden
-    ask = uuid4()
+    ask = site.new_id()
     event = AskReceived(
         participant_id=ask,
         party_id=caller.party,
@@ -98,7 +97,7 @@ def raise_concern(site: Site, caller: Caller, command: RaiseConcern) -> Outcome:
     """Raise a concern with the project manager."""
     if caller.reader is None:
         raise Forbidden
-    concern = uuid4()
+    concern = site.new_id()
     event = ConcernRaised(
         participant_id=concern,
         party_id=caller.party,

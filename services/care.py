@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -148,7 +148,7 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
     who, history = load_participant(site, caller, participant_id)
     state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
-    number = uuid4()
+    number = site.new_id()
     signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
@@ -213,7 +213,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
     parties, protocol = None, site.protocol()
     if command.parties is not None:
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
-    revocation = uuid4()
+    revocation = site.new_id()
     appends = []
     state = participant(who, [r for r in history if r.stream == who])
     held = [own, *(consent_of(site, record) for record in others(site, state))]
@@ -278,7 +278,7 @@ def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participan
             f"{protocol.version} lets one sentence stand {protocol.item_days_most} days at most.",
             "Give an earlier day, not in the past.",
         )
-    item = uuid4()
+    item = site.new_id()
     told = ShareMade(
         participant_id=who,
         party_id=party.id,
@@ -346,7 +346,7 @@ class RecordContact(Command):
 def record_contact(site: Site, caller: Caller, command: RecordContact, *, participant_id: str) -> Outcome:
     """Record a contact."""
     who, _ = load_participant(site, caller, participant_id)
-    stream = uuid4()
+    stream = site.new_id()
     event = ContactMade(
         participant_id=who,
         party_id=caller.party,
@@ -373,7 +373,7 @@ def make_share(site: Site, caller: Caller, command: MakeShare, *, participant_id
     """Share a sentence, after the lint."""
     who, history = load_participant(site, caller, participant_id)
     party, reader = _recipient(site, command.party, "party", ADDRESSED_AS)
-    stream = uuid4()
+    stream = site.new_id()
     event = ShareMade(
         participant_id=who,
         party_id=party.id,
@@ -419,7 +419,7 @@ def make_report(site: Site, caller: Caller, command: MakeReport, *, participant_
     lines = report.lines(form, participant(who, [r for r in history if r.stream == who]), state, protocol.tz)
     party, reader = _recipient(site, command.party, "party")
     grant = roi.grants(history).get(party.id)
-    shares = [uuid4() for _ in lines]
+    shares = [site.new_id() for _ in lines]
     appends = []
     for number, (name, label, text) in zip(shares, lines, strict=True):
         told = ShareMade(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -70,7 +70,7 @@ def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, 
     who, _, consent = load_client(site, caller, participant_id)
     counsel, protocol = _counsel(site, command.counsel), site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
-    authority = uuid4()
+    authority = site.new_id()
     event = roi.CounselAuthorised(
         participant_id=who,
         party_id=counsel.id,
@@ -180,7 +180,7 @@ def record_oral_disclosure(
 ) -> Outcome:
     """Record what you told; it is never refused for having been told."""
     who, _ = load_participant(site, caller, participant_id)
-    told = uuid4()
+    told = site.new_id()
     event = OralDisclosure(
         participant_id=who,
         party_id=site.directory.by_code(command.party, "party").id,

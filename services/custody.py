@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from uuid import uuid4
 
 from pydantic import AwareDatetime
 
@@ -84,5 +83,5 @@ def record_arrest(site: Site, caller: Caller, command: RecordArrest) -> Outcome:
         protocol_version=protocol.version,
         **command.model_dump(exclude={"arrested_at"}),
     )
-    arrest = uuid4()
+    arrest = site.new_id()
     return Outcome([append(arrest, 0, event)], {"arrest": site.ids.seal(caller.party, arrest)})

@@ -83,8 +83,8 @@ def refer(site: Site, caller: Caller, command: ReferPerson) -> Outcome:
     at = happened(site, "referred_at", command.referred_at)
     if command.birth_date is not None:
         day(site, "birth_date", command.birth_date)
-    who = uuid4() if command.participant is None else known_to(site, caller, command.participant)
-    referral, by = uuid4(), DOOR_OF[caller.role]
+    who = site.new_id() if command.participant is None else known_to(site, caller, command.participant)
+    referral, by = site.new_id(), DOOR_OF[caller.role]
     facts: dict[str, Any] = {
         "participant_id": who,
         "party_id": caller.party,
@@ -127,7 +127,7 @@ class ReferInPublic(Command):
 def refer_in_public(site: Site, caller: Caller, command: ReferInPublic) -> Outcome:
     """Take what the public form was sent."""
     event = door.CommunityReferred(
-        participant_id=uuid4(),
+        participant_id=site.new_id(),
         party_id=caller.party,
         occurred_at=site.now(),
         description=command.description,
@@ -135,7 +135,7 @@ def refer_in_public(site: Site, caller: Caller, command: ReferInPublic) -> Outco
         reason=command.reason,
         protocol_version=site.protocol().version,
     )
-    return Outcome([append(uuid4(), 0, event)], {"receipt": receipt(site)})
+    return Outcome([append(site.new_id(), 0, event)], {"receipt": receipt(site)})
 
 
 def public(site: Site, command: ReferInPublic, address: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
-from uuid import uuid4
 
 from pydantic import AwareDatetime, Field
 
@@ -94,7 +93,7 @@ def add_to_plan(site: Site, caller: Caller, command: AddToPlan, *, participant_i
     """Add a sentence to the plan."""
     state = _plan(site, caller, participant_id)
     goal = reference(site, caller, "goal", command.goal) if command.goal else None
-    entry = goal if goal is not None and command.kind is EntryKind.GOAL else uuid4()
+    entry = goal if goal is not None and command.kind is EntryKind.GOAL else site.new_id()
     said = {
         "participant_id": state.participant,
         "party_id": caller.party,
@@ -162,7 +161,7 @@ class UseFunds(Command):
 def use_funds(site: Site, caller: Caller, command: UseFunds, *, participant_id: str) -> Outcome:
     """Use flexible funds; a supervisor's own word is the determination that some of them need."""
     who, _ = load_participant(site, caller, participant_id)
-    number = uuid4()
+    number = site.new_id()
     event = fund.FundUsed(
         participant_id=who,
         party_id=caller.party,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
@@ -100,7 +100,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
     if agreed_at < offered_at:
         raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
     day(site, "person.birth_date", command.person.birth_date)
-    participant = uuid4() if command.participant is None else known_to(site, caller, command.participant)
+    participant = site.new_id() if command.participant is None else known_to(site, caller, command.participant)
     known = _of_incident(site, caller.party, command.incident_number, command.person, ref.ReferralCalledIn)
     if any(state.unreported for state in known):
         raise Refused("incident_number", "it was called in.", "Send your report to it: it is your own referral.")
@@ -158,7 +158,7 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     offered_at = happened(site, "offered_at", command.offered_at)
     if command.person is not None:
         day(site, "person.birth_date", command.person.birth_date)
-    participant = uuid4()
+    participant = site.new_id()
     offered = ref.ReferralOffered(
         participant_id=participant,
         party_id=department.id,
@@ -440,7 +440,7 @@ def _offered(
     called: ref.ReferralCalledIn | None = None,
 ) -> Outcome:
     """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down."""
-    referral, matters = uuid4(), [uuid4() for _ in charges]
+    referral, matters = site.new_id(), [site.new_id() for _ in charges]
     held = [
         ref.ChargeHeld(
             participant_id=who,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -53,6 +53,7 @@ class Site:
     tokens: Tokens
     digests: bytes = field(repr=False)
     moment: datetime | None = None
+    new_id: Callable[[], UUID] = uuid4
 
     def now(self) -> datetime:
         """Return the time; while a command is carried out, that at which it came."""

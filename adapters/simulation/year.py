@@ -45,6 +45,8 @@ class Year:
     refusals: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        ids = self.chance("ids")
+        self.site = replace(self.site, new_id=lambda: UUID(int=ids.getrandbits(128), version=4))
         self.staff = callers(self.site)
         self.team = [name for name, caller in self.staff.items() if caller.role is Role.CASE_MANAGER]
 

@@ -11,7 +11,7 @@ from projections.case_manager import Ask, Duty, Entry, Participant, PlanEntry, R
 from projections.task import Task
 from services.person import records
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Choice, Items, Listing
+from services.questions.listing import Asking, Choice, Items, Listing, by_participant
 from services.questions.program import duties
 from services.questions.showing import columns_of, require, show, who
 from services.release import Purpose, Rendered, answer
@@ -21,10 +21,6 @@ from services.site import Site
 def _carried(asking: Asking) -> dict[str, Any]:
     kept: dict[str, Any] = {"merged_into": None}
     return kept if asking.chosen else kept | {"carried_by": asking.caller.staff}
-
-
-def _read(asking: Asking, rows: Sequence[Participant | Task]) -> Items:
-    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
 
 
 def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
@@ -51,6 +47,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="What partners asked or told, newest first. An answer is a share of its own, or a call.",
         items=_inbox,
+        columns=(*columns_of(Ask, {"from_id", "about_id"}), "from", "about.participant", "about.name"),
     ),
     Listing(
         path="case-manager/caseload",
@@ -60,7 +57,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="Your participants, by name.",
         where=_carried,
-        items=_read,
+        items=by_participant,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
         columns=(*columns_of(Participant), "participant"),
     ),
@@ -72,7 +69,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="What there is to do for your participants, the soonest first.",
         where=_carried,
-        items=_read,
+        items=by_participant,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
     ),
     Listing(
@@ -83,7 +80,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="The colleagues' participants whom you cover or are to cover, from when until when, by name.",
         where=lambda asking: {"covered_by": asking.caller.staff},
-        items=_read,
+        items=by_participant,
     ),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader, Viewer
@@ -11,16 +10,11 @@ from domain.roi import grants
 from projections.counsel import Ask, Client, Concern, Entry, Recipient
 from projections.lens import Lens
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Items, Listing
+from services.questions.listing import Listing, by_participant
 from services.questions.showing import require, show, who
 from services.questions.trace import trace
 from services.release import Purpose, Rendered, answer
 from services.site import Site
-
-
-def _clients(asking: Asking, rows: Sequence[Client]) -> Items:
-    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
-
 
 LISTINGS = (
     Listing(
@@ -30,7 +24,7 @@ LISTINGS = (
         reader=Reader.COUNSEL,
         purpose=Purpose.REPRESENTATION,
         doc="Your clients here: the participants whose signed authority you have.",
-        items=_clients,
+        items=by_participant,
     ),
     Listing(
         path="counsel/asks",

@@ -6,6 +6,7 @@ from domain.labels import Reader
 from projections.court import Ask, Participant
 from services.questions.listing import Listing
 from services.questions.partner import named_participants
+from services.questions.showing import columns_of
 from services.release import Purpose
 
 LISTINGS = (
@@ -17,6 +18,7 @@ LISTINGS = (
         purpose=Purpose.AS_THE_ROI_STATES,
         doc="The participants whose ROI names your office.",
         items=named_participants,
+        columns=("participant", *columns_of(Participant), "statement"),
     ),
     Listing(
         path="court/asks",

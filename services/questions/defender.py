@@ -9,7 +9,10 @@ from domain.labels import Reader
 from projections.observer import Concern, Decision, Diversion, Named, Stop
 from projections.rows import MODELS, RoleRow
 from services.questions.listing import Asking, Items, Listing
+from services.questions.showing import columns_of
 from services.release import Purpose
+
+_BY_CODE = frozenset({"department_id", "office_id"})
 
 
 def _observed(asking: Asking, rows: Sequence[Diversion | Decision]) -> Items:
@@ -27,7 +30,7 @@ def _with_parties(asking: Asking, row: RoleRow) -> dict[str, Any]:
     """Return a row as it is shown, its parties by their codes in the register."""
     body = asking.show(row)
     for column in MODELS[type(row)].columns:
-        if column.name in ("department_id", "office_id"):
+        if column.name in _BY_CODE:
             del body[column.name]
             party = asking.site.directory.parties.get(getattr(row, column.name))
             body[column.name.removesuffix("_id")] = party.code if party else None
@@ -36,14 +39,6 @@ def _with_parties(asking: Asking, row: RoleRow) -> dict[str, Any]:
 
 def _name(row: Named) -> dict[str, Any]:
     return {"name": row.name, "birth_date": row.birth_date}
-
-
-def _by_name(asking: Asking, rows: Sequence[Named]) -> Items:
-    return Items([asking.show(row) for row in rows], rows)
-
-
-def _stops(asking: Asking, rows: Sequence[Stop]) -> Items:
-    return Items([asking.show(row) for row in rows], rows)
 
 
 LISTINGS = (
@@ -55,6 +50,7 @@ LISTINGS = (
         purpose=Purpose.OBSERVING,
         doc="Arrest diversions by pseudonym, newest first; the pseudonyms are your office's own, and stay.",
         items=_observed,
+        columns=(*columns_of(Diversion, _BY_CODE), "department", "named.name", "named.birth_date"),
     ),
     Listing(
         path="defender/decisions",
@@ -64,6 +60,7 @@ LISTINGS = (
         purpose=Purpose.OBSERVING,
         doc="Prosecutors' decisions about people in LEAD by pseudonym, newest first.",
         items=_observed,
+        columns=(*columns_of(Decision, _BY_CODE), "office", "named.name", "named.birth_date"),
     ),
     Listing(
         path="defender/stops",
@@ -72,7 +69,6 @@ LISTINGS = (
         reader=Reader.OBSERVER,
         purpose=Purpose.OBSERVING,
         doc="Stops of the administrative records, de-identified.",
-        items=_stops,
     ),
     Listing(
         path="defender/participants",
@@ -81,7 +77,6 @@ LISTINGS = (
         reader=Reader.OBSERVER,
         purpose=Purpose.AS_THE_ROI_STATES,
         doc="The participants whose ROI names your office: who stands behind which pseudonym.",
-        items=_by_name,
     ),
     Listing(
         path="defender/concerns",

@@ -17,7 +17,10 @@ from projections.finding import (
     ProgramMissedDiversion,
 )
 from services.questions.listing import Asking, Choice, Items, Listing
+from services.questions.showing import columns_of
 from services.release import Purpose
+
+_BY_NAME = frozenset({"agency_id", "person_id"})
 
 
 def _alarms_only(asking: Asking) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def _by_agency(asking: Asking, rows: Sequence[MissedDiversionRow]) -> Items:
 
 
 def _without_ids(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in ("agency_id", "person_id")}
+    return {name: value for name, value in body.items() if name not in _BY_NAME}
 
 
 _FINDINGS = Listing(
@@ -54,6 +57,7 @@ _FINDINGS = Listing(
     doc="Adverse actions with what had been shown before them, newest first; `alarms`: those that need an answer.",
     where=_alarms_only,
     items=_with_names,
+    columns=("participant", *columns_of(ProgramFinding, _BY_NAME), "agency", "person"),
     choice=Choice("alarms", whole="all findings"),
 )
 _MISSED = Listing(
@@ -64,6 +68,7 @@ _MISSED = Listing(
     purpose=Purpose.RUNNING_THE_SITE,
     doc="Arrests for a divertible charge without an offer, with the stated reason, newest first.",
     items=_by_agency,
+    columns=(*columns_of(ProgramMissedDiversion, _BY_NAME), "agency"),
 )
 _ASKED = Listing(
     path="prosecutor/findings",

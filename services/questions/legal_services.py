@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
 from projections.legal_services import Entry, Participant
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Items, Listing
+from services.questions.listing import Listing, by_participant
 from services.questions.showing import require, show, who
 from services.release import Purpose, Rendered, answer
 from services.site import Site
-
-
-def _read(asking: Asking, rows: Sequence[Participant]) -> Items:
-    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
-
 
 LISTINGS = (
     Listing(
@@ -27,7 +21,7 @@ LISTINGS = (
         reader=Reader.LEGAL_SERVICES,
         purpose=Purpose.REPRESENTATION,
         doc="The participants, by name.",
-        items=_read,
+        items=by_participant,
     ),
 )
 

@@ -14,7 +14,7 @@ import orjson
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections.lens import plain
-from projections.rows import MODELS, Row
+from projections.rows import MODELS, GrantedRow, RoleRow, Row
 from services.ports import Caller, Session
 from services.questions.lines import cell, written
 from services.questions.showing import columns_of, require, show, who
@@ -77,7 +77,13 @@ def _all(_: Asking) -> dict[str, Any]:
 
 
 def _as_they_are(asking: Asking, rows: Sequence[Any]) -> Items:
-    return Items([asking.show(row) for row in rows])
+    """Show each row as it is; what is not the reader's own, nor public, is released with the page."""
+    return Items([asking.show(row) for row in rows], [row for row in rows if isinstance(row, GrantedRow | RoleRow)])
+
+
+def by_participant(asking: Asking, rows: Sequence[Any]) -> Items:
+    """Show each row as it is, and whom it is about."""
+    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Listing:
 
     `path`: under `/v1`. `key`: under which its rows stand in the answer. `doc`: what it holds, to the person who asks.
     `where`: what each row's columns must equal, as `Session.select` takes it. `items`: how a page's rows are shown;
-    left out, each as it is, which is right for a reader's own rows only. `below`: what stands under every page, the
+    left out, each as it is. `below`: what stands under every page, the
     same for everyone. `columns`: what stands in a line of the list's file, `lead.name` being `name` within `lead`; left
     out, the columns of the table.
     """
@@ -111,7 +117,8 @@ class Listing:
     @property
     def header(self) -> tuple[str, ...]:
         """The first line of the list's file: the same for everyone, whatever follows."""
-        return self.columns or (*columns_of(self.row), *self.below)
+        named = ("participant",) if self.items is by_participant else ()
+        return self.columns or (*columns_of(self.row), *named, *self.below)
 
     @property
     def searched(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from services.person import records
 from services.ports import Accounted, Caller, Session
 from services.questions.listing import Asking, Items, Listing
 from services.questions.partner import ONE_SENTENCE
-from services.questions.showing import require, show, who
+from services.questions.showing import columns_of, require, show, who
 from services.questions.trace import trace
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
 from services.site import Site
@@ -28,10 +28,6 @@ from services.site import Site
 
 def _mine(asking: Asking) -> dict[str, Any]:
     return {"subject_id": asking.caller.party}
-
-
-def _read(asking: Asking, rows: Sequence[Entry]) -> Items:
-    return Items([asking.show(row) for row in rows], rows)
 
 
 def _who_sees_what(asking: Asking, rows: Sequence[Recipient]) -> Items:
@@ -47,7 +43,6 @@ LISTINGS = (
         purpose=Purpose.OWN_RECORDS,
         doc="All that LEAD has written down about you and may show you, newest first.",
         where=_mine,
-        items=_read,
     ),
     Listing(
         path="participant/recipients",
@@ -58,6 +53,7 @@ LISTINGS = (
         doc="Who can see what of you now, by your own signature.",
         where=_mine,
         items=_who_sees_what,
+        columns=("party", *columns_of(Recipient)),
     ),
 )
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
 from projections.privacy import Entry, Participant, Recipient
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Items, Listing
+from services.questions.listing import Listing, by_participant
 from services.questions.showing import require, show, who
 from services.questions.trace import trace
 from services.release import Purpose, Rendered, answer
 from services.site import Site
-
-
-def _read(asking: Asking, rows: Sequence[Participant]) -> Items:
-    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
-
 
 LISTINGS = (
     Listing(
@@ -28,7 +22,7 @@ LISTINGS = (
         reader=Reader.PRIVACY,
         purpose=Purpose.ACCOUNTING,
         doc="Everybody who has a record here, by your own ids, and when each ROI was signed and ends.",
-        items=_read,
+        items=by_participant,
     ),
 )
 

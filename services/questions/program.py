@@ -18,7 +18,7 @@ from projections.views import VIEWS
 from services import roster
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing
-from services.questions.showing import require
+from services.questions.showing import columns_of, require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
 
@@ -36,10 +36,6 @@ def _that_stand(asking: Asking) -> dict[str, Any]:
     return {} if asking.chosen is None else {"stands": asking.chosen}
 
 
-def _accessed(asking: Asking, rows: Sequence[Deadline]) -> Items:
-    return Items([asking.show(row) for row in rows], rows)
-
-
 LISTINGS = (
     Listing(
         path="program/concerns",
@@ -49,6 +45,7 @@ LISTINGS = (
         purpose=Purpose.RUNNING_THE_SITE,
         doc="Concerns of defenders, to be answered on the record, newest first.",
         items=_concerns,
+        columns=(*columns_of(Concern, {"from_id"}), "from"),
     ),
     Listing(
         path="program/deadlines",
@@ -58,7 +55,6 @@ LISTINGS = (
         purpose=Purpose.RUNNING_THE_SITE,
         doc="The deadlines of arrest diversions, the soonest first.",
         where=_that_stand,
-        items=_accessed,
         choice=Choice("stands", whole="all of them", values=tuple(Stands)),
     ),
 )

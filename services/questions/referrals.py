@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
 from projections.queue import CareReferral, ProgramReferral
 from projections.referrer import CommunityReferral, CourtReferral, ProsecutorReferral
-from projections.rows import RoleRow
-from services.questions.listing import Asking, Choice, Items, Listing
+from services.questions.listing import Asking, Choice, Listing, by_participant
 from services.release import Purpose
 
 _ENDED = Choice("all", whole="those that wait", doc="Those that were accepted or have ended, too.")
@@ -17,10 +15,6 @@ _ENDED = Choice("all", whole="those that wait", doc="Those that were accepted or
 
 def _waiting(asking: Asking) -> dict[str, Any]:
     return {} if asking.chosen else {"waits": True}
-
-
-def _read(asking: Asking, rows: Sequence[RoleRow]) -> Items:
-    return Items([asking.show(row) | asking.who(row) for row in rows], rows)
 
 
 LISTINGS = (
@@ -32,7 +26,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="The referrals that wait, by every door, oldest first.",
         where=_waiting,
-        items=_read,
+        items=by_participant,
         choice=_ENDED,
     ),
     Listing(
@@ -43,7 +37,7 @@ LISTINGS = (
         purpose=Purpose.RUNNING_THE_SITE,
         doc="The referrals that wait, by every door, oldest first.",
         where=_waiting,
-        items=_read,
+        items=by_participant,
         choice=_ENDED,
     ),
     Listing(

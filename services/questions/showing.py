@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +33,9 @@ _SHOWN: dict[type[Row], tuple[str, ...]] = {
 }
 
 
-def columns_of(row: type[Row]) -> tuple[str, ...]:
-    """Return the columns of a table that an answer shows, in their order."""
-    return _SHOWN[row]
+def columns_of(row: type[Row], without: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the columns of a table that an answer shows, in their order, but for some."""
+    return tuple(name for name in _SHOWN[row] if name not in without)
 
 
 def require(caller: Caller, reader: Reader) -> None:

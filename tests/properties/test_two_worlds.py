@@ -55,12 +55,12 @@ from tests.properties.worlds import (
     VIEWERS,
     Filling,
     Heard,
+    Numbers,
     Script,
     World,
     entry,
     filing,
     found,
-    numbered,
     world,
 )
 
@@ -424,7 +424,7 @@ def play(pair: Pair, script: Script) -> None:
 def two_worlds(viewer: str, seed: int, new_site_db: Callable[[], Database]) -> Iterator[Pair]:
     """Two worlds after the same visible acts."""
     with ExitStack() as stack:
-        numbers = stack.enter_context(numbered())
+        numbers = Numbers()
         first, second = (stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}")) for n in "ab")
         pair = Pair(viewer, first, second)
         play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6))

@@ -11,12 +11,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
-from unittest import mock
 from urllib.parse import parse_qs
 from uuid import UUID, uuid4, uuid5
 
@@ -112,7 +111,7 @@ class Act:
 
 @dataclass(slots=True)
 class Numbers:
-    """Stands in for `uuid4` in the services: the same ids for the same visible act."""
+    """Gives a site its new ids: the same for the same visible act."""
 
     key: str | None = None
     made: int = 0
@@ -124,16 +123,6 @@ class Numbers:
     def __call__(self) -> UUID:
         self.made += 1
         return uuid4() if self.key is None else uuid5(_SPACE, f"{self.key}/{self.made}")
-
-
-@contextmanager
-def numbered() -> Iterator[Numbers]:
-    """Give the services' ids from the script, for as long as this lasts."""
-    numbers = Numbers()
-    with ExitStack() as stack:
-        for module in ("asks", "care", "consent", "doors", "plan", "referrals", "register"):
-            stack.enter_context(mock.patch(f"services.{module}.uuid4", numbers))
-        yield numbers
 
 
 @dataclass(slots=True)
@@ -261,6 +250,7 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
     """Run a world of its own on a fresh database."""
     with running_site(db) as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
         owner.execute(_STANDING_STILL)
+        object.__setattr__(site.parts.site, "new_id", numbers)
         made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site))
         made.at(0)
         for code, name, kind in (
