@@ -19,7 +19,7 @@ from pydantic import AwareDatetime
 from domain.custody import PersonBooked
 from domain.event import Event, LongText, Recorded, ShortText, Value
 from domain.labels import Label
-from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Source
+from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Source, harsher
 from domain.protocol import Protocol
 from domain.refusal import Refused
 
@@ -154,34 +154,12 @@ def _verdict(action: Action, person: Sequence[Exposure], source: NamedSource | N
     return Verdict.EARLIER if source.on < min(exposure.shown_on for exposure in person) else Verdict.LATER
 
 
-# How hard each decision is on the person, by what T:477 and T:686 let an office do instead of standard processing.
-_SEVERITY: dict[DecisionKind, int] = {
-    DecisionKind.DISMISS: 0,
-    DecisionKind.DECLINE_TO_FILE: 0,
-    DecisionKind.MONITOR: 1,
-    DecisionKind.ABEYANCE: 1,
-    DecisionKind.FORGO_DETENTION: 1,
-    DecisionKind.SUPPORT_RELEASE: 1,
-    DecisionKind.SUPPORT_QUASH: 1,
-    DecisionKind.LESSER_DISPOSITION: 2,
-    DecisionKind.STANDARD: 3,
-    DecisionKind.RAISE_CHARGE: 4,
-    DecisionKind.DETENTION_MOTION: 4,
-    DecisionKind.SEEK_WARRANT: 4,
-    DecisionKind.ALLEGE_VIOLATION: 4,
-}
 _ADVERSE: dict[DecisionKind, Adverse] = {
     DecisionKind.RAISE_CHARGE: Adverse.CHARGE_RAISED,
     DecisionKind.DETENTION_MOTION: Adverse.DETENTION_MOTION,
     DecisionKind.SEEK_WARRANT: Adverse.WARRANT_SOUGHT,
     DecisionKind.ALLEGE_VIOLATION: Adverse.VIOLATION_ALLEGED,
 }
-
-
-def beyond_ceiling(decision: DecisionRecorded, before: Iterable[DecisionRecorded]) -> bool:
-    """Return whether a decision is harsher than the least that the office recorded as its most in this case (T:673)."""
-    ceilings = [decision.ceiling, *(earlier.ceiling for earlier in before)]
-    return _SEVERITY[decision.kind] > min(_SEVERITY[ceiling] for ceiling in ceilings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +188,10 @@ def acted(event: Event, before: Iterable[DecisionRecorded] = ()) -> Acted | None
             report = number and NamedSource(kind=Source.INCIDENT_REPORT, number=number, on=day)
             return Acted(Adverse.FILING, report or None, incident_on=day)
         case DecisionRecorded(kind=kind, source=source):
-            harsher = beyond_ceiling(event, before)
-            adverse = _ADVERSE.get(kind, Adverse.BEYOND_CEILING if harsher else None)
+            beyond = any(found.decision is event for found in harsher([*before, event]))
+            adverse = _ADVERSE.get(kind, Adverse.BEYOND_CEILING if beyond else None)
             named = source and NamedSource(kind=source, number=event.source_number, on=event.source_on)
-            return Acted(adverse, named or None, beyond_ceiling=harsher) if adverse else None
+            return Acted(adverse, named or None, beyond_ceiling=beyond) if adverse else None
         case PersonBooked(source=source):
             return Acted(Adverse.BOOKING, NamedSource(kind=source, number=event.source_number, on=event.source_on))
         case _:

@@ -210,7 +210,7 @@ class Source(StrEnum):
 
 
 class DecisionRecorded(Event):
-    """A prosecutor decided. `ceiling`: the most severe result the office allows itself here (T:673)."""
+    """A prosecutor decided. `ceiling`: the most severe result the office allows itself here (T:673), if it set one."""
 
     topic: ClassVar[str] = "decision.recorded"
     label: ClassVar[Label] = Label.PROSECUTOR_DECISION
@@ -218,7 +218,7 @@ class DecisionRecorded(Event):
 
     kind: Annotated[DecisionKind, Label.PROSECUTOR_DECISION]
     reason: Annotated[LongText | None, Label.PROSECUTOR_DECISION] = None
-    ceiling: Annotated[DecisionKind, Label.PROSECUTOR_DECISION] = DecisionKind.STANDARD
+    ceiling: Annotated[DecisionKind | None, Label.PROSECUTOR_DECISION] = None
     source: Annotated[Source | None, Label.PROSECUTOR_DECISION] = None
     source_number: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
     source_on: Annotated[date | None, Label.PROSECUTOR_DECISION] = None
@@ -257,14 +257,14 @@ class ReviewDue(Event):
 
 @dataclass(frozen=True, slots=True)
 class LegalCase:
-    """A case's stream, folded. `ceiling`: the office's own, the standard where it set none (T:673)."""
+    """A case's stream, folded. `ceiling`: the office's own, if it set one (T:673)."""
 
     id: UUID
     version: int
     party: UUID
     participant: UUID | None
     office: UUID | None
-    ceiling: DecisionKind = DecisionKind.STANDARD
+    ceiling: DecisionKind | None = None
     disposed: bool = False
 
 
@@ -318,14 +318,15 @@ class Beyond(NamedTuple):
 def harsher(decisions: Iterable[DecisionRecorded]) -> list[Beyond]:
     """Return which decisions in one matter, in the order recorded, are harsher than the ceiling before them.
 
-    A decision is not judged by the ceiling that it sets itself; before the first, it is standard processing (T:673).
+    A decision is not judged by the ceiling that it sets itself, and none before the office has set one: whether a motion
+    belongs to standard processing is then for its source to say (T:692).
     """
     found: list[Beyond] = []
-    ceiling = DecisionKind.STANDARD
+    ceiling: DecisionKind | None = None
     for decision in decisions:
-        if _RANK[decision.kind] > _RANK[ceiling]:
+        if ceiling is not None and _RANK[decision.kind] > _RANK[ceiling]:
             found.append(Beyond(decision, ceiling))
-        ceiling = decision.ceiling
+        ceiling = decision.ceiling or ceiling
     return found
 
 
@@ -334,7 +335,7 @@ def decide(event: DecisionRecorded) -> list[Event]:
 
     One that is harsher than the ceiling is recorded like any other: no prosecutor's hands are tied (T:473).
     """
-    if _RANK[event.ceiling] > _RANK[DecisionKind.STANDARD]:
+    if event.ceiling is not None and _RANK[event.ceiling] > _RANK[DecisionKind.STANDARD]:
         raise Refused(
             "ceiling",
             f"no ceiling lies above {DecisionKind.STANDARD.value!r} (T:673).",

@@ -28,7 +28,6 @@ from domain.finding import (
     Verdict,
     acted,
     answer,
-    beyond_ceiling,
     classify,
     find,
     finding_id,
@@ -207,21 +206,20 @@ def test_what_goes_beyond_standard_is_adverse_and_nothing_milder(kind: DecisionK
     did = acted(decision(kind, source=None if kind in LENIENT else Source.COURT_RECORD))
     assert (did is None) == (kind in LENIENT)
     if did:
-        assert did.beyond_ceiling
+        assert not did.beyond_ceiling, "no ceiling was set: the source decides"
         assert did.source == NamedSource(kind=Source.COURT_RECORD)
 
 
-def test_the_ceiling_is_the_least_that_was_ever_recorded() -> None:
-    motion = decision(DecisionKind.DETENTION_MOTION, DecisionKind.DETENTION_MOTION, source=Source.COURT_RECORD)
-    assert not beyond_ceiling(motion, [])
-    assert not beyond_ceiling(motion, [decision(DecisionKind.ABEYANCE, DecisionKind.DETENTION_MOTION)])
-    assert beyond_ceiling(motion, [decision(DecisionKind.ABEYANCE)])  # raised after the fact, it stays where it was
-    assert not beyond_ceiling(decision(DecisionKind.SUPPORT_QUASH), [decision(DecisionKind.ABEYANCE)])
-    assert not beyond_ceiling(decision(DecisionKind.STANDARD), [decision(DecisionKind.ABEYANCE)])
+def test_what_goes_beyond_a_ceiling_that_the_office_had_set_is_adverse_whatever_it_is() -> None:
+    motion = decision(DecisionKind.DETENTION_MOTION, source=Source.COURT_RECORD)
     standard = decision(DecisionKind.STANDARD)
     lower = [decision(DecisionKind.MONITOR, DecisionKind.LESSER_DISPOSITION)]
+    done = acted(motion, [decision(DecisionKind.ABEYANCE, DecisionKind.STANDARD)])
+    assert done is not None
+    assert done.beyond_ceiling
     assert acted(standard, lower) == Acted(Adverse.BEYOND_CEILING, beyond_ceiling=True)
     assert acted(standard) is None
+    assert acted(decision(DecisionKind.SUPPORT_QUASH), lower) is None
 
 
 def test_a_filing_names_the_incident_report_that_it_cites() -> None:
@@ -258,8 +256,12 @@ def recorded(event: Event) -> Recorded[Event]:
     return Recorded(100, local(4, 20, 10), CASE, 1, envelope, event)
 
 
+LOWER = [decision(DecisionKind.ABEYANCE, DecisionKind.STANDARD)]
+"""The case's decisions so far: the office has set itself a ceiling."""
+
+
 def raised(event: Event, *exposed: Exposure, now: datetime | None = None, **other: Any) -> list[Any]:
-    did = acted(event)
+    did = acted(event, LOWER)
     assert did is not None
     given_: dict[str, Any] = {"enrolled_at": local(3, 15), "is_office": True} | other
     return find(recorded(event), did, exposed, (), given_.pop("enrolled_at"), P7, now or local(4, 20, 11), **given_)

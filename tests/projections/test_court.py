@@ -186,7 +186,7 @@ def test_a_decision_says_which_ceiling_it_goes_beyond() -> None:
     assert found == {
         "hold in abeyance": None,
         "proceed as standard": "disposition short of dismissal",
-        "detention motion": "proceed as standard",
+        "detention motion": "disposition short of dismissal",
     }
 
 

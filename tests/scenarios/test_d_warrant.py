@@ -127,6 +127,7 @@ def test_an_old_warrant(lead: SiteUnderTest) -> None:
     assert [(w["number"], w["state"]) for w in listed["warrants"]] == [("W-9", "active")]
     assert listed["warning"] is None
     quash = {"kind": "support quash", "reason": "Engaged with LEAD; a jail stay would cost him the room."}
+    quash["ceiling"] = "proceed as standard"
     ray.chen.do(f"/v1/cases/{case}/decisions", quash)
 
     # The court quashes; every officer sees it, and so does the docket.

@@ -153,7 +153,6 @@ def test_harsher_than_the_ceiling(lead: SiteUnderTest) -> None:
     assert [f["action"] for f in findings(pat)] == ["filing"]
     motion = {
         "kind": "detention motion",
-        "ceiling": "detention motion",
         "source": "court record",
         "source_number": "26-1-1",
         "source_on": "2026-04-19",
