@@ -318,7 +318,7 @@ class Beyond(NamedTuple):
 def harsher(decisions: Iterable[DecisionRecorded]) -> list[Beyond]:
     """Return which decisions in one matter, in the order recorded, are harsher than the ceiling before them.
 
-    A decision is not judged by the ceiling that it sets itself, and none before the office has set one: whether a motion
+    A decision is not judged by the ceiling that it sets itself, and none before the office has set one: whether it
     belongs to standard processing is then for its source to say (T:692).
     """
     found: list[Beyond] = []
