@@ -116,7 +116,7 @@ def granted(
                 place=place(party, history.subject),
                 name=_text(who.values.get("name")),
                 birth_date=who.values.get("birth_date"),
-                enrolment=Enrolment.ENROLLED if who.values.get("status") in IN_LEAD else None,
+                enrolment=Enrolment.ENROLLED if "status" in who.values else None,
                 case_manager=who.values.get("case_manager"),
                 call=who.values.get("phone"),
                 scope=plain(who.values.get("labels")),
@@ -130,7 +130,7 @@ def granted(
 def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
     """Gather the standing facts; a later one takes the place of an earlier one."""
     who = Gathered()
-    corrected = any(history.of(NameCorrected))
+    corrected, in_lead = any(history.of(NameCorrected)), False
     for recorded in history.events:
         match recorded.event:
             case ParticipantIdentified() if corrected:
@@ -139,9 +139,13 @@ def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
                 # The department that referred a person knows the name already; its granted row stands by itself.
                 who.take(lens, recorded, "name", own=False)
                 who.take(lens, recorded, "birth_date", own=False)
-            case ParticipantEnrolled() | StatusChanged():
-                who.take(lens, recorded, "status")
-                who.take(lens, recorded, "occurred_at", "enrolled_at")
+            case ParticipantEnrolled() | StatusChanged() as change if (change.status in IN_LEAD) != in_lead:
+                in_lead = not in_lead  # not at every change: how active someone is, no partner hears
+                who.values.pop("status", None)
+                who.values.pop("enrolled_at", None)
+                if in_lead:
+                    who.take(lens, recorded, "status")
+                    who.take(lens, recorded, "occurred_at", "enrolled_at")
             case ParticipantAssigned():
                 who.take(lens, recorded, "case_manager")
                 who.take(lens, recorded, "phone")
