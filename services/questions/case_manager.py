@@ -19,8 +19,11 @@ from services.site import Site
 
 
 def _carried(asking: Asking) -> dict[str, Any]:
-    kept: dict[str, Any] = {"merged_into": None}
-    return kept if asking.chosen else kept | {"carried_by": asking.caller.staff}
+    return {} if asking.chosen else {"carried_by": asking.caller.staff}
+
+
+def _on_caseload(asking: Asking) -> dict[str, Any]:
+    return {"merged_into": None} | _carried(asking)
 
 
 def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
@@ -56,7 +59,7 @@ LISTINGS = (
         reader=Reader.CASE_MANAGER,
         purpose=Purpose.CARE,
         doc="Your participants, by name.",
-        where=_carried,
+        where=_on_caseload,
         items=by_participant,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
         columns=(*columns_of(Participant), "participant"),
