@@ -13,8 +13,9 @@ import typer
 from adapters.bootstrap import Parts, database, opened
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, set_up
-from adapters.simulation.people import everyone
-from adapters.simulation.year import Year, views
+from adapters.simulation.log import played
+from adapters.simulation.site import stories
+from adapters.simulation.year import Year
 
 YEAR_DAYS = 365
 _EACH = 20  # how many people a case manager comes to carry
@@ -26,15 +27,18 @@ def play(parts: Parts, owner_url: str, *, seed: int, participants: int, days: in
     begin = datetime.combine((end - timedelta(days=days)).date(), clock_time(16), tzinfo=UTC)
     clock = Clock(owner_url)
     clock.at(begin)
-    set_up(parts.site, begin.date() - timedelta(days=1), managers=max(0, participants // _EACH - 2))
-    year = Year(parts.site, clock, seed, begin, end, views(parts))
-    with typer.progressbar(length=days, label="Playing the site's past", show_eta=False) as bar:
-        shown = 0
-        for at in year.live(everyone(year, participants)):
-            if (done := (at - begin).days) > shown:
-                bar.update(done - shown)
-                shown = done
-        bar.update(days - shown)
+    with played(parts, clock) as playing:
+        set_up(playing.site, begin.date() - timedelta(days=1), managers=max(0, participants // _EACH - 2))
+        year = Year(playing, clock, seed, begin, end)
+        for story in stories(year, participants):
+            year.tell(story)
+        with typer.progressbar(length=days, label="Playing the site's past", show_eta=False) as bar:
+            shown = 0
+            for at in year.live():
+                if (done := (at - begin).days) > shown:
+                    bar.update(done - shown)
+                    shown = done
+            bar.update(days - shown)
     clock.now()
     return year
 

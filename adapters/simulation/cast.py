@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -17,6 +18,7 @@ from services.ports import NOBODY, Caller
 from services.site import Command, Site, carry_out
 
 ZONE = "America/Los_Angeles"
+TZ = ZoneInfo(ZONE)
 PARTIES = (
     ("lead-care", "LEAD case management", PartyKind.CARE),
     ("lead-program", "LEAD project management", PartyKind.PROGRAM),
@@ -94,20 +96,24 @@ def protocol(effective_from: date) -> Protocol:
 
 @dataclass(slots=True)
 class Clock:
-    """The site's one clock, moved: the year ends when it has been played."""
+    """The site's one clock, moved: the year ends when it has been played. `moment`: the one that is played."""
 
     owner_url: str
+    moment: datetime = field(init=False)
     connection: psycopg.Connection[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = psycopg.connect(self.owner_url, autocommit=True)
+        self.connection.execute("set synchronous_commit = off")
 
     def at(self, moment: datetime) -> None:
         """Let it be this moment at the site."""
         self.connection.execute("select site.set_clock(%s - clock_timestamp())", [moment])
+        self.moment = moment
 
     def now(self) -> None:
         """Let it be now again."""
+        self.connection.execute("set synchronous_commit = on")  # and with it all that was played is on the disk
         self.connection.execute("select site.set_clock(interval '0')")
         self.connection.close()
 

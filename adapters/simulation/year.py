@@ -1,7 +1,7 @@
 """The year: stories told side by side in the order of time, drawn from one seed, through the site's own commands.
 
 A story is a generator: it yields the moment at which it goes on, and then does what happens then. The same seed gives
-the same acts at the same moments, whatever else is told beside them: each story draws from a chance of its own.
+the same acts at the same moments: each person, and each story of the site's own, draws from a chance of its own.
 """
 
 from __future__ import annotations
@@ -9,75 +9,101 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from adapters.bootstrap import Parts, projectors
 from adapters.postgres.projector import Projector
-from adapters.simulation.cast import Clock, callers
+from adapters.simulation.cast import TZ, Clock, callers
+from adapters.simulation.people import Person
 from domain.labels import Reader
-from domain.refusal import Refused
+from domain.refusal import Refused, Unknown
 from domain.registry import Role
 from projections.views import VIEWS
+from services.clocks import Clocks
+from services.findings import Audit
 from services.ports import Caller
 from services.site import Command, Site, carry_out
 
 Story = Iterator[datetime]
 T = TypeVar("T")
 
+BEAT = timedelta(days=1)
+"""How often the site's clocks and its audit look: what they find occurred when it fell due."""
+READ_AGAIN = timedelta(days=7)
+"""How often a view is brought up to date for people who ask; what goes dark is dark at once, whatever is in it."""
+MEETING = timedelta(days=14)
+"""How often the operational work group meets."""
+
 
 @dataclass(slots=True)
 class Year:
-    """A site, its clock, and who works there. `acts` counts commands by name, `refusals` those refused, by name."""
+    """A site, its clock, and who works there. `acts` counts commands by name, `refusals` those refused, by name.
 
-    site: Site
+    `people` are those whom the site has met so far; `team`: who carries participants.
+    """
+
+    parts: Parts
     clock: Clock
     seed: int
     begin: datetime
     end: datetime
-    views: dict[Reader, Projector]
+    site: Site = field(init=False)
     staff: dict[str, Caller] = field(init=False)
     team: list[str] = field(init=False)
+    people: list[Person] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    _views: dict[Reader, Projector] = field(init=False)
+    _read: dict[Reader, datetime] = field(default_factory=dict)
+    _waiting: list[tuple[datetime, int, Story]] = field(default_factory=list)
+    _told: int = 0
 
     def __post_init__(self) -> None:
         ids = self.chance("ids")
-        self.site = replace(self.site, new_id=lambda: UUID(int=ids.getrandbits(128), version=4))
+        self.site = replace(self.parts.site, new_id=lambda: UUID(int=ids.getrandbits(128), version=4))
         self.staff = callers(self.site)
         self.team = [name for name, caller in self.staff.items() if caller.role is Role.CASE_MANAGER]
+        self._views = dict(zip(VIEWS, projectors(self.parts), strict=True))
 
     def chance(self, name: str) -> random.Random:
         """Return the chance of one story: the same for the same seed and name."""
         return random.Random(f"{self.seed}/{name}")  # noqa: S311 - a story, not a secret
 
-    def do(self, who: str, at: datetime, command: Command, **path: UUID) -> dict[str, Any]:
+    @property
+    def now(self) -> datetime:
+        """The moment that is told."""
+        return self.clock.moment
+
+    def do(self, who: str, command: Command, **path: UUID) -> dict[str, Any]:
         """Let someone do something. Raises `Refused` as for anyone."""
-        caller = self._at(who, at)
+        caller = self._caller(who)
         named = {name: self.site.ids.seal(caller.party, value) for name, value in path.items()}
         try:
             answer = carry_out(self.site, caller, command, path=named).answer
-        except Refused:
+        except (Refused, Unknown):
             self.refusals[type(command).__name__] += 1
             raise
         self.acts[type(command).__name__] += 1
         return answer
 
-    def attempt(self, who: str, at: datetime, command: Command, **path: UUID) -> dict[str, Any] | None:
+    def attempt(self, who: str, command: Command, **path: UUID) -> dict[str, Any] | None:
         """Let someone try something that may be refused; None if it was."""
         try:
-            return self.do(who, at, command, **path)
-        except Refused:
+            return self.do(who, command, **path)
+        except (Refused, Unknown):
             return None
 
-    def ask(self, who: str, at: datetime, question: Callable[[Site, Caller], T]) -> T:
-        """Let someone ask, with the reader's view up to date."""
-        caller = self._at(who, at)
-        if caller.reader in self.views:
-            while self.views[caller.reader].run_once():
+    def ask(self, who: str, question: Callable[[Site, Caller], T]) -> T:
+        """Let someone ask."""
+        caller = self._caller(who)
+        reader = caller.reader
+        if reader is not None and self.now >= self._read.get(reader, self.begin) + READ_AGAIN:
+            self._read[reader] = self.now
+            while self._views[reader].run_once():
                 pass
         return question(self.site, caller)
 
@@ -92,26 +118,39 @@ class Year:
         """Return the id by which someone's party knows this."""
         return self.site.ids.seal(self.staff[who].party, value)
 
-    def live(self, stories: Iterable[Story]) -> Iterator[datetime]:
-        """Tell the stories side by side; yield each moment after what happened in it."""
-        waiting: list[tuple[datetime, int, Story]] = []
-        for n, story in enumerate(stories):
-            self._wait(waiting, n, story)
-        while waiting:
-            at, n, story = heapq.heappop(waiting)
-            self._wait(waiting, n, story)
-            yield at
+    def meeting(self, at: datetime) -> datetime:
+        """Return when the operational work group meets next."""
+        first = datetime.combine(self.begin.astimezone(TZ).date(), time(10), TZ)
+        return first + MEETING * ((at - first) // MEETING + 1)
 
-    def _wait(self, waiting: list[tuple[datetime, int, Story]], n: int, story: Story) -> None:
+    def hire(self, subject: str) -> None:
+        """Let someone new carry participants."""
+        self.staff = callers(self.site)
+        self.team.append(subject)
+
+    def tell(self, story: Story) -> None:
+        """Tell one more story beside the others."""
         following = next(story, None)
         if following is not None and following <= self.end:
-            heapq.heappush(waiting, (following, n, story))
+            self._told += 1
+            heapq.heappush(self._waiting, (following, self._told, story))
 
-    def _at(self, who: str, at: datetime) -> Caller:
-        self.clock.at(at)
+    def live(self) -> Iterator[datetime]:
+        """Tell the stories side by side; yield each moment after what happened in it."""
+        self.tell(self._beats())
+        while self._waiting:
+            at, _, story = heapq.heappop(self._waiting)
+            self.clock.at(at)
+            self.tell(story)
+            yield at
+
+    def _beats(self) -> Story:
+        """Let the site's clocks and its audit look, day by day."""
+        clocks, audit, at = Clocks(self.site), Audit(self.site), self.begin
+        while True:
+            yield (at := at + BEAT)
+            self.acts["clocks fired"] += clocks.fire()
+            self.acts["findings raised"] += audit.beat()
+
+    def _caller(self, who: str) -> Caller:
         return replace(self.staff[who], correlation_id=uuid4())
-
-
-def views(parts: Parts) -> dict[Reader, Projector]:
-    """Return the runners by reader, to bring a view up to date before someone asks."""
-    return dict(zip(VIEWS, projectors(parts), strict=True))
