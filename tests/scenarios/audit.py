@@ -29,7 +29,12 @@ def audited(lead: SiteUnderTest) -> None:
     lead.settle()
 
 
-def findings(pat: Person, query: str = "") -> list[dict[str, Any]]:
-    """Return what the project manager sees, newest first."""
-    found: list[dict[str, Any]] = pat.see(f"/v1/program/findings{query}")["findings"]
+def findings(person: Person, query: str = "", *, reader: str = "program") -> list[dict[str, Any]]:
+    """Return what the project manager sees, or the defender's observer (`defender`), newest first."""
+    found: list[dict[str, Any]] = person.see(f"/v1/{reader}/findings{query}")["findings"]
     return found
+
+
+def observed(ames: Person, query: str = "") -> list[dict[str, Any]]:
+    """Return what the defender's observer sees, newest first."""
+    return findings(ames, query, reader="defender")

@@ -103,7 +103,26 @@ def test_arrest_diversion(lead: SiteUnderTest) -> None:
     office = everything(ray.chen, ids=ids)
     for word in ("Bell", "1984", "Spokane", "3rd Ave", "coats", "prior felony", "sergeant", "handoff"):
         assert word not in office
-    for subject in ("webb", "marta", "pat", "ames"):
+    for subject in ("webb", "marta", "judge", "brooks", "patel"):
         seen = everything(lead.person(subject), lookups=lookups, ids=ids)
         for word in ("Bell", "1984", story.INCIDENT, "23C", "diversion pending", *NEVER_TO_PARTNERS):
             assert word not in seen, (subject, word)
+
+    # The defender's observer: a pseudonym, the class of the charge, that an override was used, and by which rank.
+    ames, pat = lead.person("ames"), lead.person("pat")
+    (observed,) = ames.see("/v1/defender/diversions")["diversions"]
+    assert (observed["department"], observed["named"]) == ("city-pd", None)
+    assert [(c["code"], c["exclusions"]) for c in observed["charges"]] == [("23C", ["prior felony"])]
+    used = {"exclusion": "prior felony", "rank": "sergeant", "protocol_version": story.P7}
+    assert observed["overrides"] == [used]
+    assert observed["pseudonym"] not in ids
+    seen = everything(ames, lookups=lookups, ids=(*ids, observed["pseudonym"]))
+    for word in ("Bell", "1984", story.INCIDENT, "Spokane", "3rd Ave", "coats", *NEVER_TO_PARTNERS):
+        assert word not in seen, word
+
+    # The project manager: the referral and its deadline; not where to find Ray, nor the history behind the override.
+    (deadline,) = pat.see("/v1/program/deadlines")["deadlines"]
+    assert (deadline["kind"], deadline["stands"], deadline["protocol_version"]) == ("intake", "pending", story.P7)
+    seen = everything(pat, ids=ids)
+    for word in ("Spokane", *NEVER_TO_PARTNERS):
+        assert word not in seen, word

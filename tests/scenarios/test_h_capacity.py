@@ -6,7 +6,10 @@ import pytest
 
 from domain.protocol import Door
 from domain.refusal import Refused
+from tests.scenarios import ray as story
+from tests.scenarios.eyes import everything
 from tests.scenarios.team import MANAGERS, Team
+from tests.scenarios.test_i_doors import DOORWAY, MEETS, RECEIPT, faults, waiting
 from tests.site import SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -38,10 +41,43 @@ def test_above_the_average_and_somebody_has_room(lead: SiteUnderTest) -> None:
     assigned = team.capacity()
     assert (assigned["average"], assigned["waiting"], assigned["free"]) == (20.6, 0, 22)
 
-    # A community referral is accepted after it. The court's, which must not delay either, belongs to the doors: it is
-    # refused before it asks for a slot (T:1133, T:1207), and its part of this scenario is played there.
-    team.accept(Door.COMMUNITY, team.newcomer())
-    assert team.capacity()["waiting"] == 1
+
+def test_three_doors_on_a_friday(lead: SiteUnderTest) -> None:
+    """Police, a shop and the court refer on one day: each is served in its turn, and the court's waits (T:1133)."""
+    ray, team = story.at_work(lead), Team(lead)
+    team.carries(24, 25, 19, 18, 16)
+    marta, judge = lead.person("marta"), lead.person("judge")
+    judge.do("/v1/referrals/without-arrest", DOORWAY | {"name": "Vic Nash"})
+    marta.do("/v1/referrals/without-arrest", DOORWAY)
+    story.offer(ray)
+    story.override(ray)
+    lead.settle()
+    at_the_door = {row["door"]: row for row in waiting(ray.dana)}
+    assert set(at_the_door) == {"arrest_diversion", "community", "court"}
+    path = {door: f"/v1/referrals/{row['referral_id']}" for door, row in at_the_door.items()}
+    ids = {door: row["participant"] for door, row in at_the_door.items()}
+    heard = everything(judge)
+
+    # The arrest is accepted whatever the average; the shop's while it waits is not refused for it, the court's is.
+    later = ("referral", "others whose door is served first still wait for a slot.")
+    assert faults(ray.dana.post(f"{path['court']}/acceptance", {})) == [later]
+    assert faults(ray.dana.post(f"{path['community']}/acceptance", {}))
+    ray.dana.do(f"{path['arrest_diversion']}/acceptance", {"found_at": story.FOUND_AT})
+    assert team.assign(team.noor, ids["arrest_diversion"], "tess").status_code == 201
+    ray.dana.do(f"{path['community']}/screening", MEETS)
+    assert faults(ray.dana.post(f"{path['court']}/acceptance", {})) == [later]
+    ray.dana.do(f"{path['community']}/acceptance", {})
+    assert team.assign(team.noor, ids["community"], "tess").status_code == 201
+    busy = team.capacity()
+    assert (busy["average"], busy["waiting"]) == (20.8, 0)
+
+    # Nobody whose door is served first waits any more: the court's has its turn. The court hears nothing of any of it.
+    lead.settle()
+    assert everything(judge) == heard
+    ray.dana.do(f"{path['court']}/acceptance", {})
+    lead.settle()
+    assert everything(judge) == heard
+    assert judge.do("/v1/referrals/without-arrest", DOORWAY)["receipt"] == RECEIPT
 
 
 def test_everyone_at_25(lead: SiteUnderTest) -> None:
@@ -69,6 +105,10 @@ def test_everyone_at_25(lead: SiteUnderTest) -> None:
     moved = team.assign(team.noor, team.people["dana"][0], "luis")
     assert moved.status_code == 422
     assert "Noor Haddad" not in str(team.capacity()["case_managers"])
+
+    # Room is no ground on which anybody could be discharged (T:280).
+    someone = f"/v1/participants/{team.people['dana'][0]}/discharge"
+    assert "ground" in lead.person("dana").post(someone, {"ground": "no capacity", "tried": "Waiting."}).text
 
     # The officer sees nothing of it, whatever the officer asks.
     for path in ("/v1/program/capacity", "/v1/case-manager/on-call", "/v1/case-manager/covered"):
