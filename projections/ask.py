@@ -13,7 +13,7 @@ from domain.concern import ConcernAnswered, ConcernRaised
 from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from projections.lens import History, Lens, Traced
-from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, RoleRow
+from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow
 
 _NOBODY = UUID(int=0)
 
@@ -37,7 +37,7 @@ class InboxAsk(RoleRow):
 
     asked_at: Annotated[datetime, Label.MESSAGE_ASK]
     ask_id: Ref
-    from_id: Ref
+    from_id: Annotated[UUID, PartyId("from")]
     about_id: Annotated[UUID | None, REFERENCE]
     kind: Annotated[str | None, Label.MESSAGE_ASK]
     name: Annotated[str | None, Label.MESSAGE_ASK]
@@ -65,7 +65,7 @@ class InboxConcern(RoleRow):
 
     raised_at: Annotated[datetime, Label.CONCERN]
     concern_id: Ref
-    from_id: Ref
+    from_id: Annotated[UUID, PartyId("from")]
     about_id: Annotated[UUID | None, REFERENCE]
     text: Annotated[str | None, Label.CONCERN]
     answered_at: Annotated[datetime | None, Label.CONCERN]

@@ -23,11 +23,12 @@ from domain.participant import (
 )
 from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan, plan_stream
 from domain.referral import DeadlineSet, ReferralAccepted
-from domain.roi import RoiSigned, grants
+from domain.roi import RoiSigned
 from domain.roster import ROSTER, ParticipantAssigned, roster
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import History, Lens, Traced, is_id, plain
 from projections.queue import queue
+from projections.record import RoleRecipient, recipients
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 from projections.task import tasks
 
@@ -66,15 +67,8 @@ class Participant(RoleRow):
 
 @model(READER, "recipient", order=("subject_id", "party_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient(RoleRow):
+class Recipient(RoleRecipient):
     """What a participant's consent gives one party now."""
-
-    party_id: Ref
-    labels: Annotated[list[str], Label.CONSENT_SCOPE]
-    purpose: Annotated[str, Label.CONSENT_SCOPE]
-    covers_from: Annotated[datetime | None, Label.CONSENT_SCOPE]
-    until: Annotated[datetime | None, Label.CONSENT_SCOPE]
-    items: Annotated[int, Label.CONSENT_STATE]
 
 
 _PLAN = (
@@ -157,17 +151,8 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         return  # a record about nobody in LEAD
     lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
     yield _participant(history, lens)
-    for party, grant in grants(history.events).items():
-        yield Recipient(
-            subject_id=history.subject,
-            as_of=history.position,
-            party_id=party,
-            labels=sorted(grant.labels or ()) if grant.live_roi(at) else [],
-            purpose=grant.purpose,
-            covers_from=grant.covers_from,
-            until=grant.until,
-            items=sum(1 for _, until in grant.items if until > at),
-        )
+    for columns in recipients(history, at):
+        yield Recipient(**columns)
     yield from tasks(history)
     yield from _plan(history, lens)
     for recorded in history.events:

@@ -16,7 +16,7 @@ from domain.roi import grants
 from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
-from projections.rows import REFERENCE, AnyOf, GrantedRow, Ref, Row, model
+from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model
 
 READER = Reader.COUNSEL
 
@@ -41,7 +41,7 @@ class Client(GrantedRow):
 class Recipient(GrantedRow):
     """What the client's consent gives one party now."""
 
-    recipient_id: Ref
+    recipient_id: Annotated[UUID, PartyId("party")]
     labels: Annotated[list[str], Label.CONSENT_SCOPE]
     purpose: Annotated[str, Label.CONSENT_SCOPE]
     covers_from: Annotated[datetime | None, Label.CONSENT_SCOPE]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from domain.deadline import HandoffRequested, deadlines
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
 from domain.referral import HandoffMet, ReferralOffered, referral
 from projections.lens import History
-from projections.rows import Ref, RoleRow, model
+from projections.rows import PartyId, Ref, RoleRow, model
 
 READER = Reader.PROGRAM
 
@@ -34,7 +35,7 @@ class Deadline(RoleRow):
     due_at: Annotated[datetime, Label.REFERRAL_STATUS]
     deadline_id: Ref
     referral_id: Ref
-    department: Ref
+    department: Annotated[UUID, PartyId("department")]
     kind: Annotated[str, Label.REFERRAL_STATUS]
     stands: Annotated[str, Label.REFERRAL_STATUS, Label.ROSTER]
     incident_number: Annotated[str, Label.REFERRAL_POLICE]

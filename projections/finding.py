@@ -16,7 +16,7 @@ from domain.finding import ALARMS, FindingAnswered, FindingAsked, FindingRaised,
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import ArrestRecorded
 from projections.lens import History, Lens, Traced, plain
-from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, RoleRow, Row, model
+from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow, Row, model
 
 _OWN, _ROLE = ALLOWED[Holding.OWN], ALLOWED[Holding.ROLE]
 _NOBODY = UUID(int=0)
@@ -31,7 +31,7 @@ class FindingRow(RoleRow):
 
     raised_at: Annotated[datetime, Label.FINDING]
     finding_id: Ref
-    agency_id: Ref
+    agency_id: Annotated[UUID, PartyId("agency")]
     person_id: Annotated[UUID | None, REFERENCE]
     action: Annotated[str, Label.FINDING]
     acted_at: Annotated[datetime, Label.FINDING]
@@ -81,7 +81,7 @@ class MissedDiversionRow(RoleRow):
     """An arrest for a divertible charge that came without an offer, and the reason that was stated."""
 
     arrested_at: Annotated[datetime, Label.STOP_RECORD]
-    agency_id: Ref
+    agency_id: Annotated[UUID, PartyId("agency")]
     code: Annotated[str, Label.STOP_RECORD]
     precinct: Annotated[str | None, Label.STOP_RECORD]
     unit: Annotated[str | None, Label.STOP_RECORD]

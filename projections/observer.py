@@ -30,7 +30,7 @@ from projections import finding
 from projections.ask import OwnConcern, own_concerns
 from projections.lens import History, Lens, Traced, plain
 from projections.record import is_participant
-from projections.rows import REFERENCE, GrantedRow, Ref, RoleRow, Row, model
+from projections.rows import GrantedRow, PartyId, Ref, RoleRow, Row, model
 
 READER = Reader.OBSERVER
 _BY_PSEUDONYM = frozenset({Basis.ROLE, Basis.PSEUDONYM})
@@ -45,7 +45,7 @@ class Diversion(RoleRow):
     offered_at: Annotated[datetime, Label.REFERRAL_POLICE]
     referral_id: Ref
     pseudonym: Ref
-    department_id: Ref
+    department_id: Annotated[UUID, PartyId("department")]
     door: Annotated[str | None, Label.REFERRAL_POLICE]
     charges: Annotated[list[dict[str, Any]], Label.CHARGE_DIVERTED, Label.OVERRIDE, Label.DEMOGRAPHICS_OFFICER]
     overrides: Annotated[list[dict[str, Any]], Label.OVERRIDE]
@@ -63,7 +63,7 @@ class Decision(RoleRow):
     decision_id: Ref
     case_id: Ref
     pseudonym: Ref
-    office_id: Annotated[UUID | None, REFERENCE]
+    office_id: Annotated[UUID | None, PartyId("office")]
     kind: Annotated[str | None, Label.PROSECUTOR_DECISION]
     ceiling: Annotated[str | None, Label.PROSECUTOR_DECISION]
     source: Annotated[str | None, Label.PROSECUTOR_DECISION]

@@ -15,7 +15,7 @@ from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import ParticipantIdentified
 from domain.referral import STARTS, ReferralOffered, referral
 from projections.lens import History, Lens, Traced, plain
-from projections.rows import ALLOWED, Holding, Ref, RoleRow, model
+from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, model
 
 _ROLE = ALLOWED[Holding.ROLE]
 _NOBODY = UUID(int=0)
@@ -28,7 +28,7 @@ class _Referral(RoleRow):
     referred_at: Annotated[datetime, *_TOLD]
     referral_id: Ref
     participant_id: Ref
-    party_id: Ref
+    party_id: Annotated[UUID, PartyId("from")]
     door: Annotated[str, *_TOLD]
     waits: Annotated[bool, Label.REFERRAL_STATUS, Label.REFERRAL_DECLINED]
     name: Annotated[str | None, Label.IDENTITY_LEGAL, *_TOLD]

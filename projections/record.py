@@ -14,7 +14,7 @@ from domain.participant import IntakeCompleted, ParticipantEnrolled, Participant
 from domain.roi import RoiSigned, grants
 from domain.roster import ParticipantAssigned
 from projections.lens import History, Lens, is_id, plain
-from projections.rows import REFERENCE, AnyOf, Ref, RoleRow
+from projections.rows import REFERENCE, AnyOf, PartyId, Ref, RoleRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class RoleEntry(RoleRow):
 class RoleRecipient(RoleRow):
     """What a participant's consent gives one party now."""
 
-    party_id: Ref
+    party_id: Annotated[UUID, PartyId("party")]
     labels: Annotated[list[str], Label.CONSENT_SCOPE]
     purpose: Annotated[str, Label.CONSENT_SCOPE]
     covers_from: Annotated[datetime | None, Label.CONSENT_SCOPE]

@@ -53,6 +53,13 @@ class Reference:
     """Marks a column that holds an id. It leaves only as an id of the reader's own."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartyId:
+    """Marks a column that holds a party's id. It leaves as the party's code in the register, under this name."""
+
+    shown_as: str
+
+
 class AnyOf:
     """Marks a column that holds values of several labels: those that reach this reader in rows of this holding."""
 
@@ -126,6 +133,8 @@ class Column(NamedTuple):
     nullable: bool
     labels: frozenset[Label]
     is_reference: bool
+    party: str | None
+    """The name under which a party's id is shown, as the party's code."""
 
 
 class Model(NamedTuple):
@@ -190,7 +199,8 @@ def _column(reader: Reader, holding: Holding, table: str, name: str, hint: Any) 
     labels = frozenset(m for m in marks if isinstance(m, Label))
     if any(isinstance(m, AnyOf) for m in marks):
         labels |= reaching(reader, holding)
-    is_reference = name in _COORDINATES or REFERENCE in marks
+    party = next((m.shown_as for m in marks if isinstance(m, PartyId)), None)
+    is_reference = name in _COORDINATES or REFERENCE in marks or party is not None
     if not labels and not is_reference:
         raise BeyondCeiling(f"{reader}.{table}.{name} names no label")
     for label in labels - {Label.SHARE_TEXT}:
@@ -200,4 +210,4 @@ def _column(reader: Reader, holding: Holding, table: str, name: str, hint: Any) 
     sql_type = SQL_TYPE.get(plain) or ("text" if isinstance(plain, type) and issubclass(plain, str) else None)
     if sql_type is None:
         raise BeyondCeiling(f"{reader}.{table}.{name}: no SQL type for {plain}")
-    return Column(name, sql_type, len(members) > 1, labels, is_reference)
+    return Column(name, sql_type, len(members) > 1, labels, is_reference, party)

@@ -33,9 +33,8 @@ def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
     items = []
     for row in rows:
         body = asking.show(row)
-        del body["from_id"], body["about_id"]
+        del body["about_id"]
         found = known.get(row.about_id) if row.about_id else None
-        body["from"] = asking.site.directory.party(row.from_id).code
         body["about"] = None if found is None else asking.who(found) | {"name": found.name}
         items.append(body)
     return Items(items, [*rows, *known.values()])
@@ -50,7 +49,7 @@ LISTINGS = (
         purpose=Purpose.CARE,
         doc="What partners asked or told, newest first. An answer is a share of its own, or a call.",
         items=_inbox,
-        columns=(*columns_of(Ask, {"from_id", "about_id"}), "from", "about.participant", "about.name"),
+        columns=(*columns_of(Ask, {"about_id"}), "about.participant", "about.name"),
     ),
     Listing(
         path="case-manager/caseload",
@@ -124,7 +123,7 @@ def participant(site: Site, caller: Caller, text: str) -> tuple[dict[str, Any], 
 
         body = show(site, caller, found[0]) | who(site, caller, found[0])
         body["merged"] = [who(site, caller, row) | {"name": row.name} for row in found[1:]]
-        body["recipients"] = [{"party": site.directory.party(row.party_id).code} | line(row) for row in given]
+        body["recipients"] = [line(row) for row in given]
         body["plan"] = [line(row) for row in planned]
         body["history"] = [line(row) for row in entries]
         return Rendered(body, [*found, *given, *planned, *entries])

@@ -57,10 +57,7 @@ def participant(site: Site, caller: Caller, text: str) -> dict[str, Any]:
             raise Unknown
         given = session.select(Recipient, {"subject_id": asked})
         body = who(site, caller, (found or entries)[0]) | (show(site, caller, found[0]) if found else {})
-        body["recipients"] = [
-            {"party": site.directory.party(row.recipient_id).code} | _without_id(show(site, caller, row))
-            for row in given
-        ]
+        body["recipients"] = [show(site, caller, row) for row in given]
         body["history"] = [show(site, caller, row) for row in entries]
         return Rendered(body, [*found, *given, *entries])
 
@@ -81,7 +78,3 @@ def explained(site: Site, caller: Caller, text: str, party: str) -> dict[str, An
         return Rendered(trace(site, caller, asked, party, eyes), list(found))
 
     return answer(site, caller, "counsel.trace", Purpose.ACCOUNTING, render)
-
-
-def _without_id(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name != "recipient_id"}

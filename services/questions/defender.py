@@ -7,12 +7,9 @@ from typing import Any
 
 from domain.labels import Reader
 from projections.observer import Concern, Decision, Diversion, Named, Stop
-from projections.rows import MODELS, RoleRow
 from services.questions.listing import Asking, Items, Listing
 from services.questions.showing import columns_of
 from services.release import Purpose
-
-_BY_CODE = frozenset({"department_id", "office_id"})
 
 
 def _observed(asking: Asking, rows: Sequence[Diversion | Decision]) -> Items:
@@ -20,21 +17,9 @@ def _observed(asking: Asking, rows: Sequence[Diversion | Decision]) -> Items:
     behind = [row.subject_id for row in rows]
     named = {row.subject_id: row for row in asking.session.select(Named, {"subject_id": behind})} if behind else {}
     items = [
-        _with_parties(asking, row) | {"named": _name(named[row.subject_id]) if row.subject_id in named else None}
-        for row in rows
+        asking.show(row) | {"named": _name(named[row.subject_id]) if row.subject_id in named else None} for row in rows
     ]
     return Items(items, [*rows, *named.values()])
-
-
-def _with_parties(asking: Asking, row: RoleRow) -> dict[str, Any]:
-    """Return a row as it is shown, its parties by their codes in the register."""
-    body = asking.show(row)
-    for column in MODELS[type(row)].columns:
-        if column.name in _BY_CODE:
-            del body[column.name]
-            party = asking.site.directory.parties.get(getattr(row, column.name))
-            body[column.name.removesuffix("_id")] = party.code if party else None
-    return body
 
 
 def _name(row: Named) -> dict[str, Any]:
@@ -50,7 +35,7 @@ LISTINGS = (
         purpose=Purpose.OBSERVING,
         doc="Arrest diversions by pseudonym, newest first; the pseudonyms are your office's own, and stay.",
         items=_observed,
-        columns=(*columns_of(Diversion, _BY_CODE), "department", "named.name", "named.birth_date"),
+        columns=(*columns_of(Diversion), "named.name", "named.birth_date"),
     ),
     Listing(
         path="defender/decisions",
@@ -60,7 +45,7 @@ LISTINGS = (
         purpose=Purpose.OBSERVING,
         doc="Prosecutors' decisions about people in LEAD by pseudonym, newest first.",
         items=_observed,
-        columns=(*columns_of(Decision, _BY_CODE), "office", "named.name", "named.birth_date"),
+        columns=(*columns_of(Decision), "named.name", "named.birth_date"),
     ),
     Listing(
         path="defender/stops",

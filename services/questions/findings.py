@@ -20,32 +20,25 @@ from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import columns_of
 from services.release import Purpose
 
-_BY_NAME = frozenset({"agency_id", "person_id"})
-
 
 def _alarms_only(asking: Asking) -> dict[str, Any]:
     return {"alarm": True} if asking.chosen else {}
 
 
 def _with_names(asking: Asking, rows: Sequence[FindingRow]) -> Items:
-    """Show findings with the names of agency and person, who are on the register that everyone reads."""
-    directory = asking.site.directory
+    """Show findings with the name of the person who acted, who is on the register that everyone reads."""
     items = []
     for row in rows:
-        person = directory.staff.get(row.person_id) if row.person_id else None
-        named = {"agency": directory.party(row.agency_id).name, "person": person.name if person else None}
-        items.append(asking.who(row) | _without_ids(asking.show(row)) | named)
+        body = asking.who(row) | asking.show(row)
+        del body["person_id"]
+        person = asking.site.directory.staff.get(row.person_id) if row.person_id else None
+        items.append(body | {"person": person.name if person else None})
     return Items(items, rows)
 
 
-def _by_agency(asking: Asking, rows: Sequence[MissedDiversionRow]) -> Items:
-    """Show arrests with the name of the department. They are about nobody whose reading could be accounted for."""
-    party = asking.site.directory.party
-    return Items([_without_ids(asking.show(row)) | {"agency": party(row.agency_id).name} for row in rows])
-
-
-def _without_ids(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in _BY_NAME}
+def _arrests(asking: Asking, rows: Sequence[MissedDiversionRow]) -> Items:
+    """Show arrests. They are about nobody whose reading could be accounted for."""
+    return Items([asking.show(row) for row in rows])
 
 
 _FINDINGS = Listing(
@@ -57,7 +50,7 @@ _FINDINGS = Listing(
     doc="Adverse actions with what had been shown before them, newest first; `alarms`: those that need an answer.",
     where=_alarms_only,
     items=_with_names,
-    columns=("participant", *columns_of(ProgramFinding, _BY_NAME), "agency", "person"),
+    columns=("participant", *columns_of(ProgramFinding, {"person_id"}), "person"),
     choice=Choice("alarms", whole="all findings"),
 )
 _MISSED = Listing(
@@ -67,8 +60,8 @@ _MISSED = Listing(
     reader=Reader.PROGRAM,
     purpose=Purpose.RUNNING_THE_SITE,
     doc="Arrests for a divertible charge without an offer, with the stated reason, newest first.",
-    items=_by_agency,
-    columns=(*columns_of(ProgramMissedDiversion, _BY_NAME), "agency"),
+    items=_arrests,
+    columns=columns_of(ProgramMissedDiversion),
 )
 _ASKED = Listing(
     path="prosecutor/findings",

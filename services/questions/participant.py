@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,9 +17,9 @@ from projections.lens import Lens, plain
 from projections.participant import Entry, Own, Recipient
 from services.person import records
 from services.ports import Accounted, Caller, Session
-from services.questions.listing import Asking, Items, Listing
+from services.questions.listing import Asking, Listing
 from services.questions.partner import ONE_SENTENCE
-from services.questions.showing import columns_of, require, show, who
+from services.questions.showing import require, show, who
 from services.questions.trace import trace
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
 from services.site import Site
@@ -28,10 +27,6 @@ from services.site import Site
 
 def _mine(asking: Asking) -> dict[str, Any]:
     return {"subject_id": asking.caller.party}
-
-
-def _who_sees_what(asking: Asking, rows: Sequence[Recipient]) -> Items:
-    return Items([_recipient(asking.site, asking.caller, row) for row in rows], rows)
 
 
 LISTINGS = (
@@ -52,8 +47,6 @@ LISTINGS = (
         purpose=Purpose.OWN_RECORDS,
         doc="Who can see what of you now, by your own signature.",
         where=_mine,
-        items=_who_sees_what,
-        columns=("party", *columns_of(Recipient)),
     ),
 )
 
@@ -69,7 +62,7 @@ def own(site: Site, caller: Caller) -> dict[str, Any]:
         given = session.select(Recipient, _of(caller))
         signed = session.select(Entry, _of(caller) | {"kind": ["roi.signed", "roi.granted", "roi.narrowed"]})
         body = show(site, caller, found[0]) | who(site, caller, found[0])
-        body["recipients"] = [_recipient(site, caller, row) for row in given]
+        body["recipients"] = [show(site, caller, row) for row in given]
         body["signed"] = [show(site, caller, row) for row in signed]
         return Rendered(body, [*found, *given, *signed])
 
@@ -91,10 +84,6 @@ def explained(site: Site, caller: Caller, party: str) -> dict[str, Any]:
 
 def _of(caller: Caller) -> dict[str, Any]:
     return {"subject_id": caller.party}
-
-
-def _recipient(site: Site, caller: Caller, row: Recipient) -> dict[str, Any]:
-    return {"party": site.directory.party(row.party_id).code} | show(site, caller, row)
 
 
 def accounting(site: Site, caller: Caller, text: str) -> dict[str, Any]:

@@ -39,9 +39,7 @@ def participant(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         given = session.select(Recipient, {"subject_id": asked})
         entries = session.select(Entry, {"subject_id": asked})
         body = show(site, caller, found[0]) | who(site, caller, found[0])
-        body["recipients"] = [
-            {"party": site.directory.party(row.party_id).code} | show(site, caller, row) for row in given
-        ]
+        body["recipients"] = [show(site, caller, row) for row in given]
         body["history"] = [show(site, caller, row) for row in entries]
         return Rendered(body, [*found, *given, *entries])
 

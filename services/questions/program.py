@@ -17,19 +17,10 @@ from projections.program import UNKNOWN, Concern, Duty, Place, Way
 from projections.views import VIEWS
 from services import roster
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Choice, Items, Listing
-from services.questions.showing import columns_of, require
+from services.questions.listing import Asking, Choice, Listing
+from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
-
-
-def _concerns(asking: Asking, rows: Sequence[Concern]) -> Items:
-    items = []
-    for row in rows:
-        body = asking.show(row) | {"from": asking.site.directory.party(row.from_id).code}
-        del body["from_id"]
-        items.append(body)
-    return Items(items, rows)
 
 
 def _that_stand(asking: Asking) -> dict[str, Any]:
@@ -44,8 +35,6 @@ LISTINGS = (
         reader=Reader.PROGRAM,
         purpose=Purpose.RUNNING_THE_SITE,
         doc="Concerns of defenders, to be answered on the record, newest first.",
-        items=_concerns,
-        columns=(*columns_of(Concern, {"from_id"}), "from"),
     ),
     Listing(
         path="program/deadlines",

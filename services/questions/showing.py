@@ -9,9 +9,9 @@ from uuid import UUID
 from domain.labels import Reader
 from domain.refusal import Forbidden
 from projections.partner import GrantedEntry, GrantedParticipant
-from projections.rows import RoleRow, Row
+from projections.rows import Column, RoleRow, Row
 from projections.views import VIEWS
-from services.ports import Caller
+from services.ports import NOBODY, Caller
 from services.site import Site
 
 _COORDINATES = frozenset({"party_id", "subject_id", "epoch", "as_of", "authority", "shown"})
@@ -26,16 +26,16 @@ def _hidden(row: type[Row]) -> frozenset[str]:
 
 
 # The columns of a table that an answer shows: no coordinates, and partners are not told when consent ends.
-_SHOWN: dict[type[Row], tuple[str, ...]] = {
-    model.row: tuple(column.name for column in model.columns if column.name not in _hidden(model.row))
+_SHOWN: dict[type[Row], tuple[Column, ...]] = {
+    model.row: tuple(column for column in model.columns if column.party or column.name not in _hidden(model.row))
     for view in VIEWS.values()
     for model in view.models
 }
 
 
 def columns_of(row: type[Row], without: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the columns of a table that an answer shows, in their order, but for some."""
-    return tuple(name for name in _SHOWN[row] if name not in without)
+    """Return the columns of a table by the names under which an answer shows them, in their order, but for some."""
+    return tuple(column.party or column.name for column in _SHOWN[row] if column.name not in without)
 
 
 def require(caller: Caller, reader: Reader) -> None:
@@ -53,16 +53,18 @@ def nothing(site: Site) -> str:
 
 
 def show(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
-    """Return a row as the caller's answer shows it, ids being the caller's own."""
+    """Return a row as the caller's answer shows it: parties by their codes, other ids being the caller's own."""
     body: dict[str, Any] = {}
-    for name in columns_of(type(row)):
-        value = getattr(row, name)
-        if isinstance(value, UUID):
-            body[name] = site.ids.seal(caller.party, value)
-        elif isinstance(row, GrantedEntry) and name == "body":
+    for column in _SHOWN[type(row)]:
+        value = getattr(row, column.name)
+        if column.party is not None:
+            body[column.party] = None if value in {None, NOBODY} else site.directory.party(value).code
+        elif isinstance(value, UUID):
+            body[column.name] = site.ids.seal(caller.party, value)
+        elif isinstance(row, GrantedEntry) and column.name == "body":
             body |= value
         else:
-            body[name] = value
+            body[column.name] = value
     return body
 
 

@@ -44,6 +44,19 @@ def test_the_way_from_the_door_to_enrolment(lead: SiteUnderTest) -> None:
     assert "Bell" not in str(funnel)
 
 
+def test_parties_are_named_by_their_codes(lead: SiteUnderTest) -> None:
+    ray, pat = story.arrest(lead), lead.person("pat")
+    story.enrol(ray)
+    assert {line["department"] for line in pat.see("/v1/program/deadlines")["deadlines"]} == {"city-pd"}
+    assert [line["from"] for line in pat.see("/v1/program/referrals?all=true")["referrals"]] == ["city-pd"]
+    (found,) = pat.get("/v1/program/referrals.csv?all=true").text.splitlines()[1:]
+    assert ",city-pd," in found
+    assert {to["party"] for to in ray.dana.see(f"/v1/case-manager/participants/{ray.care}")["recipients"]} >= {
+        "city-pd",
+        "county-pa",
+    }
+
+
 def test_whether_the_site_is_well(lead: SiteUnderTest) -> None:
     ray, pat = story.arrest(lead), lead.person("pat")
     well = pat.see("/v1/program/health")
