@@ -94,7 +94,12 @@ LISTINGS = (
         where=_shared_only,
         items=_with_lead,
         choice=Choice("only", whole="the whole docket", values=("shared",)),
-        columns=(*columns_of(OwnCase), *(f"lead.{name}" for name in columns_of(Participant)), "statement"),
+        columns=(
+            *columns_of(OwnCase),
+            *("warrants", "courts", "warning"),
+            *(f"lead.{name}" for name in (*columns_of(Participant), "relation")),
+            "statement",
+        ),
     ),
     Listing(
         path="prosecutor/decisions",
