@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
+from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -37,7 +38,8 @@ def test_death(lead: SiteUnderTest) -> None:
     dana.do(f"{person}/items", item)
     dana.do(f"{person}/plan", {"review_on": "2026-05-15"})
     dana.do(f"{person}/access", {"subject": "r.bell"})
-    himself = lead.person("r.bell")
+    dana.do(f"{person}/counsel", AUTHORITY)
+    himself, patel = lead.person("r.bell"), lead.person("patel")
     lead.settle()
     stranger = "a" * 26
     offices_id = ray.offices_id()
@@ -47,6 +49,9 @@ def test_death(lead: SiteUnderTest) -> None:
     referrals = raw(ray.kim.get("/v1/police/referrals"))
     assert marta.see("/v1/recipient/participants")["shared"]
     assert himself.see("/v1/me")
+    (client,) = patel.see("/v1/counsel/participants")["clients"]
+    of_client = f"/v1/counsel/participants/{client['participant']}"
+    assert patel.see(of_client)["enrolment"] == "enrolled"
 
     # 2 April. Dana cannot record it; the supervisor does, the day after.
     ray.at("2026-04-03 09:00")
@@ -57,12 +62,16 @@ def test_death(lead: SiteUnderTest) -> None:
     # Every path of every party is dark with that answer, items included, and what is left is what it was.
     for who, kind, known in ((ray.kim, "police", ray.participant), (ray.chen, "prosecutor", offices_id)):
         assert of_one(who, kind, known) == of_one(who, kind, stranger)
+    # Counsel's authority was his to give, and ends with him.
+    for surface in (of_client, f"{of_client}/trace?party=city-pd"):
+        assert raw(patel.get(surface)) == raw(patel.get(surface.replace(client["participant"], stranger)))
+    assert patel.see("/v1/counsel/participants")["clients"] == []
     lead.settle()
     assert marta.see("/v1/recipient/participants")["shared"] == []
     assert raw(ray.kim.get("/v1/police/referrals")) == referrals
     assert ray.chen.see("/v1/prosecutor/notices") == told, "nobody is sent anything"
     ids = (ray.participant, offices_id, stranger)
-    for who in (ray.kim, ray.ortiz, ray.chen, marta):
+    for who in (ray.kim, ray.ortiz, ray.chen, marta, patel):
         said = everything(who, lookups=(story.BY_NAME, story.BY_INCIDENT), ids=ids).lower()
         assert not [word for word in NEVER_TO_PARTNERS if word in said]
 
@@ -76,7 +85,7 @@ def test_death(lead: SiteUnderTest) -> None:
     assert len(ray.history("charge.latched")) == 1
     ended = {entry["kind"] for entry in now["history"]}
     assert {"roi.revoked", "roster.released", "plan.closed"} <= ended
-    assert [recipient["labels"] for recipient in now["recipients"]] == [[], [], []]
+    assert [recipient["labels"] for recipient in now["recipients"]] == [[], [], [], []]
 
     # Nothing can be given in his name any more, and late paper gives nothing either.
     signed = story.form(signed_at="2026-04-01T09:00:00-07:00")
