@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.scenarios import ray as story
-from tests.scenarios.audit import audited, file, findings
+from tests.scenarios.audit import audited, file, findings, observed
+from tests.scenarios.eyes import everything
 from tests.site import SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -59,15 +60,27 @@ def test_independent_and_later(lead: SiteUnderTest) -> None:
     booked, filed = findings(pat)
     assert (filed["action"], filed["verdict"], filed["alarm"]) == ("filing", "independent source, later", False)
     assert (booked["action"], booked["verdict"], booked["alarm"]) == ("booking", "no exposure", False)
-    assert (booked["agency"], booked["person"]) == ("City Police Department", "Officer Kim")
+    assert (booked["agency"], booked["person"]) == ("city-pd", "Officer Kim")
     assert findings(pat, "?alarms=true") == []
     assert {filed["unanswered_since"], booked["unanswered_since"]} == {None}
     assert not filed["pre_enrolment_incident"]
 
+    # The defender's observer sees the same, by pseudonym, and has no alarm either.
+    ames = lead.person("ames")
+    assert [(f["action"], f["verdict"], f["alarm"]) for f in observed(ames)] == [
+        ("booking", "no exposure", False),
+        ("filing", "independent source, later", False),
+    ]
+    assert observed(ames, "?alarms=true") == []
+
     # Whoever compares the ceiling finds it kept: standard processing is no finding.
-    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
+    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard", "ceiling": "proceed as standard"})
     audited(lead)
-    assert len(findings(pat)) == 2
+    assert len(findings(pat)) == len(observed(ames)) == 2
+    (decided,) = ames.see("/v1/defender/decisions")["decisions"]
+    assert (decided["kind"], decided["ceiling"]) == ("proceed as standard", "proceed as standard")
+    assert decided["pseudonym"] == observed(ames)[0]["participant"]
+    assert "Bell" not in everything(ames)
 
 
 def test_missed_diversions(lead: SiteUnderTest) -> None:
@@ -84,9 +97,12 @@ def test_missed_diversions(lead: SiteUnderTest) -> None:
     assert listed.pop("arrested_at")
     assert listed == missed | {
         "reason": "the officer's discretion",
-        "agency": "City Police Department",
+        "agency": "city-pd",
         "protocol_version": "P-1",
     }
     funnel = pat.see("/v1/program/funnel")
     assert (funnel["stops"], funnel["arrests"]) == (0, 0)
     assert kim.get("/v1/program/missed-diversions").status_code == 403
+    (seen,) = lead.person("ames").see("/v1/defender/missed-diversions")["missed_diversions"]
+    assert seen.pop("arrested_at")
+    assert seen == listed
