@@ -107,6 +107,15 @@ def site_db(new_site_db: Callable[[], Database]) -> Database:
     return new_site_db()
 
 
+@pytest.fixture(scope="module")
+def shared_db(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[Database]:
+    """A migrated database that the tests of a module share: for those that leave nothing the others could meet."""
+    with _created(server, template) as url:
+        with psycopg.connect(url) as connection:
+            admit(connection, secrets_and_prefix[1])
+        yield Database(url, *secrets_and_prefix)
+
+
 @contextmanager
 def _created(server: str, template: str = "template0") -> Iterator[str]:
     name = f"gt_{token_hex(6)}"

@@ -84,32 +84,32 @@ def test_a_view_is_made_beside_the_old_and_takes_its_place(site_db: Database, vi
 
 @pytest.mark.server
 @pytest.mark.parametrize("model", GRANTED, ids=named)
-def test_a_granted_row_is_seen_at_the_gates_epoch_and_while_alive(site_db: Database, model: Model) -> None:
-    who, participant = hire(site_db), uuid4()
+def test_a_granted_row_is_seen_at_the_gates_epoch_and_while_alive(shared_db: Database, model: Model) -> None:
+    who, participant = hire(shared_db), uuid4()
     clear = {"participant": participant, "party": who.party}
 
     def seen() -> int:
-        return visible(site_db, model.reader, model.table, context(site_db, model.reader, who))
+        return visible(shared_db, model.reader, model.table, context(shared_db, model.reader, who))
 
-    seed(site_db, model, who, participant)
+    seed(shared_db, model, who, participant)
     assert seen() == 0  # nobody has signed anything
-    apply(site_db, "roi.granted", **clear, expires=datetime.now(UTC) + DAY)
+    apply(shared_db, "roi.granted", **clear, expires=datetime.now(UTC) + DAY)
     assert seen() == 1
-    apply(site_db, "roi.granted", **clear, expires=datetime.now(UTC) + 2 * DAY)
+    apply(shared_db, "roi.granted", **clear, expires=datetime.now(UTC) + 2 * DAY)
     assert seen() == 1  # widening does not darken
-    apply(site_db, "roi.narrowed", **clear, expires=datetime.now(UTC) + DAY, position=5)
+    apply(shared_db, "roi.narrowed", **clear, expires=datetime.now(UTC) + DAY, position=5)
     assert seen() == 0
     for epoch, sees in (4, 0), (6, 0), (5, 1):  # neither an older row nor a newer one, until the gate is there
-        with psycopg.connect(site_db.login("projector")) as connection:
+        with psycopg.connect(shared_db.login("projector")) as connection:
             connection.execute(f"delete from {model.table}".encode())
-        seed(site_db, model, who, participant, epoch)
+        seed(shared_db, model, who, participant, epoch)
         assert seen() == sees
-    execute(site_db.owner_url, "select site.set_clock('25 hours')")
+    execute(shared_db.owner_url, "select site.set_clock('25 hours')")
     assert seen() == 0  # the row's own end has come, and the gate's
-    execute(site_db.owner_url, "select site.set_clock('0')")
+    execute(shared_db.owner_url, "select site.set_clock('0')")
     assert seen() == 1
-    apply(site_db, "item.consented", **clear, expires=datetime.now(UTC) + DAY)
-    apply(site_db, "roi.revoked", **clear, position=9)
+    apply(shared_db, "item.consented", **clear, expires=datetime.now(UTC) + DAY)
+    apply(shared_db, "roi.revoked", **clear, position=9)
     assert seen() == 0
 
 
@@ -127,13 +127,13 @@ def test_a_row_ends_by_itself_though_the_gate_lives_on(site_db: Database) -> Non
 
 @pytest.mark.server
 @pytest.mark.parametrize("model", MODELS, ids=named)
-def test_a_page_is_read_in_the_order_of_its_key(site_db: Database, model: Model) -> None:
+def test_a_page_is_read_in_the_order_of_its_key(shared_db: Database, model: Model) -> None:
     """No sort: a page costs what it shows, however much lies behind it."""
-    who = hire(site_db)
+    who = hire(shared_db)
     direction = " desc" if model.descending else ""
     page = f"select * from {model.table} order by {', '.join(c + direction for c in model.order)} limit 50"
-    with psycopg.connect(site_db.login(model.reader)) as connection:
-        connection.execute("select set_config('app.context', %s, true)", [context(site_db, model.reader, who)])
+    with psycopg.connect(shared_db.login(model.reader)) as connection:
+        connection.execute("select set_config('app.context', %s, true)", [context(shared_db, model.reader, who)])
         connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
         plan = "\n".join(line for (line,) in connection.execute(f"explain {page}".encode()).fetchall())
     assert "Sort" not in plan
