@@ -62,7 +62,7 @@ class Clocks:
     site: Site
     _upto: dict[str, datetime] = field(default_factory=dict)
     _position: dict[str, int] = field(default_factory=dict)
-    _again: set[tuple[str, UUID]] = field(default_factory=set)
+    _waiting: dict[UUID, list[str]] = field(default_factory=dict)
 
     def fire(self) -> int:
         """Write down everything that has fallen due; return how many events that were.
@@ -77,34 +77,33 @@ class Clocks:
         except NoProtocol:
             return 0  # the site is not set up yet
         written, failed = 0, None
-        for topic, stream in self._found(now, protocol):
+        self._find(now, protocol)
+        for stream, topics in list(self._waiting.items()):
             try:
-                written += self._decide(CLOCKS[topic], stream, now, protocol)
-                self._again.discard((topic, stream))
+                written += self._decide(stream, topics, now, protocol)
+                del self._waiting[stream]
             except Exception as error:  # noqa: BLE001 - one stream's trouble keeps nobody else's clock from firing
-                self._again.add((topic, stream))
                 failed = error
         if failed is not None:
             raise failed
         return written
 
-    def _found(self, now: datetime, protocol: Protocol) -> list[tuple[str, UUID]]:
-        """Return what to look at: what has ended since the last time, what was recorded since, and what failed."""
-        found = sorted(self._again)
+    def _find(self, now: datetime, protocol: Protocol) -> None:
+        """Let wait what has ended since the last time and what was recorded since; what failed waits still."""
         for topic, clock in CLOCKS.items():
             position, until = self.site.log.position(), now + clock.ahead(protocol)
             streams = self.site.log.ending(topic, self._upto.get(topic), until, self._position.get(topic, 0))
             self._upto[topic], self._position[topic] = until, position
-            new = [(topic, stream) for stream in streams if (topic, stream) not in self._again]
-            self._again.update(new)  # until it is done
-            found += new
-        return found
+            for stream in streams:
+                self._waiting.setdefault(stream, []).append(topic)
 
-    def _decide(self, clock: Clock, stream: UUID, now: datetime, protocol: Protocol) -> int:
+    def _decide(self, stream: UUID, topics: Sequence[str], now: datetime, protocol: Protocol) -> int:
+        """Look at a stream once, by all of its clocks."""
+        dues = dict.fromkeys(CLOCKS[topic].due for topic in topics)
         envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
         for _ in range(ATTEMPTS):
             history = self.site.log.load(stream)
-            events = clock.due(history, now, protocol)
+            events = [event for due in dues for event in due(history, now, protocol)]
             if not events:
                 return 0
             try:
