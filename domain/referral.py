@@ -280,9 +280,8 @@ STARTS = (ReferralOffered, SocialContactReferred, CommunityReferred, LegalSystem
 """How a referral begins, one for each kind of door."""
 
 
-def referral(history: Iterable[Recorded[Event]]) -> Referral | None:
-    """Fold a referral's stream; None for an empty one."""
-    state: Referral | None = None
+def referral(history: Iterable[Recorded[Event]], state: Referral | None = None) -> Referral | None:
+    """Fold a referral's stream, or what is new of it after a state; None for an empty one."""
     for recorded in history:
         event = recorded.event
         if isinstance(event, STARTS) and event.participant_id is not None and event.party_id is not None:

@@ -10,7 +10,6 @@ from pydantic import AwareDatetime, Field
 
 from domain import deadline, roi, screening
 from domain import referral as ref
-from domain.door import ReferralDeclined, ReferralScreened
 from domain.event import Event, LongText, PersonName, Recorded, ShortText
 from domain.participant import ParticipantIdentified
 from domain.protocol import Door, Protocol
@@ -307,7 +306,7 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
     )
     events = ref.accept(state, accepted)
     if state.door is not Door.ARREST_DIVERSION:  # nobody is served before someone under arrest
-        screening.wait_your_turn(state, _open_referrals(site), room(site), site.protocol())
+        screening.wait_your_turn(state, site.standing.waiting(), room(site), site.protocol())
     outcome = _with_latch(site, state, events, {"referral": referral})
     return Outcome([*outcome.appends, take(site, caller, state.participant, state.door)], outcome.answer)
 
@@ -497,16 +496,6 @@ def _may_be(site: Site, department: UUID, who: UUID, person: Person | None) -> b
     said = [r.event for r in site.log.load(who) if r.event.party_id == department]
     names = [event.name for event in said if isinstance(event, ParticipantIdentified)]
     return person is None or not names or str(person.name).casefold() in {str(name).casefold() for name in names}
-
-
-def _open_referrals(site: Site) -> list[ref.Referral]:
-    """Return the referrals by any door that may still be accepted."""
-    topics = [kind.topic for kind in (*ref.STARTS, ReferralScreened, ref.ReferralAccepted, ReferralDeclined)]
-    by_stream: dict[UUID, list[Recorded[Event]]] = {}
-    for recorded in site.log.of_topics(topics):
-        by_stream.setdefault(recorded.stream, []).append(recorded)
-    found = [ref.referral(history) for history in by_stream.values()]
-    return [state for state in found if state is not None and state.waits]
 
 
 def _office(site: Site, code: str, name: str) -> UUID:

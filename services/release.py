@@ -77,7 +77,7 @@ def _on_footing(site: Site, caller: Caller, purpose: str, disclosed: list[Disclo
     """Return what is read for care with its footing: one's own caseload, cover, or neither (T:1289)."""
     if purpose != Purpose.CARE or not disclosed:
         return disclosed
-    roster, now = site.standing.refresh(), site.now()
+    roster, now = site.standing.roster(), site.now()
     return [replace(line, purpose=roster.footing(caller.staff, line.participant, now)) for line in disclosed]
 
 

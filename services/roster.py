@@ -35,7 +35,7 @@ ON_CALL = (Role.SUPERVISOR, Role.PROJECT_MANAGER)
 
 def standing(site: Site) -> roster.Roster:
     """Return how the roster stands now."""
-    return site.standing.refresh()
+    return site.standing.roster()
 
 
 def team(site: Site, loads: Mapping[UUID, int]) -> dict[UUID, Staff]:
