@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
-from tests.scenarios.audit import audited, file, findings
+from tests.scenarios.audit import audited, file, findings, observed
 from tests.scenarios.eyes import everything
+from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import Person, SiteUnderTest, local
 
 pytestmark = pytest.mark.server
 
+ANSWERED = {"source": {"kind": "held by our office, not stated", "on": None, "cites_share": False}}
 PLACE = "Stays at the Lyon Building, room 4."
 
 
@@ -63,7 +66,7 @@ def test_a_source_from_before_the_first_showing(lead: SiteUnderTest) -> None:
     assert (source["kind"], source["number"], source["on"]) == ("incident report", "2026-40001", "2026-02-02")
 
     # The evidence: what Chen herself had been shown, when, and where the log has it. Nothing of what it said.
-    assert (found["agency"], found["person"]) == ("County Prosecuting Attorney", "Alex Chen")
+    assert (found["agency"], found["person"]) == ("county-pa", "Alex Chen")
     (shown,) = [line for line in found["person_was_shown"] if "contact.location" in line["labels"]]
     assert {"contact.location", "enrolment.status", "identity.legal"} <= set(shown["labels"])
     assert (shown["surface"], shown["shown_on"], shown["times"]) == ("liaison_prosecutor.participant", "2026-03-25", 1)
@@ -77,6 +80,16 @@ def test_a_source_from_before_the_first_showing(lead: SiteUnderTest) -> None:
     assert findings(pat, "?alarms=true") == []
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
 
+    # The defender's observer has the same finding by pseudonym, with the same evidence; no number that leads to a name.
+    ames = lead.person("ames")
+    (seen,) = observed(ames)
+    same = set(found) - {"finding_id", "participant", "source"}
+    assert {name: seen[name] for name in same} == {name: found[name] for name in same}
+    assert seen["source"] == {name: value for name, value in source.items() if name != "number"}
+    (diversion,) = ames.see("/v1/defender/diversions")["diversions"]
+    assert seen["participant"] == diversion["pseudonym"]
+    assert not [word for word in ("2026-40001", "26-1-00999", "Bell", "Lyon") if word in everything(ames)]
+
 
 def test_a_source_from_after_it(lead: SiteUnderTest) -> None:
     ray, pat = spring(lead), lead.person("pat")
@@ -85,6 +98,7 @@ def test_a_source_from_after_it(lead: SiteUnderTest) -> None:
     (found,) = findings(pat)
     assert (found["verdict"], found["alarm"]) == ("independent source, later", False)
     assert found["pre_enrolment_incident"] is False
+    assert observed(lead.person("ames"), "?alarms=true") == []
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
 
 
@@ -104,6 +118,10 @@ def test_none_named(lead: SiteUnderTest) -> None:
     assert asked["answered_at"] is None
     assert set(asked) == {"finding_id", "case_id", "acted_at", "action", "question", "answered_at", "answer", "text"}
     assert found["unanswered_since"] == found["raised_at"]
+    ames = lead.person("ames")
+    (alarmed,) = observed(ames, "?alarms=true")
+    assert (alarmed["verdict"], alarmed["raised_at"]) == (found["verdict"], found["raised_at"])
+    assert alarmed["unanswered_since"] == found["raised_at"]
     answers = f"/v1/findings/{asked['finding_id']}/answers"
 
     # Nothing was held up, and an answer that names nothing is an answer; the alarm stands.
@@ -113,6 +131,8 @@ def test_none_named(lead: SiteUnderTest) -> None:
     (found,) = findings(pat)
     assert (found["verdict"], found["alarm"], found["unanswered_since"]) == ("exposed, none named", True, None)
     assert found["answer"]["source"]["kind"] == "held by our office, not stated"
+    (alarmed,) = observed(ames, "?alarms=true")
+    assert (alarmed["unanswered_since"], alarmed["answer"]) == (None, {"at": alarmed["answer"]["at"]} | ANSWERED)
 
     # A report that cites what only Ray's sentence told is not independent; one that does not, is.
     report = {"source": "incident report", "number": "2026-53000", "on": "2026-04-19"}
@@ -124,6 +144,8 @@ def test_none_named(lead: SiteUnderTest) -> None:
     (found,) = findings(pat)
     assert (found["verdict"], found["raised_as"]) == ("independent source, later", "exposed, none named")
     assert found["alarm"] is False
+    assert observed(ames, "?alarms=true") == []
+    assert "Lyon" not in everything(ames)
     (mine,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
     assert mine["answer"]["number"] == "2026-53000"
 
@@ -163,6 +185,34 @@ def test_harsher_than_the_ceiling(lead: SiteUnderTest) -> None:
     assert (found["action"], found["verdict"]) == ("detention motion", "harsher than standard")
     (asked,) = ray.chen.see("/v1/prosecutor/findings")["findings"]
     assert asked["question"] == "Why does this go beyond the most that your office recorded for this case?"
+
+
+def test_counsel_asks_who_was_shown_what(lead: SiteUnderTest) -> None:
+    """Patel reads the accounting: each showing with whom, when, what, why and the notice; and that she read it."""
+    ray = spring(lead)
+    file(ray.chen, ray.offices_id(), "26-1-00999-8")
+    ray.kim.see(f"/v1/police/participants/{ray.participant}")
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY)
+    lead.settle()
+    patel = lead.person("patel")
+    (client,) = patel.see("/v1/counsel/participants")["clients"]
+    accounting = f"/v1/participants/{client['participant']}/accounting"
+    lines = patel.see(accounting)["disclosures"]
+    to_the_office = [line for line in lines if line.get("person") == "Alex Chen"]
+    (shown,) = [line for line in to_the_office if "contact.location" in line["labels"]]
+    assert (shown["to"], shown["surface"]) == ("County Prosecuting Attorney", "liaison_prosecutor.participant")
+    assert local("2026-03-25 10:00") <= datetime.fromisoformat(shown["at"]) < local("2026-03-25 10:10")
+    assert (story.COORDINATION in shown["purpose"], shown["notice"]) == (True, PART2_NOTICE)
+    assert PLACE not in str(lines)
+
+    # Nothing was shown to the office, or to the department, after the revocation, whatever they asked.
+    revoked = local("2026-04-08 14:03:07")
+    partners = ("County Prosecuting Attorney", "City Police Department")
+    assert not [x for x in lines if x["to"] in partners and datetime.fromisoformat(x["at"]) >= revoked]
+
+    # Reading the accounting stands in it.
+    again = patel.see(accounting)["disclosures"]
+    assert [line["person"] for line in again if line.get("surface") == "accounting"] == ["R. Patel"]
 
 
 def test_nobody_else_hears_of_it(lead: SiteUnderTest) -> None:
