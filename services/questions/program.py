@@ -141,20 +141,23 @@ def _above(average: float | None, policy: int) -> list[dict[str, Any]]:
 
 
 def _covers(site: Site, covered: Sequence[Place], now: datetime) -> Iterable[dict[str, Any]]:
-    """Yield one alarm for each list of cover that runs, every day until it ends: which day of it this is."""
+    """Yield one alarm for each list of cover that runs, oldest first, every day until it ends: which day this is."""
     zone = site.protocol().tz
-    lists = Counter((row.carried_by, row.covered_by, row.covered_from, row.covered_until) for row in covered)
-    for (carrier, by, since, until), count in lists.items():
-        if since is not None and since <= now:
-            yield {
-                "alarm": "cover",
-                "case_manager": _name(site, carrier),
-                "covered_by": _name(site, by),
-                "participants": count,
-                "since": plain(since),
-                "until": plain(until),
-                "day": (now.astimezone(zone).date() - since.astimezone(zone).date()).days + 1,
-            }
+    lists = Counter(
+        (row.covered_from, row.covered_until, row.carried_by, row.covered_by)
+        for row in covered
+        if row.covered_from is not None and row.covered_from <= now
+    )
+    for (since, until, carrier, by), count in sorted(lists.items(), key=lambda line: line[0][0]):
+        yield {
+            "alarm": "cover",
+            "case_manager": _name(site, carrier),
+            "covered_by": _name(site, by),
+            "participants": count,
+            "since": plain(since),
+            "until": plain(until),
+            "day": (now.astimezone(zone).date() - since.astimezone(zone).date()).days + 1,
+        }
 
 
 def duties(site: Site, rows: Iterable[Duty | case_manager.Duty]) -> list[dict[str, Any]]:
