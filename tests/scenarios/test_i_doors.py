@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.simulation.cast import protocol
+from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.site import Person, SiteUnderTest, local
@@ -100,6 +101,36 @@ def test_with_chronic_trespass_he_is_accepted_whatever_his_history(lead: SiteUnd
     # No deadline runs, and nothing of it is the owner's.
     assert page["intake_due_on"] is None
     assert not [word for word in ("Joe", "pairs", "trespass", "pharmacy") if word in everything(marta)]
+
+
+def test_the_owner_whom_he_names_later_sees_exactly_that(lead: SiteUnderTest) -> None:
+    story.at_work(lead)
+    marta, dana = lead.person("marta"), lead.person("dana")
+    marta.do("/v1/referrals/without-arrest", DOORWAY)
+    lead.settle()
+    (his,) = waiting(dana)
+    person = f"/v1/participants/{his['participant']}"
+    dana.do(f"/v1/referrals/{his['referral_id']}/identification", {"person": JOE})
+    dana.do(f"/v1/referrals/{his['referral_id']}/screening", MEETS)
+    dana.do(f"/v1/referrals/{his['referral_id']}/acceptance", {})
+    dana.do(f"{person}/intake", {"narrative": "He wants a room.", "phone": "206-555-0199"})
+    are_you_in_contact = {"party": "housing-co", "labels": ["contact.fact"], "purpose": "are you in contact"}
+    form = story.form(grants=[are_you_in_contact], expires_on="2027-01-31")
+    signed = dana.do(f"{person}/roi", form)
+    dana.do(f"{person}/contacts", OUTREACH | {"reached": True})
+    lead.settle()
+    (listed,) = marta.see("/v1/recipient/participants")["shared"]
+    assert {listed[name] for name in ("name", "birth_date", "phone", "enrolment", "case_manager")} == {None}
+    one = f"/v1/recipient/participants/{listed['participant']}"
+    answer = marta.see(one)
+    assert (answer["shared"][0]["purpose"], answer["statement"]) == ("are you in contact", PART2_NOTICE)
+    (told,) = answer["shared"][0]["told"]
+    assert (told["kind"], told["reached"]) == ("contact.made", True)
+    assert not [word for word in ("Joe", "Dunn", "0199", "outreach", "block", "room") if word in everything(marta)]
+
+    revoked = {"word_of": "participant", "medium": "oral", "parties": ["housing-co"]}
+    dana.do(f"{person}/roi/{signed['roi']}/revocations", revoked)
+    assert raw(marta.get(one)) == raw(marta.get("/v1/recipient/participants/" + "a" * 26))
 
 
 @pytest.mark.parametrize("how", ["offer declined", "withdrawn", "unreachable", "not accepted", "no capacity"])
