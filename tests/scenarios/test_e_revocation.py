@@ -67,12 +67,15 @@ def test_revocation(lead: SiteUnderTest) -> None:
     first = ray.chen.see("/v1/prosecutor/pending-cases?limit=1")
     assert first["cases"][0]["lead"]["enrolment"] == "enrolled"
     assert len(ray.chen.see("/v1/prosecutor/pending-cases?only=shared")["cases"]) == 3
+    assert ray.chen.get("/v1/prosecutor/pending-cases.csv").text.count(",enrolled,") == 3
     (listed,) = marta.see("/v1/recipient/participants")["shared"]
     hers = [f"/v1/recipient/participants/{listed['participant']}", "/v1/recipient/participants"]
     marta_saw = [raw(marta.get(path)) for path in hers]
     referrals = own(ray.kim, "/v1/police/referrals")
     decisions = own(ray.chen, "/v1/prosecutor/decisions")
     notices = own(ray.chen, "/v1/prosecutor/notices")
+    obligations = own(ray.chen, "/v1/prosecutor/obligations")
+    assert b"will not be filed" in obligations
     rows = ray.kim.see(f"/v1/police/participants/{ray.participant}")["own"]
     docket = ray.chen.see("/v1/prosecutor/pending-cases")["cases"]
     caseload = own(ray.dana, "/v1/case-manager/caseload")
@@ -93,10 +96,15 @@ def test_revocation(lead: SiteUnderTest) -> None:
         assert own(ray.ortiz, "/v1/police/referrals") == referrals
         assert own(ray.chen, "/v1/prosecutor/decisions") == decisions
         assert own(ray.chen, "/v1/prosecutor/notices") == notices
+        assert own(ray.chen, "/v1/prosecutor/obligations") == obligations
         now = ray.chen.see("/v1/prosecutor/pending-cases")
         assert now["cases"] == [case | {"lead": None} for case in docket]
         assert now["statement"] == NULL["statement"]
         assert ray.chen.see("/v1/prosecutor/pending-cases?only=shared")["cases"] == []
+        in_a_file = ray.chen.get("/v1/prosecutor/pending-cases.csv").text
+        assert (in_a_file.count("26-1-0030"), in_a_file.count(",enrolled,")) == (3, 0)
+        for sought in ("enrolled", "housing application", "Dana"):
+            assert ray.chen.see(f"/v1/prosecutor/pending-cases?search={sought}")["cases"] == []
         for partner, ids in ((ray.kim, (ray.participant,)), (ray.ortiz, (ray.participant,)), (ray.chen, (office_id,))):
             seen = everything(partner, lookups=(story.BY_NAME, story.BY_INCIDENT), ids=ids)
             assert not [word for word in DARK if word in seen.replace("Engaged with LEAD.", "")]
@@ -123,6 +131,20 @@ def test_revocation(lead: SiteUnderTest) -> None:
         ("counsel", "R. Patel"),
         ("counsel", "R. Patel"),
     ]
+
+    # Ray reads that it was taken back, and what had been shown until then: nothing can call that back.
+    ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "r.bell"})
+    lead.settle()
+    himself = lead.person("r.bell")
+    assert himself.get("/v1/participant/history").text.count('"roi.revoked"') == 2
+    mine = himself.see("/v1/me")["participant"]
+    lines = himself.see(f"/v1/participants/{mine}/accounting")["disclosures"]
+    shown = {(line["person"], line["surface"]) for line in lines if line["what"] == "disclosure"}
+    assert ("Officer Kim", "police.participant") in shown
+    assert ("Alex Chen", "liaison_prosecutor.pending_cases") in shown
+    partners = ("City Police Department", "County Prosecuting Attorney")
+    after = [line for line in lines if line["to"] in partners and line["at"] > "2026-04-08T21:03:07"]
+    assert after == []
 
     # Until he signs again nothing can be shared with them; what is said and done meanwhile stays dark afterwards.
     ray.at("2026-04-20 10:00")

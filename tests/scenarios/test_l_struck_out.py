@@ -7,16 +7,15 @@ import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
-from unittest import mock
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 
 from domain.referral import NoticeCode, ProsecutorNotified
-from services import referrals
 from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
+from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import SiteUnderTest, local, running_site
 
 pytestmark = pytest.mark.server
@@ -25,8 +24,10 @@ pytestmark = pytest.mark.server
 def arrested(lead: SiteUnderTest) -> story.Ray:
     """Play the night, its ids the same on every site, so that what an office hears can be compared."""
     ids = (uuid5(UUID(int=1), str(n)) for n in count())
-    with mock.patch.object(referrals, "uuid4", side_effect=ids):
-        return story.arrest(lead)
+    object.__setattr__(lead.parts.site, "new_id", lambda: next(ids))
+    ray = story.arrest(lead)
+    object.__setattr__(lead.parts.site, "new_id", uuid4)
+    return ray
 
 
 def heard_at_the_end(ray: story.Ray) -> tuple[str, list[dict[str, Any]]]:
@@ -38,7 +39,7 @@ def heard_at_the_end(ray: story.Ray) -> tuple[str, list[dict[str, Any]]]:
         assert time.monotonic() < end, "the clock did not fire"
         time.sleep(0.02)
     lead.settle()
-    heard = everything(ray.chen, ids=(ray.offices_id(),)).replace(lead.base_url, "")
+    heard = everything(ray.chen, ids=(ray.offices_id(),))
     heard = re.sub(r'"sent_at":"2026-02-14[^"]*"', "", heard)  # when the release was sent in, to the microsecond
     return heard, ray.chen.see("/v1/prosecutor/notices")["notices"]
 
@@ -56,6 +57,7 @@ def test_the_office_hears_what_it_hears_of_someone_who_never_came(new_site_db: C
         ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
         form = story.form(grants=story.grants()[::2], struck_out=["county-pa"], expires_on="2027-03-01")
         ray.dana.do(f"/v1/participants/{ray.care}/roi", form)
+        ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY | {"expires_on": "2027-03-01"})
         struck.settle()
 
         heard, notices = heard_at_the_end(ray)
@@ -68,3 +70,11 @@ def test_the_office_hears_what_it_hears_of_someone_who_never_came(new_site_db: C
         (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
         assert (task["kind"], task["incident_number"]) == ("charge latched, office not told", story.INCIDENT)
         assert struck.person("pat").see("/v1/program/deadlines")["deadlines"][0]["stands"] == "met"
+
+        # Counsel has it by authority of the client's own: the latch, and that the office is given nothing.
+        patel = struck.person("patel")
+        (client,) = patel.see("/v1/counsel/participants")["clients"]
+        page = patel.see(f"/v1/counsel/participants/{client['participant']}")
+        (latched,) = [entry["body"] for entry in page["history"] if entry["kind"] == "charge.latched"]
+        assert (latched["incident_number"], latched["charge"]["code"]) == (story.INCIDENT, "23C")
+        assert "county-pa" not in {to["party"] for to in page["recipients"] if to["labels"]}
