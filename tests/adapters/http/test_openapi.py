@@ -35,7 +35,7 @@ from tests.site import SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
 
-EXAMPLES = int(os.environ.get("GOLDENTHREAD_SCHEMATHESIS_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("GOLDENTHREAD_SCHEMATHESIS_EXAMPLES", "6"))
 SEED = int(os.environ.get("GOLDENTHREAD_SCHEMATHESIS_SEED", "1"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 PARTIES = ("city-pd", "transit-pd", "county-pa", "housing-co", "lead-care", "lead-program")
@@ -79,18 +79,30 @@ PREFIX = {
     Role.OFFICER: "/v1/police/",
     Role.CASE_MANAGER: "/v1/case-manager/",
     Role.LIAISON_PROSECUTOR: "/v1/prosecutor/",
+    Role.COURT_OFFICER: "/v1/court/",
     Role.RECIPIENT_CONTACT: "/v1/recipient/",
-    Role.PARTICIPANT: "/v1/participants/{participant}/accounting",
+    Role.DEFENDER_OBSERVER: "/v1/defender/",
+    Role.COUNSEL: "/v1/counsel/",
+    Role.LEGAL_SERVICES: "/v1/legal-services/",
+    Role.PRIVACY_OFFICER: "/v1/privacy/",
+    Role.PARTICIPANT: "/v1/participant",  # its own, and its accounting
     Role.PROJECT_MANAGER: "/v1/program/",
 }
 SUBJECT = {
     Role.OFFICER: "kim",
     Role.CASE_MANAGER: "dana",
     Role.LIAISON_PROSECUTOR: "chen",
+    Role.COURT_OFFICER: "judge",
     Role.RECIPIENT_CONTACT: "marta",
+    Role.DEFENDER_OBSERVER: "ames",
+    Role.COUNSEL: "patel",
+    Role.LEGAL_SERVICES: "shaw",
+    Role.PRIVACY_OFFICER: "imani",
     Role.PARTICIPANT: "fay",
     Role.PROJECT_MANAGER: "pat",  # last: it may adopt any protocol
 }
+ASKS_ALL = Role.RECIPIENT_CONTACT
+"""Who also asks and sends what is another's: the answer is the same to all."""
 
 
 def ids_of(lead: SiteUnderTest, ray: story.Ray, role: Role) -> dict[str, list[str]]:
@@ -122,6 +134,7 @@ def crowd(lead: SiteUnderTest) -> story.Ray:
     ray.at("2026-03-18 12:00")
     ray.chen.do("/v1/cases", example("FileCase", docket="26-9", participant=ray.offices_id()))
     ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "fay"})
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel", example("AuthoriseCounsel"))
     lead.settle()
     return ray
 
@@ -143,11 +156,13 @@ def test_no_input_breaks_it(lead: SiteUnderTest, crowd: story.Ray, role: Role) -
         mine = (
             role in HANDLERS[COMMANDS[name][1]].roles if name in COMMANDS else operation.path.startswith(PREFIX[role])
         )
+        if not mine and role is not ASKS_ALL:
+            continue
         for mode in GenerationMode:
             if mode is GenerationMode.NEGATIVE and not (list(operation.iter_parameters()) or operation.body):
                 continue  # nothing that could be wrong
             strategy, sent = operation.as_strategy(generation_mode=mode), list[Case[Any]]()
-            budget = EXAMPLES if mine else 1
+            budget = max(1, EXAMPLES // 3 if operation.path.endswith((".csv", "/updates")) else EXAMPLES) if mine else 1
 
             @seed(SEED)
             @settings(
@@ -174,7 +189,9 @@ def test_no_input_breaks_it(lead: SiteUnderTest, crowd: story.Ray, role: Role) -
 
             send()
     assert not failures, "\n\n".join(failures[:5])
-    assert seen >= ({200, 403} if role in (Role.RECIPIENT_CONTACT, Role.PARTICIPANT) else {200, 201, 403, 422})
+    assert seen >= {200, 422}
+    assert 201 in seen or not any(role in HANDLERS[kind].roles for _, kind in COMMANDS.values())
+    assert 403 in seen or role is not ASKS_ALL
     lead.settle()
     with psycopg.connect(lead.parts.database.url) as owner:  # whom a view could not compute
         assert owner.execute("select view, error from log.parked").fetchall() == []
