@@ -129,6 +129,9 @@ def test_extension_and_intake(lead: SiteUnderTest) -> None:
     # Ray himself: the accounting shows what went out, to whom, when and why.
     ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "ray"})
     himself = lead.person("ray")
+    lead.settle()
+    signed = himself.see("/v1/participant")["signed"]
+    assert {entry["kind"] for entry in signed} == {"roi.signed", "roi.granted"}
     mine = himself.see("/v1/me")["participant"]
     lines = himself.see(f"/v1/participants/{mine}/accounting")["disclosures"]
     (told,) = [line for line in lines if line.get("code") == "completed"]
@@ -202,7 +205,8 @@ def test_filed_before_the_intake_was_entered(lead: SiteUnderTest) -> None:
 
     story.enrol(ray)
     (case,) = ray.chen.see("/v1/prosecutor/pending-cases")["cases"]
-    assert {k: v for k, v in case.items() if k != "lead"} == {k: v for k, v in before.items() if k != "lead"}
+    changed = {name for name in case if case[name] != before[name]}
+    assert (changed, case["warning"]) == ({"lead", "warning"}, "will not be filed")  # as its own notice says now
     assert case["lead"]["enrolment"] == "enrolled"
     assert len(completions(ray.chen)) == 1  # he was in time, whenever it was entered
     assert ray.history("charge.latched")

@@ -120,6 +120,14 @@ def test_an_old_warrant(lead: SiteUnderTest) -> None:
     history = [entry["body"] for entry in ray.history("warrant.issued")]
     assert {body["number"] for body in history} == {"W-9", number}  # care has both
 
+    # So has LEAD Legal Services, whose work the outlying court is; what Dana noted of his use it has not.
+    shaw = lead.person("shaw")
+    (client,) = shaw.see("/v1/legal-services/participants")["participants"]
+    page = shaw.see(f"/v1/legal-services/participants/{client['participant']}")
+    issued = [entry["body"]["number"] for entry in page["history"] if entry["kind"] == "warrant.issued"]
+    assert sorted(issued) == sorted(["W-9", number])
+    assert not [word for word in (RELAPSE, "ashamed", story.NARRATIVE) if word in str(page)]
+
     # Her docket of 2023, with LEAD's column and the court's warrant beside it; she supports the quash.
     case = file_old_case(ray)
     (listed,) = ray.chen.see("/v1/prosecutor/pending-cases")["cases"]

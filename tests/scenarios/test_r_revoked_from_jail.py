@@ -10,9 +10,48 @@ from domain.deadline import PaperMissing
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
 from tests.scenarios.test_e_revocation import wait_for
+from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import SiteUnderTest, local
 
 pytestmark = pytest.mark.server
+
+
+def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) -> None:
+    """Counsel's word is enough as well, and counsel may give it itself; what it may know rests on its own authority."""
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY)
+    lead.settle()
+    luis, patel = lead.person("luis"), lead.person("patel")
+    (client,) = patel.see("/v1/counsel/participants")["clients"]
+    his = f"/v1/participants/{client['participant']}/roi/{client['roi']}/revocations"
+    of_ray = f"/v1/police/participants/{ray.participant}"
+    office = f"/v1/prosecutor/participants/{ray.offices_id()}"
+
+    # 23:40. Patel telephones for the city's officers: Luis, on call, writes it down and reads it back.
+    ray.at("2026-04-01 23:40")
+    word = {"word_of": "counsel", "counsel": "R. Patel", "medium": "oral", "read_back": True, "parties": ["city-pd"]}
+    luis.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
+    assert ray.kim.see(of_ray)["shared"] == []
+    assert ray.chen.see(office)["shared"] != []
+
+    # 23:50. For the prosecutor's office it does so itself, by word of mouth too.
+    ray.at("2026-04-01 23:50")
+    patel.do(his, {"word_of": "counsel", "medium": "oral", "parties": ["county-pa"]})
+    assert ray.chen.see(office)["shared"] == []
+    lead.settle()
+    words = [entry["body"] for entry in ray.history("roi.revoked")]
+    assert [(word["read_back"], word["counsel"]) for word in words] == [(True, "R. Patel"), (False, "R. Patel")]
+    assert patel.see("/v1/counsel/participants")["clients"][0]["name"] == "Ray Bell"
+
+    # Its own word it files again in writing; seven days on, the first still lacks its paper: a task; nothing returns.
+    ray.at("2026-04-03 09:00")
+    patel.do(his, {"word_of": "counsel", "medium": "written", "parties": ["county-pa"]})
+    lead.clock.at(local("2026-04-08 23:59:59"))
+    wait_for(lead, PaperMissing.topic)
+    lead.settle()
+    assert len(ray.history("paper.missing")) == 1
+    assert (ray.kim.see(of_ray)["shared"], ray.chen.see(office)["shared"]) == ([], [])
 
 
 def test_no_paper_for_seven_days_is_a_task_and_never_a_return_to_sharing(lead: SiteUnderTest) -> None:
