@@ -13,14 +13,18 @@ import typer
 from adapters.bootstrap import Parts, database, opened
 from adapters.cli.serve import answer
 from adapters.cli.simulate import play
-from adapters.cli.tour import look_around
+from adapters.cli.tour import look_around, named_to_all
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, callers
 from services import care
 from services.site import Site, carry_out
 
-PERSONAS = ("dana", "luis", "noor", "chen", "kim", "ortiz", "webb", "marta", "pat", "ames")
+PERSONAS = (
+    *("dana", "luis", "noor", "teo", "rosa"),
+    *("kim", "ortiz", "webb", "chen", "marta", "judge", "brooks"),
+    *("pat", "imani", "ames", "patel", "shaw"),
+)
 SITE_DAYS = 240  # how long the site has been at work when the demo begins
 
 
@@ -66,11 +70,11 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
 
 
 def _participant_access(parts: Parts) -> None:
-    """Let the first participant sign in, to read its own accounting."""
+    """Let the participant of the look around sign in, to read its own accounting."""
     staff = callers(parts.site)
-    found = parts.log.of_topics(["participant.identified"])
-    if found and found[0].event.participant_id:
-        theirs = parts.site.ids.seal(staff["noor"].party, found[0].event.participant_id)
+    found = named_to_all(parts, staff)
+    if found is not None:
+        theirs = parts.site.ids.seal(staff["noor"].party, found.participant)
         carry_out(parts.site, staff["noor"], care.GiveAccess(subject="ray"), path={"participant_id": theirs})
 
 

@@ -23,7 +23,7 @@ REVOKED = ("city-pd", "county-pa")
 
 def look_around(parts: Parts, staff: dict[str, Caller]) -> None:
     """Print what each reader sees of someone whose ROI names them all; then counsel revokes, and print it again."""
-    found = _named_to_all(parts, staff)
+    found = named_to_all(parts, staff)
     if found is None or found.roi is None:
         return
     typer.echo("\nOne participant, as each may know that person now:\n")
@@ -41,7 +41,7 @@ def look_around(parts: Parts, staff: dict[str, Caller]) -> None:
     _print(parts, staff, found.participant)
 
 
-def _named_to_all(parts: Parts, staff: dict[str, Caller]) -> Consent | None:
+def named_to_all(parts: Parts, staff: dict[str, Caller]) -> Consent | None:
     """Return the consent of the first participant whom every partner of the look around is named to."""
     now = parts.log.now()
     wanted = [staff[subject].party for subject in PARTNERS]

@@ -63,7 +63,11 @@ def arrest(year: Year, person: Person, *, bad_friday: bool = False) -> Story:
     call = at
     year.do(person.manager, referrals.RequestHandoff(requested_at=call), referral=person.referral)
     busy = 40 if bad_friday else 0
-    yield (at := at + timedelta(minutes=person.chance.randrange(10, 45) + busy))
+    minutes, asked = person.chance.randrange(10, 45) + busy, year.site.protocol().handoff_minutes
+    if minutes > asked:
+        yield call + timedelta(minutes=asked)
+        year.beat()
+    yield (at := call + timedelta(minutes=minutes))
     year.do(person.manager, referrals.RecordHandoff(requested_at=call), referral=person.referral)
     yield (at := at + timedelta(minutes=5))
     if person.happens(ODDS.changes_mind):

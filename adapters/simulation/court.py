@@ -11,7 +11,7 @@ from adapters.simulation.people import Person
 from adapters.simulation.year import Story, Year
 from domain.hearing import HearingKind, HearingOutcome
 from domain.labels import Reader
-from domain.legal_case import DecisionKind, Disposition, Source
+from domain.legal_case import DecisionKind, Disposition, OrderKind, Source
 from domain.warrant import WarrantEnd, WarrantKind
 from services import court, custody, findings, warrants
 from services.questions import findings as questions
@@ -115,7 +115,7 @@ def _harsh(person: Person, at: datetime) -> court.DecideCase:
 
 
 def _docket(year: Year, person: Person, at: datetime, filed: court.FileCase) -> Story:
-    """Tell how the court enters the case on its own docket: public record."""
+    """Tell how the court enters the case on its own docket, and its order: public record."""
     yield (at := person.by_day(at, 1, 5))
     entered = court.EnterCase(
         docket=filed.docket,
@@ -124,7 +124,9 @@ def _docket(year: Year, person: Person, at: datetime, filed: court.FileCase) -> 
         filed_on=filed.filed_on,
         prosecutor="county-pa",
     )
-    year.do("judge", entered)
+    case = year.known("judge", year.do("judge", entered)["case"])
+    yield (at := person.by_day(at, 5, 30))
+    year.do("judge", court.EnterOrder(kind=person.chance.choice(tuple(OrderKind)), ordered_on=_day(at)), case=case)
 
 
 def _warrant(year: Year, person: Person, at: datetime) -> Story:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from psycopg.conninfo import make_conninfo
 
@@ -14,8 +15,9 @@ from adapters.postgres.keyring import Keyring
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.mapper import SealingMapper, StoredRow
 from adapters.simulation.cast import Clock
-from domain.event import Event, Recorded
+from domain.event import Envelope, Event, Recorded
 from services.directory import Directory
+from services.ports import Answer, Append
 from services.standing import Standing
 
 _NOT_DURABLE = "-c synchronous_commit=off"
@@ -42,7 +44,36 @@ class PlayedLog(PostgresLog):
     def __init__(self, parts: Parts, clock: Clock) -> None:
         super().__init__(make_conninfo(parts.database.login("recorder"), options=_NOT_DURABLE), parts.database.secrets)
         self._clock = clock
+        self._latest: dict[str, int] = {}
+        self._ends: dict[str, list[tuple[datetime, int]]] = {}
         self._mapper = _Remembering(Keyring(self._datastore, parts.database.secrets.site_key))
+
+    def record(self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None = None) -> int:
+        """Append, and remember where each topic ends, and when: nobody else writes while a year is played."""
+        position = super().record(appends, envelope, answer)
+        for event in (event for append in appends for event in append.events):
+            self._latest[event.topic] = position
+            if event.expires_at is not None:
+                self._ends.setdefault(event.topic, []).append((event.expires_at, position))
+        return position
+
+    def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
+        """Return the events of these topics after a position, without asking the server for none."""
+        topics = list(topics)
+        if all(self._latest.get(topic, 0) <= after for topic in topics):
+            return []
+        return super().of_topics(topics, after)
+
+    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
+        """Return the streams of which something ends, without asking the server for none."""
+        ends = self._ends.get(topic, ())
+        if any(end <= until and (after is None or end > after or at > position) for end, at in ends):
+            return super().ending(topic, after, until, position)
+        return []
+
+    def position(self) -> int:
+        """Return the position of the last event."""
+        return max(self._latest.values(), default=0)
 
     def now(self) -> datetime:
         """Return the moment that is played."""

@@ -57,6 +57,8 @@ class Year:
     people: list[Person] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    _clocks: Clocks = field(init=False)
+    _audit: Audit = field(init=False)
     _views: dict[Reader, Projector] = field(init=False)
     _read: dict[Reader, datetime] = field(default_factory=dict)
     _waiting: list[tuple[datetime, int, Story]] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Year:
         self.site = replace(self.parts.site, new_id=lambda: UUID(int=ids.getrandbits(128), version=4))
         self.staff = callers(self.site)
         self.team = [name for name, caller in self.staff.items() if caller.role is Role.CASE_MANAGER]
+        self._clocks, self._audit = Clocks(self.site), Audit(self.site)
         self._views = dict(zip(VIEWS, projectors(self.parts), strict=True))
 
     def chance(self, name: str) -> random.Random:
@@ -128,6 +131,11 @@ class Year:
         self.staff = callers(self.site)
         self.team.append(subject)
 
+    def beat(self) -> None:
+        """Let the site's clocks and its audit look."""
+        self.acts["clocks fired"] += self._clocks.fire()
+        self.acts["findings raised"] += self._audit.beat()
+
     def tell(self, story: Story) -> None:
         """Tell one more story beside the others."""
         following = next(story, None)
@@ -145,12 +153,10 @@ class Year:
             yield at
 
     def _beats(self) -> Story:
-        """Let the site's clocks and its audit look, day by day."""
-        clocks, audit, at = Clocks(self.site), Audit(self.site), self.begin
+        at = self.begin
         while True:
             yield (at := at + BEAT)
-            self.acts["clocks fired"] += clocks.fire()
-            self.acts["findings raised"] += audit.beat()
+            self.beat()
 
     def _caller(self, who: str) -> Caller:
         return replace(self.staff[who], correlation_id=uuid4())

@@ -68,6 +68,7 @@ def test_a_newcomer_sees_a_site_at_work_and_nothing_is_left(room: Path) -> None:
         people = {p["role"]: p for p in told["personas"]}
         assert set(people) >= {"case_manager", "supervisor", "liaison_prosecutor", "officer", "sergeant"}
         assert set(people) >= {"recipient_contact", "project_manager", "defender_observer", "participant"}
+        assert set(people) >= {"counsel", "legal_services", "privacy_officer", "court_officer", "probation_officer"}
         assert len([p for p in told["personas"] if p["role"] == "officer"]) == 2
         assert httpx.get(f"{told['base_url']}/health/ready").status_code == 200
         assert "Golden Thread" in httpx.get(told["console_url"]).text
@@ -82,10 +83,11 @@ def test_a_newcomer_sees_a_site_at_work_and_nothing_is_left(room: Path) -> None:
             "recipient_contact": "/v1/recipient/participants",
             "project_manager": "/v1/program/funnel",
         }
+        care, police = {"case_manager", "supervisor", "outreach", "legal_advocate"}, {"officer", "sergeant"}
         for role in people:
             assert ask(role, "/v1/me").json()["role"] == role
             for owner, path in own.items():
-                same_view = role == owner or {role, owner} in ({"supervisor", "case_manager"}, {"sergeant", "officer"})
+                same_view = role == owner or any({role, owner} <= view for view in (care, police))
                 assert ask(role, path).status_code == (200 if same_view else 403), (role, path)
         me = ask("participant", "/v1/me").json()
         assert ask("participant", f"/v1/participants/{me['participant']}/accounting").json()["disclosures"]

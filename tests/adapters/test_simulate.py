@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 
@@ -19,20 +20,42 @@ pytestmark = pytest.mark.server
 END = datetime(2026, 10, 1, tzinfo=UTC)
 
 
-def lived(db: Database, seed: int) -> list[tuple[str, datetime, str]]:
-    """Return what was recorded in a year: topic, when it occurred to the second, in which role."""
+class Lived(NamedTuple):
+    """What a year came to: each event's topic, when it occurred, in which role; and what was refused."""
+
+    events: list[tuple[str, datetime, str]]
+    refused: dict[str, int]
+
+    @property
+    def topics(self) -> set[str]:
+        return {topic for topic, *_ in self.events}
+
+
+def lived(db: Database, *, seed: int, participants: int, days: int) -> Lived:
     settings = Settings(environment="test", prefix=db.prefix)
     with opened(SiteDatabase(db.owner_url, db.secrets, db.prefix), settings) as parts:
-        play(parts, db.owner_url, seed=seed, participants=10, days=150, end=END)
-        return [
-            (r.event.topic, r.event.occurred_at.replace(microsecond=0), r.envelope.role)
-            for r in parts.log.of_topics(TOPICS)
-        ]
+        year = play(parts, db.owner_url, seed=seed, participants=participants, days=days, end=END)
+        recorded = parts.log.of_topics(TOPICS)
+        assert all(r.event.occurred_at <= min(r.recorded_at, END) for r in recorded)
+        return Lived([(r.event.topic, r.event.occurred_at, r.envelope.role) for r in recorded], dict(year.refusals))
 
 
 def test_the_same_seed_lives_the_same_year_and_another_one_another(new_site_db: Callable[[], Database]) -> None:
-    first, again, other = (lived(new_site_db(), seed) for seed in (1, 1, 2))
+    first, again, other = (lived(new_site_db(), seed=seed, participants=4, days=90) for seed in (1, 1, 2))
     assert first == again
-    assert first != other
-    assert {topic for topic, *_ in first} > {"referral.offered", "participant.enrolled", "contact.made", "share.made"}
-    assert max(at for _, at, _ in first) <= END
+    assert first.events != other.events
+    assert first.topics > {"referral.offered", "participant.enrolled", "contact.made"}
+
+
+def test_a_year_has_every_rhythm_of_a_site(new_site_db: Callable[[], Database]) -> None:
+    year = lived(new_site_db(), seed=3, participants=36, days=300)
+    doors = {"referral.offered", "referral.called_in", "referral.community", "referral.screened", "referral.declined"}
+    clocks = {"handoff.missed", "deadline.passed", "non_return.ended", "plan.review_due"}
+    consents = {"roi.signed", "roi.narrowed", "roi.revoked", "counsel.authorised", "disclosure.oral", "item.consented"}
+    courts = {"case.filed", "hearing.set", "decision.recorded", "case.disposed", "warrant.issued", "warrant.ended"}
+    team = {"roster.covered", "roster.on_call", "staff.ended", "protocol.adopted", "concern.answered"}
+    lives = {"plan.goal", "plan.progress", "fund.used", "participant.alias", "participant.status", "ask.handled"}
+    for told in (doors, clocks, consents, courts, team, lives, {"finding.raised", "arrest.recorded"}):
+        assert told <= year.topics, f"nothing of {sorted(told - year.topics)}"
+    nights = sum(topic == "referral.offered" and not 14 <= at.hour < 24 for topic, at, _ in year.events)
+    assert nights > sum(topic == "referral.offered" for topic, *_ in year.events) / 3
