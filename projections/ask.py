@@ -12,10 +12,8 @@ from domain.ask import AskHandled, AskReceived
 from domain.concern import ConcernAnswered, ConcernRaised
 from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
-from projections.lens import History, Lens, Traced
+from projections.lens import NOBODY, History, Lens, Traced
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow
-
-_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,7 @@ def inbox_asks(
     history: History, reader: Reader, row: Callable[..., B], ceiling: Ceiling, at: datetime, trace: list[Traced] | None
 ) -> Iterator[B]:
     """Yield what partners asked, as those read it who take it up."""
-    see = _eyes(Viewer(reader, _NOBODY), Holding.ROLE, ceiling, at, trace)
+    see = _eyes(Viewer(reader, NOBODY), Holding.ROLE, ceiling, at, trace)
     handled = next(history.of(AskHandled), None)
     for asked in history.of(AskReceived):
         yield row(
@@ -136,7 +134,7 @@ def inbox_concerns(
     history: History, reader: Reader, row: Callable[..., D], ceiling: Ceiling, at: datetime, trace: list[Traced] | None
 ) -> Iterator[D]:
     """Yield the concerns there are, as those read them who answer."""
-    see = _eyes(Viewer(reader, _NOBODY), Holding.ROLE, ceiling, at, trace)
+    see = _eyes(Viewer(reader, NOBODY), Holding.ROLE, ceiling, at, trace)
     for raised in history.of(ConcernRaised):
         yield row(
             subject_id=history.subject,
@@ -158,7 +156,7 @@ def _eyes(viewer: Viewer, holding: Holding, ceiling: Ceiling, at: datetime, trac
 
 
 def _party(recorded: Recorded[Any]) -> UUID:
-    return recorded.event.party_id or _NOBODY
+    return recorded.event.party_id or NOBODY
 
 
 def _asked(asked: Recorded[AskReceived], see: See) -> dict[str, Any]:

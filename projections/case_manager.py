@@ -26,7 +26,7 @@ from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned
 from domain.roster import ROSTER, ParticipantAssigned, roster
 from projections.ask import InboxAsk, inbox_asks
-from projections.lens import History, Lens, Traced, is_id, plain
+from projections.lens import NOBODY, History, Lens, Traced, is_id, plain
 from projections.queue import queue
 from projections.record import RoleRecipient, recipients
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
@@ -35,7 +35,6 @@ from projections.task import tasks
 READER = Reader.CASE_MANAGER
 _ROLE = ALLOWED[Holding.ROLE]
 _CARE = tuple(label for label, line in TABLE.items() if Basis.ROLE in line.cells[READER])
-_NOBODY = UUID(int=0)
 
 
 @model(READER, "participant", order=("name", "subject_id"))
@@ -149,7 +148,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             )
     if not any(history.of(ParticipantIdentified, ReferralAccepted)):
         return  # a record about nobody in LEAD
-    lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     yield _participant(history, lens)
     for columns in recipients(history, at):
         yield Recipient(**columns)

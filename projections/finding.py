@@ -15,11 +15,10 @@ from domain.event import Recorded
 from domain.finding import ALARMS, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import ArrestRecorded
-from projections.lens import History, Lens, Traced, plain
+from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow, Row, model
 
 _OWN, _ROLE = ALLOWED[Holding.OWN], ALLOWED[Holding.ROLE]
-_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +107,14 @@ M = TypeVar("M", bound=MissedDiversionRow)
 
 def program_rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield the project manager's findings and missed diversions of one subject."""
-    lens = Lens(Viewer(Reader.PROGRAM, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(Reader.PROGRAM, NOBODY), None, ceiling, at, trace)
     yield from _findings(history, lens, ProgramFinding)
     yield from _missed(history, lens, ProgramMissedDiversion)
 
 
 def observer_rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield the observer's findings and missed diversions of one subject."""
-    lens = Lens(Viewer(Reader.OBSERVER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(Reader.OBSERVER, NOBODY), None, ceiling, at, trace)
     yield from _findings(history, lens, ObserverFinding)
     yield from _missed(history, lens, ObserverMissedDiversion)
 

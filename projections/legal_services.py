@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
-from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
-from projections.lens import History, Lens, Traced
+from projections.lens import NOBODY, History, Lens, Traced
 from projections.record import RoleEntry, entry_of, is_participant, seen, standing
 from projections.rows import RoleRow, Row, model
 
 READER = Reader.LEGAL_SERVICES
-_NOBODY = UUID(int=0)
 
 
 @model(READER, "participant", order=("name", "subject_id"))
@@ -40,7 +38,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     """Yield every row that Legal Services has of one participant."""
     if not is_participant(history):
         return
-    lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     who = standing(history, lens)
     yield Participant(
         subject_id=history.subject,

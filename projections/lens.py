@@ -30,6 +30,9 @@ from domain.roi import grants
 
 E = TypeVar("E", bound=Event)
 
+NOBODY = UUID(int=0)
+"""The party of whoever reads by role alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:

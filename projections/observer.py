@@ -28,13 +28,12 @@ from domain.roi import grants
 from domain.stop_record import StopRecorded
 from projections import finding
 from projections.ask import OwnConcern, own_concerns
-from projections.lens import History, Lens, Traced, plain
+from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.record import is_participant
 from projections.rows import GrantedRow, PartyId, Ref, RoleRow, Row, model
 
 READER = Reader.OBSERVER
 _BY_PSEUDONYM = frozenset({Basis.ROLE, Basis.PSEUDONYM})
-_NOBODY = UUID(int=0)
 
 
 @model(READER, "diversion", order=("offered_at", "referral_id"), descending=True)
@@ -99,7 +98,7 @@ class Concern(OwnConcern):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any defender's office has of one subject."""
-    lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     for stopped in history.of(StopRecorded):
         yield _stop(history, stopped, lens)
     yield from own_concerns(history, READER, Concern, ceiling, at, trace)
@@ -141,7 +140,7 @@ def _diversion(history: History, offered: Recorded[ReferralOffered], lens: Lens)
         offered_at=offered.event.occurred_at,
         referral_id=offered.stream,
         pseudonym=history.subject,
-        department_id=offered.event.party_id or _NOBODY,
+        department_id=offered.event.party_id or NOBODY,
         door=see(offered, "door"),
         charges=[
             {
@@ -169,7 +168,7 @@ def _decision(history: History, decided: Recorded[DecisionRecorded], lens: Lens)
         as_of=history.position,
         decided_at=decided.event.occurred_at,
         decision_id=decided.id,
-        case_id=decided.event.matter_id or _NOBODY,
+        case_id=decided.event.matter_id or NOBODY,
         pseudonym=history.subject,
         office_id=decided.event.party_id,
         kind=lens.see(decided, "kind", _BY_PSEUDONYM),

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.roi import RoiSigned
-from projections.lens import History, Lens, Traced
+from projections.lens import NOBODY, History, Lens, Traced
 from projections.record import RoleEntry, RoleRecipient, entry_of, is_participant, recipients, seen
 from projections.rows import RoleRow, Row, model
 
 READER = Reader.PRIVACY
-_NOBODY = UUID(int=0)
 
 
 @model(READER, "participant", order=("subject_id",))
@@ -43,7 +41,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     """Yield every row that the privacy officer has of one participant."""
     if not is_participant(history):
         return
-    lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     signed = [r for r in history.of(RoiSigned) if "occurred_at" not in r.erased]
     yield Participant(
         subject_id=history.subject,

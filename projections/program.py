@@ -16,14 +16,13 @@ from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
 from projections import deadlines, finding
 from projections.ask import InboxConcern, inbox_concerns
-from projections.lens import History, Lens, Traced
+from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
 READER = Reader.PROGRAM
 UNKNOWN = "unknown"
 _ROLE = ALLOWED[Holding.ROLE]
-_NOBODY = UUID(int=0)
 REFERRED: tuple[type[Event], ...] = STARTS
 """How a referral begins, at each door; its event names the door."""
 ACCEPTED: tuple[type[Event], ...] = (ReferralAccepted,)
@@ -89,7 +88,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from deadlines.rows(history)
     yield from finding.program_rows(history, ceiling, at, trace)
     yield from queue(history, READER, ceiling, at, trace)
-    lens = Lens(Viewer(READER, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     yield from _referrals(history, lens)
     yield from _places(history)
     for recorded in history.of(StopRecorded):

@@ -16,11 +16,10 @@ from domain.hearing import Hearing, hearings
 from domain.labels import Basis, Ceiling, Label, Reader, Viewer
 from domain.legal_case import CaseDisposed, CaseEntered, CaseFiled, CaseUpdated, OrderEntered
 from domain.warrant import ACTIVE, WarrantEnded, WarrantIssued
-from projections.lens import History, Lens, Traced, plain
+from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.rows import ALLOWED, Holding, PublicRow, Ref, Row
 
 _PUBLIC = ALLOWED[Holding.PUBLIC]
-_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def public_record(
     warrant: Callable[..., Row] | None = None,
 ) -> Iterator[Row]:
     """Yield what courts tell of one subject, in the tables that this kind of reader has."""
-    lens = Lens(Viewer(reader, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(reader, NOBODY), None, ceiling, at, trace)
     for entered in history.of(CaseEntered):
         if (docket := lens.see(entered, "docket", _PUBLIC)) is None:
             continue

@@ -14,11 +14,10 @@ from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import ParticipantIdentified
 from domain.referral import STARTS, ReferralOffered, referral
-from projections.lens import History, Lens, Traced, plain
+from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, model
 
 _ROLE = ALLOWED[Holding.ROLE]
-_NOBODY = UUID(int=0)
 _SCREENING = ("signs", "related", "response_expected", "screened_by", "protocol_version")
 _TOLD = (Label.REFERRAL_POLICE, Label.REFERRAL_COMMUNITY, Label.MESSAGE_ASK)
 
@@ -62,7 +61,7 @@ def queue(
     history: History, reader: Reader, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None
 ) -> Iterator[_Referral]:
     """Yield every referral of one subject, by whatever door."""
-    lens = Lens(Viewer(reader, _NOBODY), None, ceiling, at, trace)
+    lens = Lens(Viewer(reader, NOBODY), None, ceiling, at, trace)
     for started in history.of(*STARTS):
         yield _referral(history, started, lens)
 
@@ -87,7 +86,7 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
         referred_at=started.event.occurred_at,
         referral_id=started.stream,
         participant_id=history.subject,
-        party_id=started.event.party_id or _NOBODY,
+        party_id=started.event.party_id or NOBODY,
         door=see(started, "door") or "",
         waits=state is not None and state.accepted_at is None and state.declined is None,
         name=str(said[-1]) if said else None if arrest else see(started, "name"),

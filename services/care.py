@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
 from domain import report, roi
 from domain.calendar import days_after, end_of_day
@@ -20,7 +20,7 @@ from domain.protocol import Protocol
 from domain.refusal import Refused, Unknown
 from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
-from services.consent import load_client
+from services.consent import Sha256, load_client
 from services.directory import Party
 from services.person import consent_of, others
 from services.ports import Caller
@@ -38,8 +38,6 @@ from services.site import (
     reference,
 )
 from services.status import latch_all
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class CompleteIntake(Command):

@@ -21,12 +21,11 @@ from domain.registry import (
     StaffRegistered,
     staff_stream,
 )
-from services.ports import Caller, Conflict
+from services.ports import NOBODY, Caller, Conflict
 from services.site import COMMANDS, Command, Outcome, Site, append, example, handles
 
 _PARTIES = UUID("0c1f0a0e-8d5f-5b7a-9d52-2b3c7b1a6e10")
 PROTOCOLS = UUID("f3f0f3d4-4a08-5a4e-9c57-0a0b7b2d5e21")
-NOBODY = UUID(int=0)
 FIRST = (Role.PROJECT_MANAGER, Role.SERVICE)
 
 

@@ -28,8 +28,8 @@ from domain.protocol import Protocol
 from domain.refusal import Refused
 from domain.registry import PartyKind, Role
 from domain.stop_record import StopRecorded
-from services.ports import Caller, Log
-from services.register import NOBODY, Beginning, EndStaff, RegisterParty, begin, party_id
+from services.ports import NOBODY, Caller, Log
+from services.register import Beginning, EndStaff, RegisterParty, begin, party_id
 from services.site import Site, carry_out
 from services.stops import COLUMNS, Tally, load_stops
 from tests.conftest import Database
