@@ -795,7 +795,7 @@ LEAKS: dict[str, dict[str, Leak]] = {
     "judge": {
         "withheld": on_participants(withheld),
         "error text": error_text,
-        "search first": page_of(searched_first),
+        "total": on_every_answer(total),
         "as of": as_of_in_a_row,
         "public": public_whoever_found_it,
     },
