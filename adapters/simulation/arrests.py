@@ -42,7 +42,7 @@ def arrest(year: Year, person: Person, *, bad_friday: bool = False) -> Story:
     """Tell of someone whom an officer diverts, from the offer to whatever the year brings."""
     at = _friday(year, person) if bad_friday else _any_night(year, person)
     yield at
-    year.people.append(person)
+    year.meet(person)
     person.officer = "webb" if person.happens(1 / 6) else "kim"
     excluded = person.officer == "kim" and person.happens(ODDS.exclusion)
     if not excluded and person.happens(ODDS.telephone):

@@ -31,7 +31,7 @@ class Person:
 
     n: int
     chance: random.Random
-    manager: str
+    manager: str = ""
     given: ShortText = ""
     surname: ShortText = ""
     born: date = date.min

@@ -35,7 +35,7 @@ WAITED_FOR = 6
 def referred(year: Year, person: Person) -> Story:
     """Tell of someone whom somebody refers: looked for, screened, taken, made to wait, or declined."""
     yield (at := person.by_day(year.begin, 1, max((year.end - year.begin).days - 10, 2)))
-    year.people.append(person)
+    year.meet(person)
     _refer(year, person, person.chance.choice(REFERRERS))
     yield (at := person.by_day(at, 0.5, 2))
     year.do("pat", doors.VetReferral(codes=(person.chance.choice(tuple(Risk)),)), referral=person.referral)
@@ -76,7 +76,7 @@ def _again(year: Year, person: Person, at: datetime) -> Story:
     """Tell how the same person is referred once more by someone else, which is a duplicate."""
     first = person.referral
     yield (at := person.by_day(at, 3, 20))
-    twin = Person(person.n, year.chance(f"person {person.n}, again"), person.manager)
+    twin = Person(person.n, year.chance(f"person {person.n}, again"))
     _refer(year, twin, "marta")
     yield person.by_day(at, 1, 3)
     duplicate = doors.DeclineReferral(how=Decline.DUPLICATE, same_as=year.named("teo", first))

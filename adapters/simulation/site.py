@@ -25,7 +25,7 @@ def stories(year: Year, number: int) -> list[Story]:
         arrests.without_offer(year, each_days=300 / number),
     ]
     for n in range(number):
-        person = Person(n, year.chance(f"person {n}"), manager=year.team[n % len(year.team)])
+        person = Person(n, year.chance(f"person {n}"))
         if n % WITHOUT_ARREST == WITHOUT_ARREST - 1:
             told.append(referred(year, person))
         else:

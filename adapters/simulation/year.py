@@ -126,6 +126,11 @@ class Year:
         first = datetime.combine(self.begin.astimezone(TZ).date(), time(10), TZ)
         return first + MEETING * ((at - first) // MEETING + 1)
 
+    def meet(self, person: Person) -> None:
+        """Let the site meet someone; one of the team as it is then answers for the person."""
+        person.manager = self.team[person.n % len(self.team)]
+        self.people.append(person)
+
     def hire(self, subject: str) -> None:
         """Let someone new carry participants."""
         self.staff = callers(self.site)
