@@ -61,7 +61,7 @@ class Clocks:
 
     site: Site
     _upto: dict[str, datetime] = field(default_factory=dict)
-    _position: dict[str, int] = field(default_factory=dict)
+    _position: int = 0
     _waiting: dict[UUID, list[str]] = field(default_factory=dict)
 
     def fire(self) -> int:
@@ -90,12 +90,11 @@ class Clocks:
 
     def _find(self, now: datetime, protocol: Protocol) -> None:
         """Let wait what has ended since the last time and what was recorded since; what failed waits still."""
-        for topic, clock in CLOCKS.items():
-            position, until = self.site.log.position(), now + clock.ahead(protocol)
-            streams = self.site.log.ending(topic, self._upto.get(topic), until, self._position.get(topic, 0))
-            self._upto[topic], self._position[topic] = until, position
-            for stream in streams:
-                self._waiting.setdefault(stream, []).append(topic)
+        position = self.site.log.position()
+        until = {topic: now + clock.ahead(protocol) for topic, clock in CLOCKS.items()}
+        for topic, stream in self.site.log.ending(until, self._upto, self._position):
+            self._waiting.setdefault(stream, []).append(topic)
+        self._upto, self._position = until, position
 
     def _decide(self, stream: UUID, topics: Sequence[str], now: datetime, protocol: Protocol) -> int:
         """Look at a stream once, by all of its clocks."""

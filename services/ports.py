@@ -170,10 +170,12 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
-    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
-        """Return the streams with an event of this topic whose `expires_at` is not after `until`.
+    def ending(
+        self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
+    ) -> list[tuple[str, UUID]]:
+        """Return (topic, stream) of events of these topics whose `expires_at` is not after `until`, soonest first.
 
-        Of those only what ends after `after`, or was recorded after a position; all, where `after` is None.
+        Of those only what ends after `after`, or was recorded after a position; all, of a topic that `after` lacks.
         """
         ...
 

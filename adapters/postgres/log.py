@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -134,27 +134,29 @@ class PostgresLog:
         )
         return [ShownTo(*line) for line in found]
 
-    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
-        """Return the streams with an event of this topic whose `expires_at` is not after `until`, soonest first.
+    def ending(
+        self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
+    ) -> list[tuple[str, UUID]]:
+        """Return (topic, stream) of events of these topics whose `expires_at` is not after `until`, soonest first.
 
-        Of those only what ends after `after`, or was recorded after a position; all, where `after` is None.
+        Of those only what ends after `after`, or was recorded after a position; all, of a topic that `after` lacks.
         """
-        found = self._ask(
+        return self._ask(
             # Two reads, each by an index of its own: by when it ends, and by where it stands.
-            "select originator_id from ("
-            "select originator_id, expires_at from log.event"
-            " where topic = %s and expires_at <= %s and expires_at > coalesce(%s::timestamptz, '-infinity')"
-            " union all select originator_id, expires_at from log.event"
-            " where topic = %s and expires_at <= %s and notification_id > %s"
-            ") e group by originator_id order by min(expires_at), originator_id",
-            topic,
-            until,
-            after,
-            topic,
-            until,
+            "with asked as ("
+            "select * from unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) a(topic, until, since))"
+            " select topic, originator_id from ("
+            "select e.topic, e.originator_id, e.expires_at from log.event e join asked a using (topic)"
+            " where e.expires_at > (select min(coalesce(since, '-infinity')) from asked) and e.expires_at <= a.until"
+            " and e.expires_at > coalesce(a.since, '-infinity')"
+            " union all select e.topic, e.originator_id, e.expires_at from log.event e join asked a using (topic)"
+            " where e.notification_id > %s and e.expires_at <= a.until"
+            ") e group by topic, originator_id order by min(expires_at), originator_id",
+            list(until),
+            list(until.values()),
+            [after.get(topic) for topic in until],
             position,
         )
-        return [stream for (stream,) in found]
 
     def health(self) -> Health:
         """Return how far everything has come; counts and times alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -64,12 +64,17 @@ class PlayedLog(PostgresLog):
             return []
         return super().of_topics(topics, after)
 
-    def ending(self, topic: str, after: datetime | None, until: datetime, position: int) -> list[UUID]:
+    def ending(
+        self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
+    ) -> list[tuple[str, UUID]]:
         """Return the streams of which something ends, without asking the server for none."""
-        ends = self._ends.get(topic, ())
-        if any(end <= until and (after is None or end > after or at > position) for end, at in ends):
-            return super().ending(topic, after, until, position)
-        return []
+        asked = {
+            topic: last
+            for topic, last in until.items()
+            for end, at in self._ends.get(topic, ())
+            if end <= last and (topic not in after or end > after[topic] or at > position)
+        }
+        return super().ending(asked, after, position) if asked else []
 
     def position(self) -> int:
         """Return the position of the last event."""

@@ -119,7 +119,7 @@ def test_it_is_the_port(log: PostgresLog) -> None:
     assert port.load(uuid4()) == []
     assert port.history(uuid4()) == []
     assert port.existing([]) == set()
-    assert port.ending("roi.granted", None, port.now(), 0) == []
+    assert port.ending({"roi.granted": port.now()}, {}, 0) == []
     assert port.view_position(Reader.POLICE) == 0
     assert port.answered(uuid4(), "k") is None
     assert port.record([], SYSTEM) == 0
@@ -446,8 +446,9 @@ def test_streams_of_what_ends(log: PostgresLog) -> None:
     position = log.position()
 
     def ending(after: int | None, until: int, since: int = position) -> list[UUID]:
-        begin = None if after is None else now + timedelta(hours=after)
-        return log.ending("roi.granted", begin, now + timedelta(hours=until), since)
+        begin = {} if after is None else {"roi.granted": now + timedelta(hours=after)}
+        found = log.ending({"roi.granted": now + timedelta(hours=until), "roi.signed": now}, begin, since)
+        return [stream for _, stream in found]
 
     assert ending(None, 0) == []
     assert ending(None, 2) == [sooner, later], "the soonest first, each once, its last moment included"
