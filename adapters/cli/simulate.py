@@ -18,7 +18,7 @@ from adapters.simulation.site import stories
 from adapters.simulation.year import Year
 
 YEAR_DAYS = 365
-_EACH = 20  # how many people a case manager comes to carry
+_EACH = 34  # of those whom the site meets, for one case manager: so that late in the year the team is full
 
 
 def play(parts: Parts, owner_url: str, *, seed: int, participants: int, days: int, end: datetime | None = None) -> Year:

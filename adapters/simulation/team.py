@@ -17,10 +17,12 @@ SUCCESSOR = ("Marisol Vega", "marisol")
 
 
 def assign(year: Year, person: Person) -> None:
-    """Let the supervisor assign someone, to whoever of the team carries least."""
+    """Let the supervisor assign someone to whoever of the team carries least; where all are full, it stays as it is."""
     loads = roster.standing(year.site).loads
-    person.manager = min(year.team, key=lambda name: loads[year.staff[name].staff])
-    year.do("noor", roster.AssignParticipant(case_manager=person.manager), participant_id=person.participant)
+    least = min(year.team, key=lambda name: loads[year.staff[name].staff])
+    assigned = roster.AssignParticipant(case_manager=least)
+    if year.attempt("noor", assigned, participant_id=person.participant) is not None:
+        person.manager = least
 
 
 def on_call(year: Year) -> Story:
