@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
@@ -45,6 +45,15 @@ class History:
     def position(self) -> int:
         """The position of its last event."""
         return self.events[-1].position if self.events else 0
+
+    def id_of(self, recorded: Recorded[Event]) -> UUID:
+        """Return an id for what a party was told; it does not depend on what else lies in its stream."""
+        told = (recorded.stream, recorded.event.topic, recorded.event.party_id, recorded.event.matter_id)
+        before = sum(
+            (r.stream, r.event.topic, r.event.party_id, r.event.matter_id) == told and r.position < recorded.position
+            for r in self.events
+        )
+        return uuid5(recorded.stream, f"{recorded.event.topic}/{told[2]}/{told[3]}/{before}")
 
     def of(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
         """Yield the events of these kinds."""

@@ -318,7 +318,7 @@ def _notice(history: History, sent: Recorded[ProsecutorNotified], lens: Lens) ->
         subject_id=history.subject,
         party_id=lens.viewer.party,
         sent_at=sent.event.occurred_at,
-        notice_id=sent.id,
+        notice_id=history.id_of(sent),
         participant_id=history.subject,
         code=lens.see(sent, "code", _OWN),
         until_day=lens.see(sent, "until", _OWN),

@@ -185,7 +185,7 @@ def _entry(
         authority=gathered.authority,
         shown=gathered.shown(),
         occurred_at=recorded.event.occurred_at,
-        entry_id=recorded.id,
+        entry_id=history.id_of(recorded),
         kind=recorded.event.topic,
         body={name: plain(value) for name, value in gathered.values.items()},
     )

@@ -60,10 +60,10 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/5", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/5", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/5", police.rows),
-        View(Reader.RECIPIENT, "recipient/3", recipient.rows),
-        View(Reader.COURT, "court/4", court.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/6", liaison_prosecutor.rows),
+        View(Reader.POLICE, "police/6", police.rows),
+        View(Reader.RECIPIENT, "recipient/4", recipient.rows),
+        View(Reader.COURT, "court/5", court.rows),
         View(Reader.PROGRAM, "program/5", program.rows),
         View(Reader.OBSERVER, "observer/1", observer.rows),
         View(Reader.COUNSEL, "counsel/1", counsel.rows),

@@ -32,7 +32,7 @@ CANARY = "kanarienvogel"
 # What is looked up: a command with another text there is refused.
 CLOSED = {
     *("code", "prosecutor", "exclusion", "exclusions", "rank", "party", "parties", "struck_out", "department", "court"),
-    *("charge", "participant", "case_manager", "staff", "counsel", "divertible", "override_ranks", "other"),
+    *("charge", "participant", "case_manager", "staff", "counsel", "divertible", "override_ranks", "other", "by"),
 }
 OPTIONAL: dict[str, dict[str, Any]] = {
     "OfferDiversion": {"charges": [example("OfferDiversion")["charges"][0] | {"criminal_history": "x"}]},
@@ -40,9 +40,15 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "SignRoi": {"interpreter": "x"},
     "AmendRoi": {"interpreter": "x"},
     "RecordContact": {"location": "x", "current_use": "x", "health": "x"},
-    "FileCase": {"incident_number": "x"},
     "DecideCase": {"reason": "x", "note": "x"},
 }
+OF_ITS_OWN = {
+    "GiveAccess": {"subject": f"{CANARY} of the participant"},
+    "RecordCall": {"incident_number": f"{CANARY} of the call"},
+    "SetOnCall": {"name": example("SetOnCall")["name"]},  # a sign-in
+    "EndOnCall": {"name": example("EndOnCall")["name"]},
+}
+"""Where the same text as another command's would name the same thing."""
 PEOPLE = ("kim", "ortiz", "webb", "dana", "noor", "chen", "marta", "pat", "ames", "judge", "patel", "shaw", "imani")
 LOOKUP = {"given": f"{CANARY} given", "surname": f"{CANARY} surname", "birth_date": "1984-05-09"}
 
@@ -69,7 +75,7 @@ def planted(kind: type[Command], value: Any) -> Any:
 
 def body(name: str, **ids: str) -> dict[str, Any]:
     found: dict[str, Any] = planted(COMMANDS[name][1], example(name) | OPTIONAL.get(name, {})) | ids
-    return found | ({"subject": f"{CANARY} of the participant"} if name == "GiveAccess" else {})
+    return found | OF_ITS_OWN.get(name, {})
 
 
 @contextmanager

@@ -121,7 +121,7 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/5 sha256 c2c8e043369bd1142d3875aac8981f85b553eac04da29a2dadf103497c9e0b2a';
+comment on schema police is 'police/6 sha256 c2c8e043369bd1142d3875aac8981f85b553eac04da29a2dadf103497c9e0b2a';
 
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);
