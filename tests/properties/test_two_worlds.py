@@ -759,19 +759,6 @@ def addressed_to_anyone(pair: Pair) -> AbstractContextManager[object]:
     return projected(pair, change)
 
 
-def public_whoever_found_it(pair: Pair) -> AbstractContextManager[object]:
-    """A case, a hearing or a warrant counts as public record although no court told it."""
-
-    def wrong(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
-        return decide(viewer, replace(fact, is_public=True), grant, ceiling, at)
-
-    def change(rows: Iterator[Row]) -> Iterator[Row]:
-        with mock.patch.object(lens, "decide", wrong):
-            yield from list(rows)
-
-    return projected(pair, change)
-
-
 LEAKS: dict[str, dict[str, Leak]] = {
     "kim": {
         "total": on_every_answer(total),
@@ -797,7 +784,6 @@ LEAKS: dict[str, dict[str, Leak]] = {
         "error text": error_text,
         "total": on_every_answer(total),
         "as of": as_of_in_a_row,
-        "public": public_whoever_found_it,
     },
 }
 IN_COMMANDS = (error_text, replay_at)
