@@ -26,7 +26,7 @@ def play(parts: Parts, owner_url: str, *, seed: int, participants: int, days: in
     end = end or datetime.now(UTC).replace(microsecond=0)
     begin = datetime.combine((end - timedelta(days=days)).date(), clock_time(16), tzinfo=UTC)
     clock = Clock(owner_url)
-    clock.at(begin)
+    clock.stand(begin)
     with played(parts, clock) as playing:
         set_up(playing.site, begin.date() - timedelta(days=1), managers=max(0, participants // _EACH - 2))
         year = Year(playing, clock, seed, begin, end)

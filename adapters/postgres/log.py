@@ -78,6 +78,12 @@ class PostgresLog:
         Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`; `KeyDestroyed` for an event about
         someone who was erased.
         """
+        recorded = self._append(appends, envelope, answer)
+        return recorded[-1][0] if recorded else self.position()
+
+    def _append(
+        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None
+    ) -> list[tuple[int, Pending]]:
         pending = [
             Pending(append.stream, version, event, envelope)
             for append in appends
@@ -90,7 +96,7 @@ class PostgresLog:
                 positions = self._recorder.insert_events(stored, actor=envelope.actor, answer=answer, read=read)
             except IntegrityError:
                 raise Conflict("the stream has moved on since it was loaded") from None
-        return positions[-1] if positions else self.position()
+        return list(zip(positions, pending, strict=True))
 
     def admit(self, sender: bytes, *, share: int, most: int) -> bool:
         """Count something sent in public; False if this sender has sent its share this hour, or all have sent most."""

@@ -96,7 +96,7 @@ def protocol(effective_from: date) -> Protocol:
 
 @dataclass(slots=True)
 class Clock:
-    """The site's one clock, moved: the year ends when it has been played. `moment`: the one that is played."""
+    """The site's one clock, moved: the year ends when it has been played. `moment`: where it was put last."""
 
     owner_url: str
     moment: datetime = field(init=False)
@@ -107,8 +107,13 @@ class Clock:
         self.connection.execute("set synchronous_commit = off")
 
     def at(self, moment: datetime) -> None:
-        """Let it be this moment at the site."""
+        """Let it be this moment at the site, and time go on from there."""
         self.connection.execute("select site.set_clock(%s - clock_timestamp())", [moment])
+        self.moment = moment
+
+    def stand(self, moment: datetime) -> None:
+        """Let it be this moment at the site, and stay so."""
+        self.connection.execute("select site.stop_clock(%s)", [moment])
         self.moment = moment
 
     def now(self) -> None:

@@ -153,7 +153,7 @@ class Year:
         self.tell(self._beats())
         while self._waiting:
             at, _, story = heapq.heappop(self._waiting)
-            self.clock.at(at)
+            self.clock.stand(at)
             self.tell(story)
             yield at
 

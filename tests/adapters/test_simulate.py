@@ -36,6 +36,7 @@ def lived(db: Database, *, seed: int, participants: int, days: int) -> Lived:
     with opened(SiteDatabase(db.owner_url, db.secrets, db.prefix), settings) as parts:
         year = play(parts, db.owner_url, seed=seed, participants=participants, days=days, end=END)
         recorded = parts.log.of_topics(TOPICS)
+        assert recorded == year.parts.log.of_topics(TOPICS), "what was played with is not what was recorded"
         assert all(r.event.occurred_at <= min(r.recorded_at, END) for r in recorded)
         return Lived([(r.event.topic, r.event.occurred_at, r.envelope.role) for r in recorded], dict(year.refusals))
 

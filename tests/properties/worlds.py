@@ -80,11 +80,6 @@ _ITEM: dict[str, tuple[Label, str]] = {
 _SPACE = UUID("0d7c5f52-6a0e-5d0b-9f4d-2c1f5d9a7e11")
 _NAMES = [("Ray", "Bell"), ("Ana", "Cruz"), ("Joe", "Dunn"), ("Lena", "Ellis"), ("Omar", "Frost")]
 _BORN = ("1985-05-05", "1990-01-31")
-_STANDING_STILL = """
-create or replace function site.clock() returns timestamptz
-language sql volatile security definer set search_path = site, pg_temp
-as $$ select timestamptz 'epoch' + coalesce((select ahead from site.clock_offset), interval '0') $$
-"""
 
 BRIEFLY: dict[str, Any] = {"updates_beat_seconds": 0.004, "updates_seconds_most": 0.012, "sweep_seconds": 3600}
 """Settings with which a followed list ends after three short beats, and no clock fires but a world's own."""
@@ -164,7 +159,7 @@ class World:
     def at(self, minutes: float) -> None:
         """Let it be so many minutes after the beginning; what has fallen due by then is written down first."""
         moment = BEGIN + timedelta(minutes=minutes)
-        self.owner.execute("select site.set_clock(%s - timestamptz 'epoch')", [moment])
+        self.site.clock.stand(moment)
         self.clocks.fire()  # so that no command meets such an event half way and draws ids again
 
     @contextmanager
@@ -266,7 +261,6 @@ class World:
 def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
     """Run a world of its own on a fresh database."""
     with running_site(db, **BRIEFLY) as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
-        owner.execute(_STANDING_STILL)
         object.__setattr__(site.parts.site, "new_id", numbers)
         made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site))
         made.at(0)
