@@ -49,6 +49,8 @@ OF_ITS_OWN = {
     "EndOnCall": {"name": example("EndOnCall")["name"]},
 }
 """Where the same text as another command's would name the same thing."""
+OF_THE_TEST = ("httpx", "httpcore")
+"""Whose loggers are the test's own client's."""
 PEOPLE = ("kim", "ortiz", "webb", "dana", "noor", "chen", "marta", "pat", "ames", "judge", "patel", "shaw", "imani")
 LOOKUP = {"given": f"{CANARY} given", "surname": f"{CANARY} surname", "birth_date": "1984-05-09"}
 
@@ -83,11 +85,8 @@ def watched(
     site_db: Database, caplog: pytest.LogCaptureFixture
 ) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, Path | None]]:
     """Run a site whose spans and logs are kept, at their most talkative; its server's log, if on this machine."""
-    caplog.set_level(logging.NOTSET)
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith(("httpx", "httpcore")):  # the test's own client
-            caplog.set_level(logging.CRITICAL, logger=name)
-        else:
+    for name in ["root", *logging.root.manager.loggerDict]:
+        if not name.startswith(OF_THE_TEST):
             caplog.set_level(logging.DEBUG, logger=name)
     with psycopg.connect(site_db.owner_url) as owner:
         row = owner.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
@@ -113,7 +112,11 @@ def test_no_canary_is_heard(
         spans = exporter.get_finished_spans()
     heard = {
         "spans": "\n".join(told(span) for span in spans),
-        "logs": "\n".join(f"{record.getMessage()} {record.exc_text} {record.__dict__}" for record in caplog.records),
+        "logs": "\n".join(
+            f"{record.getMessage()} {record.exc_text} {record.__dict__}"
+            for record in caplog.records
+            if not record.name.startswith(OF_THE_TEST)
+        ),
         "the server's log": server_log.read_text(errors="replace") if server_log else "",
         "problems": "\n".join(problems),
     }
