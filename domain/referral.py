@@ -498,6 +498,17 @@ def latch(state: Referral, care: UUID, enrolled_at: datetime, tell: frozenset[UU
     return events
 
 
+def untold(state: Referral, signed_at: datetime) -> frozenset[UUID]:
+    """Return the offices that have not heard `completed` of a charge which is latched, or would be by this signature.
+
+    A charge that the signature is too late for goes its usual way, and its office has nothing to hear.
+    """
+    if state.declined is not None:
+        return frozenset()
+    in_time = state.due_at is None or signed_at <= state.due_at
+    return frozenset(held.prosecutor for held in state.charges.values() if not held.told and (held.latched or in_time))
+
+
 def _check_until(state: Referral, until: date, protocol: Protocol) -> None:
     if state.due_at is None:
         raise Refused("until", "no deadline runs.", "Record the release first.")

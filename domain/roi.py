@@ -48,7 +48,10 @@ class WordOf(StrEnum):
 
 
 class RoiSigned(Event):
-    """The participant signed an ROI, after it was explained (T:881). What it gives each party follows as grants."""
+    """The participant signed an ROI, after it was explained (T:881). What it gives each party follows as grants.
+
+    `warned`: the offices that hold a charge and will not hear `completed`; the participant was told what that means.
+    """
 
     topic: ClassVar[str] = "roi.signed"
     label: ClassVar[Label] = Label.CONSENT_STATE
@@ -61,6 +64,7 @@ class RoiSigned(Event):
     interpreter: Annotated[ShortText | None, Label.CONSENT_STATE] = None
     artefact_sha256: Annotated[str | None, Label.CONSENT_STATE] = None
     struck_out: Annotated[tuple[UUID, ...], Label.CONSENT_STATE] = ()
+    warned: Annotated[tuple[UUID, ...], Label.CONSENT_STATE] = ()
     amends: Annotated[bool, Label.CONSENT_STATE] = False
 
 
@@ -468,6 +472,12 @@ def _given(
 def _grant(
     state: Consent, signed: RoiSigned, n: int, offer: Offer, protocol: Protocol, at: datetime
 ) -> RoiGranted | RoiNarrowed:
+    if not offer.labels and not (offer.notify_completion and offer.reader is Reader.PROSECUTOR):
+        raise Refused(
+            f"grants[{n}].labels",
+            "it gives this party nothing.",
+            "Name a label, or leave the party out; `completed` alone is for a prosecutor's office.",
+        )
     before = _check_offer(state, signed.occurred_at, offer, protocol, at, f"grants[{n}].labels", f"grants[{n}].party")
     labels = offer.labels | ({Label.CONSENT_SCOPE} & grantable(offer.reader))
     narrower = before is not None and not _covers(labels, offer, signed.expires_at, before)

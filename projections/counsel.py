@@ -17,6 +17,7 @@ from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
 from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model
+from projections.task import TaskKind, not_told
 
 READER = Reader.COUNSEL
 
@@ -62,6 +63,17 @@ class Entry(GrantedRow):
     body: Annotated[dict[str, Any], AnyOf()]
 
 
+@model(READER, "task", order=("due_at", "task_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(GrantedRow):
+    """Something to do for the client, as far as the authority lets counsel know of it."""
+
+    due_at: Annotated[datetime, Label.CHARGE_DIVERTED]
+    task_id: Ref
+    kind: Annotated[str, Label.CHARGE_DIVERTED, Label.CONSENT_STATE]
+    incident_number: Annotated[str, Label.CHARGE_DIVERTED]
+
+
 @model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(OwnAsk):
@@ -85,20 +97,11 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
                 yield from _client(history, lens, grant, at)
             for one in seen(history, lens):
                 yield from _entry(history, party, grant, one)
+            yield from _tasks(history, lens, grant)
 
 
 def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterator[Row]:
-    if grant.roi is None or grant.until is None:
-        return
-    who = standing(history, lens)
-    behind: dict[str, Any] = {
-        "subject_id": history.subject,
-        "party_id": lens.viewer.party,
-        "epoch": grant.epoch,
-        "until": grant.until,
-        "as_of": history.position,
-        "authority": grant.roi,
-    }
+    who, behind = standing(history, lens), _behind(history, lens, grant)
     yield Client(
         **behind,
         shown=" ".join(sorted({*who.labels, Label.CONSENT_SCOPE})),
@@ -120,6 +123,32 @@ def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterato
             ends_at=columns["until"],
             **given,
         )
+
+
+def _behind(history: History, lens: Lens, grant: Grant) -> dict[str, Any]:
+    return {
+        "subject_id": history.subject,
+        "party_id": lens.viewer.party,
+        "epoch": grant.epoch,
+        "until": grant.until,
+        "as_of": history.position,
+        "authority": grant.roi,
+    }
+
+
+def _tasks(history: History, lens: Lens, grant: Grant) -> Iterator[Task]:
+    """Yield the latched charges whose offices the client would not have told, where counsel may know of the charge."""
+    for latched, due_at in not_told(history):
+        incident_number = lens.see(latched, "incident_number", frozenset({Basis.GRANTED}))
+        if incident_number is not None:
+            yield Task(
+                **_behind(history, lens, grant),
+                shown=f"{Label.CHARGE_DIVERTED} {Label.CONSENT_STATE}",
+                due_at=due_at,
+                task_id=latched.id,
+                kind=TaskKind.OFFICE_NOT_TOLD,
+                incident_number=incident_number,
+            )
 
 
 def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[Entry]:

@@ -24,7 +24,7 @@ from domain.participant import (
     PhoneChanged,
     StatusChanged,
 )
-from domain.referral import ChargeHeld, ChargeLatched
+from domain.referral import ChargeHeld, ChargeLatched, NoticeCode, ProsecutorNotified
 from domain.roi import RoiGranted, RoiNarrowed, grants
 from domain.roster import ParticipantAssigned, ParticipantReleased
 from domain.share import ShareMade
@@ -104,7 +104,7 @@ def granted(
             continue
         lens = Lens(viewer, grant, ceiling, at)
         who = _participant(lens, history, grant)
-        if who.authority is not None and grant.until is not None:
+        if who.authority is not None and grant.until is not None and not _scope_alone(history, party, grant):
             yield participant(
                 subject_id=history.subject,
                 party_id=party,
@@ -125,6 +125,14 @@ def granted(
             )
         for recorded in history.of(*ENTRIES):
             yield from _entry(lens, history, grant, recorded, told)
+
+
+def _scope_alone(history: History, party: UUID, grant: Grant) -> bool:
+    """Return whether all that a party is to have is `completed`, and it has not: the scope goes with it, not before."""
+    return grant.labels == frozenset({Label.CONSENT_SCOPE}) and not any(
+        recorded.event.party_id == party and not recorded.erased and recorded.event.code is NoticeCode.COMPLETED
+        for recorded in history.of(ProsecutorNotified)
+    )
 
 
 def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:

@@ -1,4 +1,4 @@
-"""What the case-management team has to do, as it follows from what happened. A task ends with its reason."""
+"""What the case-management team and counsel have to do, as it follows from what happened. It ends with its reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
@@ -48,6 +48,26 @@ class Task(RoleRow):
     incident_number: Annotated[str | None, Label.CHARGE_DIVERTED]
 
 
+class NotTold(NamedTuple):
+    """A latched charge whose office was not told, and when the day of the intake ends, or ended."""
+
+    latched: Recorded[ChargeLatched]
+    due_at: datetime
+
+
+def not_told(history: History) -> Iterator[NotTold]:
+    """Yield the latched charges whose offices were not told: the latch stands all the same."""
+    for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
+        own = [r for r in history.events if r.stream == stream]
+        state, running = referral(own), deadlines(own)
+        if state is None or running.intake is None:
+            continue
+        for latched in History(history.subject, own).of(ChargeLatched):
+            held = state.charges.get(latched.event.matter_id) if latched.event.matter_id else None
+            if held is not None and not held.told and not latched.erased:
+                yield NotTold(latched, running.intake.event.due_at)
+
+
 def tasks(history: History) -> Iterator[Task]:
     """Yield what there is to do for one participant."""
     named = [r for r in history.of(ParticipantIdentified) if not r.erased]
@@ -74,6 +94,8 @@ def tasks(history: History) -> Iterator[Task]:
 
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
         yield from _of_referral(history, stream, task)
+    for latched, due_at in not_told(history):
+        yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_consent(history, task)
 
 
@@ -86,14 +108,10 @@ def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
     if not running.passed and not any(history.of(ParticipantEnrolled)):
         yield task(TaskKind.INTAKE, running.intake, due_at, stream)
     for latched in History(history.subject, own).of(ChargeLatched):
-        held = state.charges.get(latched.event.matter_id) if latched.event.matter_id else None
-        if held is None or latched.erased:
-            continue
-        if not held.told:
-            yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, stream, held.incident_number)
         for filed in history.of(CaseFiled):
-            if not filed.erased and filed_after(filed.event, latched.event, due_on):
-                yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, held.incident_number)
+            if not latched.erased and not filed.erased and filed_after(filed.event, latched.event, due_on):
+                incident = latched.event.incident_number
+                yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, incident)
 
 
 def _of_consent(history: History, task: Any) -> Iterator[Task]:

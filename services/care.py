@@ -17,7 +17,8 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, living, participant
 from domain.plan import plan, plan_stream
 from domain.protocol import Protocol
-from domain.refusal import Refused, Unknown
+from domain.referral import ReferralOffered, referral, untold
+from domain.refusal import Fault, Refused, Unknown
 from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
 from services.consent import Sha256, load_client
@@ -85,7 +86,10 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
 
 
 class GrantTo(Command):
-    """What the ROI gives one party. `covers_from`: older facts stay dark; the time of signing if left out."""
+    """What the ROI gives one party. `covers_from`: older facts stay dark; the time of signing if left out.
+
+    `notify_completion`: a prosecutor's office hears the closed code `completed`; without any label, that alone.
+    """
 
     party: ShortText
     labels: frozenset[Label]
@@ -103,10 +107,15 @@ class _Roi(Command):
     interpreter: ShortText | None = None
     artefact_sha256: Sha256 | None = None
     grants: Annotated[tuple[GrantTo, ...], Field(max_length=50)]
+    warned: tuple[ShortText, ...] = ()
 
 
 class SignRoi(_Roi):
-    """The participant signed an ROI; it takes the place of the one before. `struck_out`: parties it strikes out."""
+    """The participant signed an ROI; it takes the place of the one before. `struck_out`: parties it strikes out.
+
+    `warned`: the offices that hold a charge and will not hear `completed`, once the participant was told what that
+    means, and would not sign for `completed` alone.
+    """
 
     model_config = example(
         expires_on="2027-02-10",
@@ -129,7 +138,10 @@ class SignRoi(_Roi):
 
 
 class AmendRoi(_Roi):
-    """The participant signed a change of the standing ROI; parties it does not name keep what they have."""
+    """The participant signed a change of the standing ROI; parties it does not name keep what they have.
+
+    `warned`: as of an ROI, of the offices that it names.
+    """
 
     model_config = example(
         expires_on="2027-02-10",
@@ -147,7 +159,7 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
     state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = site.new_id()
-    signed, offers, protocol = _signed(site, who, number, command, struck_out=command.struck_out)
+    signed, offers, protocol = _signed(site, who, history, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
     enrolled_at = _enrolled_at(state, enrolled)
@@ -170,7 +182,7 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
     state = living(participant(who, [r for r in history if r.stream == who]))
     consent = roi.consent(who, _consent(history, who))
     number = reference(site, caller, "roi", roi_id)
-    signed, offers, protocol = _signed(site, who, number, command, amends=True)
+    signed, offers, protocol = _signed(site, who, history, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
@@ -469,7 +481,14 @@ def _recipient(
 
 
 def _signed(
-    site: Site, who: UUID, number: UUID, command: _Roi, *, struck_out: tuple[str, ...] = (), amends: bool = False
+    site: Site,
+    who: UUID,
+    history: list[Recorded[Event]],
+    number: UUID,
+    command: _Roi,
+    *,
+    struck_out: tuple[str, ...] = (),
+    amends: bool = False,
 ) -> tuple[roi.RoiSigned, list[roi.Offer], Protocol]:
     protocol = site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
@@ -501,7 +520,35 @@ def _signed(
             covers_from=happened(site, f"grants[{n}].covers_from", grant.covers_from or signed_at),
             notify_completion=grant.notify_completion,
         )
-    return signed, list(offers.values()), protocol
+    unheard = _unheard(history, signed, offers)
+    told = {site.directory.by_code(code, f"warned[{n}]").id for n, code in enumerate(command.warned)}
+    if faults := [_warning(site, office) for office in sorted(unheard - told)]:
+        raise Refused.of(faults)
+    return signed.model_copy(update={"warned": tuple(sorted(unheard))}), list(offers.values()), protocol
+
+
+def _unheard(
+    history: list[Recorded[Event]], signed: roi.RoiSigned, offers: Mapping[UUID, roi.Offer]
+) -> frozenset[UUID]:
+    """Return the offices that hold a charge of the participant and by this paper will not hear `completed`."""
+    streams = dict.fromkeys(r.stream for r in history if isinstance(r.event, ReferralOffered))
+    states = [referral(r for r in history if r.stream == stream) for stream in streams]
+    holding = frozenset(office for state in states if state for office in untold(state, signed.occurred_at))
+    if signed.amends:
+        holding &= offers.keys()
+    return holding - {office for office, offer in offers.items() if offer.notify_completion}
+
+
+def _warning(site: Site, office: UUID) -> Fault:
+    """Return in plain words what an office will then not know, and what the participant can do (scenario L)."""
+    party = site.directory.party(office)
+    return Fault(
+        "warned",
+        f"{party.name} holds a charge that was diverted, and would not hear that LEAD is done with it: at the deadline "
+        "it hears `no completion notice by deadline`, as of someone who never came, and it may go on with the charge.",
+        f"Tell the participant, and offer `completed` alone: {party.code} in grants with notify_completion and no "
+        f"labels. If the participant will not have that either, name {party.code} in warned.",
+    )
 
 
 def _enrolled_at(state: Participant, enrolled: list[Event]) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Any
 from domain.labels import Reader, Viewer
 from domain.refusal import Unknown
 from domain.roi import grants
-from projections.counsel import Ask, Client, Concern, Entry, Recipient
+from projections.counsel import Ask, Client, Concern, Entry, Recipient, Task
 from projections.lens import Lens
 from services.ports import Caller, Session
 from services.questions.listing import Listing, by_participant
@@ -24,6 +24,15 @@ LISTINGS = (
         reader=Reader.COUNSEL,
         purpose=Purpose.REPRESENTATION,
         doc="Your clients here: the participants whose signed authority you have.",
+        items=by_participant,
+    ),
+    Listing(
+        path="counsel/tasks",
+        key="tasks",
+        row=Task,
+        reader=Reader.COUNSEL,
+        purpose=Purpose.REPRESENTATION,
+        doc="What there is to do for your clients, the soonest first.",
         items=by_participant,
     ),
     Listing(

@@ -498,6 +498,7 @@ def roi(grants: Any, last_day: str | None = None, struck_out: tuple[str, ...] = 
         "language": Hidden(lambda hidden: hidden.choice(("English", "Spanish"))),
         "struck_out": list(struck_out),
         "grants": grants,
+        "warned": ["county-pa", "metro-pa"],
     }
 
 

@@ -56,6 +56,21 @@ create table counsel.entry (
     body jsonb not null
 );
 
+-- Task (granted): Something to do for the client, as far as the authority lets counsel know of it.
+create table counsel.task (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    due_at timestamptz not null,
+    task_id uuid not null,
+    kind text not null,
+    incident_number text not null
+);
+
 -- Ask (own): What this party asked or told, as it sent it.
 create table counsel.own_ask (
     subject_id uuid not null,
@@ -80,7 +95,7 @@ create table counsel.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema counsel is 'counsel/1 sha256 306d92077931e77208eb4486510a26a2030e4bfd6726327ee13168d9bbfaa37d';
+comment on schema counsel is 'counsel/1 sha256 ee87a5744d3b7efdfac56be3058bab7d4284c1151d0a0d99ce5d60aebe08ed83';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);
@@ -88,6 +103,8 @@ alter table counsel.recipient add primary key (party_id, subject_id, recipient_i
 create index on counsel.recipient (subject_id);
 alter table counsel.entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on counsel.entry (subject_id);
+alter table counsel.task add primary key (party_id, due_at, task_id);
+create index on counsel.task (subject_id);
 alter table counsel.own_ask add primary key (party_id, asked_at, ask_id);
 create index on counsel.own_ask (subject_id);
 alter table counsel.own_concern add primary key (party_id, raised_at, concern_id);
@@ -139,6 +156,21 @@ create policy granted on counsel.entry for select to goldenthread_counsel using 
 create policy projector on counsel.entry for all to goldenthread_projector using (true) with check (true);
 grant select on counsel.entry to goldenthread_counsel;
 grant select, insert, delete on counsel.entry to goldenthread_projector;
+
+alter table counsel.task enable row level security;
+alter table counsel.task force row level security;
+create policy granted on counsel.task for select to goldenthread_counsel using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = task.party_id and g.participant_id = task.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (task.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on counsel.task for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.task to goldenthread_counsel;
+grant select, insert, delete on counsel.task to goldenthread_projector;
 
 alter table counsel.own_ask enable row level security;
 alter table counsel.own_ask force row level security;
