@@ -13,9 +13,11 @@ from domain.calendar import end_of_day
 from domain.disclosure import Occasion, OralDisclosure
 from domain.event import ShortText
 from domain.labels import Label, Reader
+from domain.participant import participant
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, PartyKind, Role
 from services.directory import Party
+from services.person import consent_of, others
 from services.ports import Caller
 from services.site import (
     Command,
@@ -137,27 +139,40 @@ def declare_conflict(site: Site, caller: Caller, command: DeclareConflict, *, pa
 
 
 class AddPaper(Command):
-    """The paper of a revocation by word of mouth came in; the revocation stood without it."""
+    """The paper of a revocation by word of mouth came in; the revocation stood without it.
+
+    The revocation is named as its answer calls it, or by its line in the history: who has the paper need not be who
+    wrote down the word.
+    """
 
     model_config = example(artefact_sha256="c" * 64)
 
     artefact_sha256: Sha256
 
 
-@handles(AddPaper, *CARE)
+@handles(AddPaper, *CARE, Role.COUNSEL)
 def add_paper(
     site: Site, caller: Caller, command: AddPaper, *, participant_id: str, roi_id: str, revocation: str
 ) -> Outcome:
-    """Add the paper."""
-    who, _, consent = load_client(site, caller, participant_id)
+    """Add the paper, whoever's word it was, on each record of this person that lacks it."""
+    who, history, own = load_client(site, caller, participant_id, merged=True)
+    number = reference(site, caller, "revocation", revocation)
+    line = next((r.event for r in history if r.id == number and isinstance(r.event, roi.RoiRevoked)), None)
     event = roi.RevocationPaper(
         participant_id=who,
         occurred_at=site.now(),
-        revocation=reference(site, caller, "revocation", revocation),
+        revocation=number if line is None or line.revocation is None else line.revocation,
         artefact_sha256=command.artefact_sha256,
     )
+    state = participant(who, [r for r in history if r.stream == who])
+    held = [own, *(consent_of(site, record) for record in others(site, state))]
+    lacking = [consent for consent in held if event.revocation in consent.oral] or [own]
+    appends = []
+    for consent in lacking:
+        events = roi.paper(consent, event.model_copy(update={"participant_id": consent.participant}))
+        appends.append(append(roi.consent_stream(consent.participant), consent.version, *events))
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *roi.paper(consent, event))],
+        appends,
         {"participant": participant_id, "roi": roi_id, "revocation": revocation},
     )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from domain.deadline import PaperMissing
+from domain.roi import RevocationPaper, consent, consent_stream
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
 from tests.scenarios.test_e_revocation import wait_for
@@ -14,6 +15,7 @@ from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import SiteUnderTest, local
 
 pytestmark = pytest.mark.server
+MISSING = "paper of a revocation missing"
 
 
 def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) -> None:
@@ -37,21 +39,62 @@ def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) 
 
     # 23:50. For the prosecutor's office it does so itself, by word of mouth too.
     ray.at("2026-04-01 23:50")
-    patel.do(his, {"word_of": "counsel", "medium": "oral", "parties": ["county-pa"]})
+    filed = patel.do(his, {"word_of": "counsel", "medium": "oral", "parties": ["county-pa"]})
     assert ray.chen.see(office)["shared"] == []
     lead.settle()
     words = [entry["body"] for entry in ray.history("roi.revoked")]
     assert [(word["read_back"], word["counsel"]) for word in words] == [(True, "R. Patel"), (False, "R. Patel")]
     assert patel.see("/v1/counsel/participants")["clients"][0]["name"] == "Ray Bell"
 
-    # Its own word it files again in writing; seven days on, the first still lacks its paper: a task; nothing returns.
+    # 3 April. It sends the paper of its own word. Nothing changes but that this paper is not looked for any more.
     ray.at("2026-04-03 09:00")
-    patel.do(his, {"word_of": "counsel", "medium": "written", "parties": ["county-pa"]})
+    paper = {"artefact_sha256": "c" * 64}
+    patel.do(f"{his}/{filed['revocation']}/paper", paper)
+    assert patel.post(f"{his}/{filed['revocation']}/paper", paper).status_code == 422, "once"
+    assert patel.post(f"{his}/{'a' * 26}/paper", paper).json()["faults"][0]["field"] == "revocation"
     lead.clock.at(local("2026-04-08 23:59:59"))
     wait_for(lead, PaperMissing.topic)
     lead.settle()
     assert len(ray.history("paper.missing")) == 1
+    assert [task["kind"] for task in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [MISSING]
+
+    # Seven days on, that of the telephone still lacks: a task. Dana, who did not take the call, has it by its line.
+    (by_telephone, _) = ray.history("roi.revoked")
+    ray.at("2026-04-10 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations/{by_telephone['entry_id']}/paper", paper)
+    lead.settle()
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
     assert (ray.kim.see(of_ray)["shared"], ray.chen.see(office)["shared"]) == ([], [])
+
+    # Whose authority has ended brings nothing any more.
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel/endings", {"counsel": "r-patel", "word_of": "participant"})
+    assert patel.post(f"{his}/{filed['revocation']}/paper", paper).status_code == 404
+
+
+def test_the_paper_joins_on_every_record_of_the_person(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    webb, noor = lead.person("webb"), lead.person("noor")
+    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}
+    brothers = {"given": "Sunny", "surname": "Bell", "birth_date": "1986-01-01"}
+    facts = {"person": brothers, "incident_number": "2026-6", "place": "Pine St", "facts": "Trespass."}
+    webb.do("/v1/referrals", facts | {"door": "arrest_diversion", "charges": [charge]})
+    lead.settle()
+    team = ray.dana.see("/v1/case-manager/caseload?team=true")["participants"]
+    away = next(one["participant"] for one in team if one["name"] == "Sunny Bell")
+    ray.dana.do(f"/v1/participants/{away}/roi", story.form(grants=[story.grants()[0]], warned=["county-pa"]))
+    noor.do(f"/v1/participants/{ray.care}/merges", {"other": away, "why": "He gave his brother's name."})
+
+    word = {"word_of": "participant", "medium": "oral"}
+    revocations = f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations"
+    said = ray.dana.do(revocations, word)
+    ray.dana.do(f"{revocations}/{said['revocation']}/paper", {"artefact_sha256": "c" * 64})
+    site = lead.parts.site
+    care = site.directory.by_code("lead-care", "party").id
+    for record in (site.ids.open(care, one) for one in (ray.care, away)):
+        assert record is not None
+        assert consent(record, lead.parts.log.load(consent_stream(record))).oral == frozenset()
+        assert len([r for r in lead.parts.log.history(record) if isinstance(r.event, RevocationPaper)]) == 1
 
 
 def test_no_paper_for_seven_days_is_a_task_and_never_a_return_to_sharing(lead: SiteUnderTest) -> None:
