@@ -16,6 +16,7 @@ from domain.refusal import Refused
 from projections.views import VIEWS
 from services.ports import Caller, Unavailable
 from services.questions import (
+    accounting,
     anyone,
     case_manager,
     counsel,
@@ -178,9 +179,9 @@ def routes(  # noqa: C901 - one after the other
         return reply(program.health(site, caller))
 
     @api.get("/v1/participants/{participant}/accounting", tags=["participant", "case manager"], responses=_UNKNOWN)
-    def accounting(caller: Asking, participant: str) -> Response:
-        """Who was shown what, when, why and under which grant."""
-        return reply(own.accounting(site, caller, participant))
+    def accounting_of(caller: Asking, participant: str) -> Response:
+        """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
+        return reply(accounting.of(site, caller, participant))
 
     return api
 

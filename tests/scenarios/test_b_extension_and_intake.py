@@ -137,6 +137,8 @@ def test_extension_and_intake(lead: SiteUnderTest) -> None:
     (told,) = [line for line in lines if line.get("code") == "completed"]
     assert (told["what"], told["to"]) == ("notice", "County Prosecuting Attorney")
     assert local("2026-03-18 09:00") <= moment(told["at"]) < local("2026-03-18 09:05")
+    assert (told["grants"], told["notice"]) == ([himself.see("/v1/participant")["roi"]], PART2_NOTICE)
+    assert [line["grants"] for line in lines if line.get("code") == "handoff met"] == [[]]
     codes = [line["code"] for line in lines if line["what"] == "notice"]
     assert codes == [
         "handoff met",
@@ -148,6 +150,7 @@ def test_extension_and_intake(lead: SiteUnderTest) -> None:
     (to_chen, *_) = [line for line in lines if line.get("person") == "Alex Chen"]
     assert to_chen["to"] == "County Prosecuting Attorney"
     assert to_chen["purpose"] == story.COORDINATION
+    assert to_chen["grants"] == told["grants"], "the ROI, by the id that Ray knows it by"
     assert to_chen["notice"] == PART2_NOTICE
     assert "enrolment.status" in to_chen["labels"]
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)

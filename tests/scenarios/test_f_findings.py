@@ -190,7 +190,7 @@ def test_harsher_than_the_ceiling(lead: SiteUnderTest) -> None:
 def test_counsel_asks_who_was_shown_what(lead: SiteUnderTest) -> None:
     """Patel reads the accounting: each showing with whom, when, what, why and the notice; and that she read it."""
     ray = spring(lead)
-    file(ray.chen, ray.offices_id(), "26-1-00999-8")
+    case = file(ray.chen, ray.offices_id(), "26-1-00999-8")
     ray.kim.see(f"/v1/police/participants/{ray.participant}")
     ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY)
     lead.settle()
@@ -205,6 +205,28 @@ def test_counsel_asks_who_was_shown_what(lead: SiteUnderTest) -> None:
     assert (story.COORDINATION in shown["purpose"], shown["notice"]) == (True, PART2_NOTICE)
     assert PLACE not in str(lines)
 
+    # What it rested on: the ROI and the sentence that he signed for; and what the office decided after it.
+    assert len(shown["grants"]) == 2
+    assert client["roi"] in shown["grants"]
+    assert shown["decisions"] == [], "her authority does not name what the office decided"
+    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
+    lead.settle()
+    (decided,) = [x["entry_id"] for x in ray.history("decision.recorded")]
+    for reader, path, followed in (
+        (ray.dana, f"/v1/participants/{ray.care}/accounting", [decided]),
+        (patel, accounting, []),
+        (lead.person("imani"), f"/v1/participants/{privacy_id(lead)}/accounting", []),
+    ):
+        for line in reader.see(path)["disclosures"]:
+            if line["what"] == "disclosure":
+                to_the_office = line["to"] == "County Prosecuting Attorney"
+                assert line["decisions"] == (followed if to_the_office else []), line
+    labels: list[str] = list(AUTHORITY["labels"])
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY | {"labels": [*labels, "prosecutor.decision"]})
+    lead.settle()
+    again = [x for x in patel.see(accounting)["disclosures"] if x.get("person") == "Alex Chen"]
+    assert {len(line["decisions"]) for line in again} == {1}
+
     # Nothing was shown to the office, or to the department, after the revocation, whatever they asked.
     revoked = local("2026-04-08 14:03:07")
     partners = ("County Prosecuting Attorney", "City Police Department")
@@ -212,7 +234,15 @@ def test_counsel_asks_who_was_shown_what(lead: SiteUnderTest) -> None:
 
     # Reading the accounting stands in it.
     again = patel.see(accounting)["disclosures"]
-    assert [line["person"] for line in again if line.get("surface") == "accounting"] == ["R. Patel"]
+    hers = [line for line in again if line.get("surface") == "accounting" and line["person"] == "R. Patel"]
+    assert len(hers) == 3
+
+
+def privacy_id(lead: SiteUnderTest) -> str:
+    """Return the id by which the privacy officer knows the one participant."""
+    (row,) = lead.person("imani").see("/v1/privacy/participants")["participants"]
+    found: str = row["participant"]
+    return found
 
 
 def test_nobody_else_hears_of_it(lead: SiteUnderTest) -> None:

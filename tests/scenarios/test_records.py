@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
-from tests.site import SiteUnderTest
+from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
 
@@ -104,6 +104,11 @@ def test_a_corrected_name_is_the_one_that_partners_read(lead: SiteUnderTest) -> 
     assert ray.chen.see(f"/v1/prosecutor/participants/{ray.offices_id()}")["shared"][0]["name"] == "Rae Bell"
 
 
+def to_whom(person: Person, accounting: str) -> set[str]:
+    """Return who has been shown something, by an accounting."""
+    return {line["to"] for line in person.see(accounting)["disclosures"]}
+
+
 def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead: SiteUnderTest) -> None:
     ray = story.arrest(lead)
     story.enrol(ray)
@@ -128,7 +133,7 @@ def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead
     dana.do(f"/v1/referrals/{referral}/acceptance", {})
     webb.do(f"/v1/referrals/{transit['referral']}/release", {"in_presence_of_codefendants": False})
     grants = [{"party": "transit-pd", "labels": ["identity.legal", "enrolment.status"], "purpose": "coordination"}]
-    dana.do(f"/v1/participants/{away}/roi", story.form(grants=grants))
+    dana.do(f"/v1/participants/{away}/roi", story.form(grants=grants, warned=["county-pa"]))
     lead.settle()
     partners = (ray.kim, webb, ray.chen, marta)
     before = [everything(who, lookups=(MATE, story.RAY)) for who in partners]
@@ -136,6 +141,11 @@ def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead
     accountings = [dana.see(f"/v1/participants/{one}/accounting") for one in (ray.care, away)]
 
     assert dana.post(f"/v1/participants/{ray.care}/merges", {"other": away, "why": "x"}).status_code == 403
+    for who, subject in ((ray.care, "r.bell"), (away, "s.bell")):
+        dana.do(f"/v1/participants/{who}/access", {"subject": subject})
+    himself, brother = lead.person("r.bell"), lead.person("s.bell")
+    mine, his = (f"/v1/participants/{one.see('/v1/me')['participant']}/accounting" for one in (himself, brother))
+    assert "Transit Police" not in to_whom(himself, mine)
     noor.do(f"/v1/participants/{ray.care}/merges", {"other": away, "why": "He gave his brother's name."})
     lead.settle()
 
@@ -154,6 +164,10 @@ def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead
         assert everything(who, lookups=(MATE, story.RAY)) == said
     joined = dana.see(f"/v1/participants/{ray.care}/accounting")["disclosures"]
     assert "Transit Police" in {line["to"] for line in joined}
+    # So it is to who signs in with the record that is kept; to who has the other, its own alone.
+    assert {"Transit Police", "City Police Department"} <= to_whom(himself, mine)
+    assert "City Police Department" not in to_whom(brother, his)
+    assert himself.get(his).status_code == 404, "an id of someone else's"
 
     # What takes away reaches every record of the person.
     revoked = {"parties": ["transit-pd"], "word_of": "participant", "medium": "oral"}
@@ -168,6 +182,10 @@ def test_two_records_of_one_person_are_one_to_care_and_two_to_everyone_else(lead
         assert [line for line in now if line in then["disclosures"]] == then["disclosures"]
     assert "Transit Police" not in {line["to"] for line in again[0]}
     assert "City Police Department" not in {line["to"] for line in again[1]}
+    assert "Transit Police" not in to_whom(himself, mine)
+    # That somebody else read it meanwhile stands in it, and not who.
+    assert "who had a record that was merged with this one" in to_whom(brother, his)
+    assert "who had a record that was merged with this one" not in to_whom(himself, mine)
     apart = dana.see(theirs)
     assert {entry["of"] for entry in apart["history"]} == {away}
     assert "charge.latched" in {entry["kind"] for entry in apart["history"]}

@@ -1,5 +1,5 @@
--- Everything that left about one participant, oldest first: for care, the privacy officer, the participant itself, and
--- counsel while the client's authority lives.
+-- Everything that left about one participant, oldest first: for care, the privacy officer, the participant itself and
+-- whose record it was merged into, and counsel while the client's authority lives.
 create or replace function log.accounting(participant uuid)
 returns table (
     disclosed_at timestamptz, kind text, reader text, party_id uuid, staff_id uuid, labels text, grants text,
@@ -13,7 +13,7 @@ begin
     select * into who from gate.whoami();
     if not coalesce(
         who.reader in ('case_manager', 'privacy')
-        or (who.reader = 'participant' and who.party = participant)
+        or (who.reader = 'participant' and (who.party = participant or log.is_merged_into(participant, who.party)))
         or (who.reader = 'counsel' and exists (
             select from gate.consent g
             where g.party_id = who.party and g.participant_id = participant and g.roi_until > site.clock()

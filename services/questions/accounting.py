@@ -1,0 +1,175 @@
+"""The accounting of disclosures: who was shown what, when, why and under which grant, and what followed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from domain.disclosure import OralDisclosure
+from domain.labels import TABLE, Label, Reader
+from domain.legal_case import DecisionRecorded
+from domain.participant import ParticipantIdentified
+from domain.referral import DepartmentNotified, NoticeCode, ProsecutorNotified
+from domain.refusal import Forbidden, Unknown
+from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed
+from projections import case_manager, counsel, participant
+from projections.lens import plain
+from projections.record import RoleEntry
+from services.person import records
+from services.ports import Accounted, Caller, Session
+from services.questions.partner import ONE_SENTENCE
+from services.release import PART2_NOTICE, Purpose, Rendered, answer
+from services.site import Site
+
+
+def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+    """Return the accounting of disclosures: who was shown what, when, why and under which grant; notices included.
+
+    For the participant itself, counsel with its authority, care and the privacy officer; reading it is recorded.
+    Raises `Unknown`.
+    """
+    if caller.reader not in _ACCOUNTED_TO:
+        raise Forbidden
+    asked = site.ids.open(caller.party, text)
+    if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
+        raise Unknown
+    person = _person(site, caller, asked)
+    history = sorted(
+        (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
+    )
+    identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
+    purposes: list[_Stated] = []
+    given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
+    told: list[tuple[datetime, dict[str, Any]]] = []
+    decided: dict[UUID, tuple[datetime, UUID | None]] = {}
+    for recorded in history:
+        match recorded.event:
+            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
+                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
+                given_now[given.participant_id, given.party_id] = given.roi
+            case ItemConsented() as item:
+                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
+            case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
+                completed = sent.code is NoticeCode.COMPLETED  # the only code that goes by the participant's signature
+                grant = given_now.get((sent.participant_id, sent.party_id)) if completed else None
+                told.append((recorded.recorded_at, _notice(site, caller, sent, grant)))
+            case DecisionRecorded(party_id=office):
+                decided[recorded.id] = (recorded.recorded_at, office)
+            case OralDisclosure(party_id=UUID() as party) as oral:
+                told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
+            case _:
+                pass
+
+    def render(session: Session) -> Rendered:
+        client = session.select(counsel.Client, {"subject_id": asked}) if caller.reader is Reader.COUNSEL else []
+        if not identified or (caller.reader is Reader.COUNSEL and not client):
+            raise Unknown
+        left = [row for record in person for row in session.accounting(record)]
+        known = _decisions(session, caller, person) if decided else []
+        followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
+        lines = [(row.disclosed_at, _accounted(site, caller, row, purposes, person, followed)) for row in left]
+        ordered = sorted([*lines, *told], key=lambda line: line[0])
+        body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
+        return Rendered(body, [*client, *known], accessed=[] if client else person)
+
+    return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
+
+
+_ACCOUNTED_TO = frozenset({Reader.PARTICIPANT, Reader.COUNSEL, Reader.CASE_MANAGER, Reader.PRIVACY})
+
+
+# Where each of them reads what a prosecutor decided, if the table of labels lets it.
+_ENTRIES: dict[Reader, type[RoleEntry | case_manager.Entry | counsel.Entry]] = {
+    Reader.PARTICIPANT: participant.Entry,
+    Reader.COUNSEL: counsel.Entry,
+    Reader.CASE_MANAGER: case_manager.Entry,
+}
+
+
+def _person(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
+    """Return the records of one accounting: to care all of a person, to a participant those merged into its own."""
+    person = [record.id for record in records(site, asked)]
+    if caller.reader is Reader.CASE_MANAGER or (caller.reader is Reader.PARTICIPANT and person[0] == asked):
+        return person
+    return [asked]
+
+
+def _decisions(session: Session, caller: Caller, person: list[UUID]) -> list[Any]:
+    """Return what the caller reads of the decisions about a participant; nothing for the privacy officer."""
+    entries = _ENTRIES.get(caller.reader) if caller.reader else None
+    if entries is None:
+        return []
+    return list(session.select(entries, {"subject_id": person, "kind": DecisionRecorded.topic}))
+
+
+def _notice(
+    site: Site, caller: Caller, sent: DepartmentNotified | ProsecutorNotified, grant: UUID | None
+) -> dict[str, Any]:
+    return {
+        "what": "notice",
+        "to": _party(site, sent.party_id, []),
+        "labels": [sent.label],
+        "code": sent.code,
+        "purpose": "notice by the protocol",
+        "grants": [site.ids.seal(caller.party, grant)] if grant else [],
+        "notice": PART2_NOTICE if grant else None,
+    }
+
+
+def _oral(site: Site, oral: OralDisclosure, party: UUID, by: UUID | None) -> dict[str, Any]:
+    teller = site.directory.staff.get(by) if by else None
+    labels = sorted(oral.labels)
+    return {
+        "what": "by word of mouth",
+        "to": _party(site, party, []),
+        "person": oral.person or "",
+        "by": teller.name if teller else "",
+        "labels": labels,
+        "purpose": oral.occasion,
+        "notice": PART2_NOTICE if any(TABLE[label].part2 for label in labels) else None,
+    }
+
+
+class _Stated(NamedTuple):
+    """What a consent said it was for, from when on."""
+
+    since: datetime
+    grant: str
+    party: UUID | None
+    purpose: str
+
+
+def _accounted(
+    site: Site,
+    caller: Caller,
+    row: Accounted,
+    purposes: list[_Stated],
+    person: list[UUID],
+    followed: list[tuple[datetime, UUID | None, UUID]],
+) -> dict[str, Any]:
+    """Return one line: with the ids of what it rested on, and of what that office decided afterwards."""
+    in_force = {s.grant: s.purpose for s in purposes if s.party == row.party and s.since <= row.disclosed_at}
+    stated = [in_force[grant] for grant in row.grants.split() if grant in in_force]
+    labels = row.labels.split()
+    part2 = row.kind == "disclosure" and any(TABLE[Label(label)].part2 for label in labels)
+    somebody = site.directory.staff.get(row.staff)
+    decisions = [number for at, office, number in followed if office == row.party and at >= row.disclosed_at]
+    return {
+        "what": row.kind,
+        "to": _party(site, row.party, person),
+        "person": somebody.name if somebody else "",
+        "labels": labels,
+        "purpose": "; ".join(stated) or row.purpose,
+        "surface": row.surface,
+        "grants": [site.ids.seal(caller.party, UUID(grant)) for grant in row.grants.split()],
+        "notice": PART2_NOTICE if part2 else None,
+        "decisions": [site.ids.seal(caller.party, number) for number in decisions],
+    }
+
+
+def _party(site: Site, party: UUID | None, person: list[UUID]) -> str:
+    known = site.directory.parties.get(party) if party else None
+    if known is not None:
+        return known.name
+    return "the participant" if party in person else "who had a record that was merged with this one"
