@@ -173,10 +173,11 @@ class Participant:
 
 
 def participant(stream: UUID, history: Iterable[Recorded[Event]]) -> Participant:
-    """Fold a participant's stream."""
+    """Fold a participant's own stream, out of whatever was recorded about it."""
     state = Participant(stream)
     for recorded in history:
-        state = replace(_apply(state, recorded), version=recorded.version)
+        if recorded.stream == stream:
+            state = replace(_apply(state, recorded), version=recorded.version)
     return state
 
 

@@ -164,10 +164,11 @@ class Plan:
 
 
 def plan(who: UUID, history: Iterable[Recorded[Event]]) -> Plan:
-    """Fold the stream of a participant's plan."""
-    state = Plan(who)
+    """Fold the stream of a participant's plan, out of whatever was recorded about it."""
+    state, stream = Plan(who), plan_stream(who)
     for recorded in history:
-        state = replace(state if recorded.erased else _apply(state, recorded.event), version=recorded.version)
+        if recorded.stream == stream:
+            state = replace(state if recorded.erased else _apply(state, recorded.event), version=recorded.version)
     return state
 
 

@@ -223,10 +223,11 @@ NOTHING = Grant(epoch=0)
 
 
 def consent(who: UUID, history: Iterable[Recorded[Event]]) -> Consent:
-    """Fold a participant's consent stream."""
-    state = Consent(who)
+    """Fold a participant's consent stream, out of whatever was recorded about it."""
+    state, stream = Consent(who), consent_stream(who)
     for recorded in history:
-        state = replace(_apply(state, recorded), version=recorded.version)
+        if recorded.stream == stream:
+            state = replace(_apply(state, recorded), version=recorded.version)
     return state
 
 

@@ -21,7 +21,7 @@ from domain.participant import (
     StatusChanged,
     participant,
 )
-from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan, plan_stream
+from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned
 from domain.roster import ROSTER, ParticipantAssigned, roster
@@ -221,9 +221,9 @@ def _participant(history: History, lens: Lens) -> Participant:
     phones: list[Recorded[Any]] = [r for r in history.of(IntakeCompleted) if r.event.phone is not None]
     phones = sorted([*phones, *history.of(PhoneChanged)], key=lambda recorded: recorded.position)
     names = [lens.see(r, "alias", _ROLE) for r in history.of(AliasRecorded)]
-    state = participant(history.subject, [r for r in history.events if r.stream == history.subject])
+    state = participant(history.subject, history.events)
     changed = list(history.of(StatusChanged))
-    its_plan = plan(history.subject, [r for r in history.events if r.stream == plan_stream(history.subject)])
+    its_plan = plan(history.subject, history.events)
     signed = [r for r in history.of(RoiSigned) if not r.event.amends]  # an amendment has an end of its own
     return Participant(
         subject_id=history.subject,

@@ -17,18 +17,18 @@ from domain.labels import Basis, Ceiling, Label, Reader, Viewer
 from domain.legal_case import CaseDisposed, CaseEntered, CaseFiled, CaseUpdated, OrderEntered
 from domain.warrant import ACTIVE, WarrantEnded, WarrantIssued
 from projections.lens import NOBODY, History, Lens, Traced, plain
-from projections.rows import ALLOWED, Holding, PublicRow, Ref, Row
+from projections.rows import ALLOWED, Holding, PartyId, PublicRow, Ref, Row
 
 _PUBLIC = ALLOWED[Holding.PUBLIC]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicCase(PublicRow):
-    """A case on a court's docket. `court_id`: the court that tells of it."""
+    """A case on a court's docket. `court_id`: the court that tells of it, by its code."""
 
     docket: Annotated[str, Label.CASE_DOCKET]
     case_id: Ref
-    court_id: Ref
+    court_id: Annotated[UUID, PartyId("told_by")]
     court: Annotated[str | None, Label.CASE_DOCKET]
     defendant: Annotated[str | None, Label.CASE_DOCKET]
     birth_date: Annotated[date | None, Label.CASE_DOCKET]
@@ -47,7 +47,7 @@ class PublicHearing(PublicRow):
     starts_at: Annotated[datetime, Label.CASE_DOCKET]
     hearing_id: Ref
     case_id: Ref
-    court_id: Ref
+    court_id: Annotated[UUID, PartyId("told_by")]
     docket: Annotated[str, Label.CASE_DOCKET]
     kind: Annotated[str | None, Label.CASE_DOCKET]
     courtroom: Annotated[str | None, Label.CASE_DOCKET]
@@ -60,7 +60,7 @@ class PublicWarrant(PublicRow):
 
     issued_on: Annotated[date, Label.WARRANT]
     warrant_id: Ref
-    court_id: Ref
+    court_id: Annotated[UUID, PartyId("told_by")]
     number: Annotated[str, Label.WARRANT]
     kind: Annotated[str | None, Label.WARRANT]
     court: Annotated[str | None, Label.WARRANT]

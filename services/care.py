@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -57,7 +57,7 @@ class CompleteIntake(Command):
 def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_id: str) -> Outcome:
     """Record the intake; enrol if the ROI is signed already."""
     who, history = load_participant(site, caller, participant_id)
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     completed_at = happened(site, "completed_at", command.completed_at)
     events = complete_intake(
         state,
@@ -71,7 +71,7 @@ def intake(site: Site, caller: Caller, command: CompleteIntake, *, participant_i
             document_sha256=command.document_sha256,
         ),
     )
-    consent = roi.consent(who, _consent(history, who))
+    consent = roi.consent(who, history)
     enrolled = enrol(state, caller.party, completed_at, consent.first_signed_at)
     enrolled_at = _enrolled_at(state, enrolled)
     return Outcome(
@@ -156,8 +156,8 @@ class AmendRoi(_Roi):
 def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: str) -> Outcome:
     """Sign an ROI; enrol if the intake is done already."""
     who, history = load_participant(site, caller, participant_id)
-    state = living(participant(who, [r for r in history if r.stream == who]))
-    consent = roi.consent(who, _consent(history, who))
+    state = living(participant(who, history))
+    consent = roi.consent(who, history)
     number = site.new_id()
     signed, offers, protocol = _signed(site, who, history, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
@@ -179,8 +179,8 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
 def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Amend the standing ROI."""
     who, history = load_participant(site, caller, participant_id)
-    state = living(participant(who, [r for r in history if r.stream == who]))
-    consent = roi.consent(who, _consent(history, who))
+    state = living(participant(who, history))
+    consent = roi.consent(who, history)
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, history, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
@@ -225,7 +225,7 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
         parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
     revocation = site.new_id()
     appends = []
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     held = [own, *(consent_of(site, record) for record in others(site, state))]
     for consent in held:  # whatever record of this person a party reads by
         events = roi.revoke(
@@ -274,8 +274,8 @@ class ConsentItem(Command):
 def consent_item(site: Site, caller: Caller, command: ConsentItem, *, participant_id: str) -> Outcome:
     """Share one sentence under its own consent."""
     who, history = load_participant(site, caller, participant_id)
-    state = living(participant(who, [r for r in history if r.stream == who]))
-    consent = roi.consent(who, _consent(history, who))
+    state = living(participant(who, history))
+    consent = roi.consent(who, history)
     party, reader = _recipient(site, command.party, "party", ADDRESSED_AS)
     protocol = site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
@@ -327,7 +327,7 @@ class WithdrawItem(Command):
 def withdraw_item(site: Site, caller: Caller, command: WithdrawItem, *, participant_id: str, item: str) -> Outcome:
     """Withdraw one sentence."""
     who, history = load_participant(site, caller, participant_id, merged=True)
-    consent = roi.consent(who, _consent(history, who))
+    consent = roi.consent(who, history)
     number = reference(site, caller, "item", item)
     party = next((p for p, g in consent.grants.items() if any(i == number for i, _ in g.items)), None)
     if party is None:
@@ -418,7 +418,7 @@ def make_report(site: Site, caller: Caller, command: MakeReport, *, participant_
     """Tell one party the lines of the form, each under its label."""
     who, history = load_participant(site, caller, participant_id)
     stream = plan_stream(who)
-    state = plan(who, [r for r in history if r.stream == stream])
+    state = plan(who, history)
     protocol = site.protocol()
     form = report.Form(
         assessment=command.assessment,
@@ -426,7 +426,7 @@ def make_report(site: Site, caller: Caller, command: MakeReport, *, participant_
         entries=tuple(reference(site, caller, f"entries[{n}]", text) for n, text in enumerate(command.entries)),
         nothing_helpful=command.nothing_helpful,
     )
-    lines = report.lines(form, participant(who, [r for r in history if r.stream == who]), state, protocol.tz)
+    lines = report.lines(form, participant(who, history), state, protocol.tz)
     party, reader = _recipient(site, command.party, "party")
     grant = roi.grants(history).get(party.id)
     shares = [site.new_id() for _ in lines]
@@ -457,17 +457,12 @@ class GiveAccess(Command):
 def give_access(site: Site, caller: Caller, command: GiveAccess, *, participant_id: str) -> Outcome:
     """Let a participant sign in."""
     who, history = load_participant(site, caller, participant_id)
-    state = living(participant(who, [r for r in history if r.stream == who]))
+    state = living(participant(who, history))
     stream = staff_stream(command.subject)
     if site.log.load(stream):
         raise Refused("subject", "it is registered already.", "Use another one.")
     event = ParticipantAccess(participant_id=who, party_id=who, staff_id=stream, occurred_at=site.now())
     return Outcome([append(stream, 0, event), append(who, state.version)], {"participant": participant_id})
-
-
-def _consent(history: Iterable[Recorded[Event]], who: UUID) -> list[Recorded[Event]]:
-    stream = roi.consent_stream(who)
-    return [recorded for recorded in history if recorded.stream == stream]
 
 
 def _recipient(

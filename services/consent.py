@@ -41,7 +41,7 @@ def load_client(site: Site, caller: Caller, text: str, *, merged: bool = False) 
     Raises `Unknown` to counsel whose authority has ended, or who never had one.
     """
     who, history = load_participant(site, caller, text, merged=merged)
-    consent = roi.consent(who, [r for r in history if r.stream == roi.consent_stream(who)])
+    consent = roi.consent(who, history)
     if caller.role is Role.COUNSEL and consent.live(caller.party, site.now()) is None:
         raise Unknown
     return who, history, consent
@@ -164,7 +164,7 @@ def add_paper(
         revocation=number if line is None or line.revocation is None else line.revocation,
         artefact_sha256=command.artefact_sha256,
     )
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     held = [own, *(consent_of(site, record) for record in others(site, state))]
     lacking = [consent for consent in held if event.revocation in consent.oral] or [own]
     appends = []

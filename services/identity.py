@@ -38,7 +38,7 @@ class RecordAlias(Command):
 def record_alias(site: Site, caller: Caller, command: RecordAlias, *, participant_id: str) -> Outcome:
     """Record another name."""
     who, history = load_participant(site, caller, participant_id)
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     event = AliasRecorded(participant_id=who, party_id=caller.party, occurred_at=site.now(), alias=command.alias)
     return Outcome([append(who, state.version, event)], {"participant": participant_id})
 
@@ -57,7 +57,7 @@ class CorrectName(Command):
 def correct_name(site: Site, caller: Caller, command: CorrectName, *, participant_id: str) -> Outcome:
     """Correct a participant's name, or birth date."""
     who, history = load_participant(site, caller, participant_id)
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     known = [r.event for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
     event = NameCorrected(
         participant_id=who,
@@ -83,7 +83,7 @@ class ChangePhone(Command):
 def change_phone(site: Site, caller: Caller, command: ChangePhone, *, participant_id: str) -> Outcome:
     """Change a participant's number."""
     who, history = load_participant(site, caller, participant_id)
-    state = participant(who, [r for r in history if r.stream == who])
+    state = participant(who, history)
     event = PhoneChanged(
         participant_id=who,
         party_id=caller.party,
@@ -107,9 +107,9 @@ class MergeRecords(Command):
 def merge_records(site: Site, caller: Caller, command: MergeRecords, *, participant_id: str) -> Outcome:
     """Merge another record into this one; who was enrolled in time by one is so for the charges of both."""
     who, history = load_participant(site, caller, participant_id)
-    kept = participant(who, [r for r in history if r.stream == who])
+    kept = participant(who, history)
     other, its_history = load_participant(site, caller, command.other, "other", merged=True)
-    away = participant(other, [r for r in its_history if r.stream == other])
+    away = participant(other, its_history)
     event = RecordsMerged(
         participant_id=who, party_id=caller.party, occurred_at=site.now(), other=other, kept=True, why=command.why
     )
@@ -141,7 +141,7 @@ class UnmergeRecords(Command):
 def unmerge_records(site: Site, caller: Caller, command: UnmergeRecords, *, participant_id: str) -> Outcome:
     """Take two records apart; each has its own history and accounting again. What is latched stays so."""
     who, history = load_participant(site, caller, participant_id, merged=True)
-    away = participant(who, [r for r in history if r.stream == who])
+    away = participant(who, history)
     event = RecordsUnmerged(
         participant_id=who, party_id=caller.party, occurred_at=site.now(), other=who, why=command.why
     )

@@ -214,7 +214,7 @@ def load_participant(
     history = site.log.history(who)
     if not history:
         raise Unknown
-    if not merged and participant(who, [r for r in history if r.stream == who]).into is not None:
+    if not merged and participant(who, history).into is not None:
         raise Refused(name, "this record was merged into another.", "Use the other one, or unmerge them.")
     return who, history
 

@@ -190,7 +190,7 @@ def freed(site: Site, caller: Caller, records: list[Participant], reason: roster
 
 def _participant(site: Site, caller: Caller, text: str) -> Participant:
     who, history = load_participant(site, caller, text)
-    return participant(who, [r for r in history if r.stream == who])
+    return participant(who, history)
 
 
 def _changed(state: Participant, rest: list[Participant], event: StatusChanged, decide: Decider) -> list[Append]:
