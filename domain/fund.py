@@ -14,6 +14,9 @@ from domain.event import Event, ShortText
 from domain.labels import Label
 from domain.refusal import Refused
 
+CENTS_MOST = 100_000_000
+"""No rule of a site: more is a slip of the hand."""
+
 
 class FundPurpose(StrEnum):
     """What the money is for."""
@@ -46,7 +49,7 @@ class FundUsed(Event):
     label: ClassVar[Label] = Label.FUND_USE
     requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id")
 
-    cents: Annotated[int, Field(gt=0, le=100_000_000), Label.FUND_USE]
+    cents: Annotated[int, Field(gt=0, le=CENTS_MOST), Label.FUND_USE]
     purpose: Annotated[FundPurpose, Label.FUND_USE]
     what: Annotated[ShortText, Label.FUND_USE]
     other_pools: Annotated[tuple[ShortText, ...], Label.FUND_USE]

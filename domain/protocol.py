@@ -75,7 +75,10 @@ class Protocol(Value):
     `priorities`: the doors, first served first (T:1207). `roi_notice_days`: how long before its end an ROI is to be
     renewed. `paper_days`: how long the paper of a revocation by word of mouth may take (T:893). `review_days`: between
     two reviews of a plan or of a case held in abeyance. `finding_hours`: within which a finding reaches its readers.
-    `small_cell`: no report shows a count below it. `names`: what the site calls its roles and bodies.
+    `public_referrals_per_hour`: what the public form takes, of one address no more than `public_referrals_per_address`.
+    `small_cell`: no report shows a count below it. `retention_*`: how long records are kept after the last contact.
+    Nothing reads these yet: no report is published, and nothing is erased by age. `names`: what the site calls its
+    roles and bodies.
     """
 
     version: ShortText
@@ -100,6 +103,7 @@ class Protocol(Value):
     retention_days: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
     retention_days_not_enrolled: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
     public_referrals_per_hour: Annotated[int, Field(gt=0)]
+    public_referrals_per_address: Annotated[int, Field(gt=0)]
     divertible: frozenset[ShortText]
     exclusions: frozenset[ShortText]
     override_ranks: frozenset[ShortText]
@@ -127,6 +131,10 @@ class Protocol(Value):
         """What this version takes away from the table of labels."""
         return Ceiling(self.version, frozenset((low.reader, low.label) for low in self.lowered))
 
+    def called(self, term: Role | Body) -> str:
+        """Return what the site calls a role or a body."""
+        return next((each.name for each in self.names if each.term is term), term)
+
     @property
     def non_return(self) -> timedelta:
         """How long a released person is asked not to return (T:413): a request, not a condition."""
@@ -153,13 +161,19 @@ def _with_toolkits_numbers(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": toolkit | values["protocol"]}
 
 
+def _with_a_tenth_for_one_address(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 2 the share of the public form that the code gave to each address."""
+    tenth = max(1, values["protocol"]["public_referrals_per_hour"] // 10)
+    return values | {"protocol": {"public_referrals_per_address": tenth} | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 2
-    upcasts: ClassVar = {1: _with_toolkits_numbers}
+    schema_version: ClassVar[int] = 3
+    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address}
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 
@@ -204,6 +218,7 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
         *pairwise(ascending),
         ("roi_notice_days", "roi_days_most"),
         ("retention_days_not_enrolled", "retention_days"),
+        ("public_referrals_per_address", "public_referrals_per_hour"),
     )
     for smaller, larger in shorter:
         if getattr(protocol, smaller) > getattr(protocol, larger):

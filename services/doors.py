@@ -34,8 +34,6 @@ from services.site import (
     known_to,
 )
 
-SHARES = 10
-"""One address has this fraction of what the public form takes in an hour, so that none uses up all of it."""
 SCREENS = CARE | {Role.PROJECT_MANAGER}
 DOOR_OF: dict[Role, Door] = {
     **dict.fromkeys(POLICE, Door.SOCIAL_CONTACT),
@@ -140,8 +138,8 @@ def refer_in_public(site: Site, caller: Caller, command: ReferInPublic) -> Outco
 
 def public(site: Site, command: ReferInPublic, address: str) -> dict[str, Any]:
     """Take a referral from someone without an account, who stays unknown. Raises `TooMany`."""
-    most = site.protocol().public_referrals_per_hour
-    if not site.log.admit(_sender(site, address), share=max(1, most // SHARES), most=most):
+    share, most = site.protocol().public_referrals_per_address, site.protocol().public_referrals_per_hour
+    if not site.log.admit(_sender(site, address), share=share, most=most):
         raise TooMany
     nobody = Caller(NOBODY, NOBODY, PartyKind.PROGRAM, Role.SERVICE, None, "", uuid4())
     return carry_out(site, nobody, command).answer

@@ -149,7 +149,7 @@ class UseFunds(Command):
         cents=4200, purpose="basic need", what="A prepaid phone", other_pools=["Lifeline"], waitlist="none"
     )
 
-    cents: Annotated[int, Field(gt=0, le=100_000_000)]
+    cents: Annotated[int, Field(gt=0, le=fund.CENTS_MOST)]
     purpose: fund.FundPurpose
     what: ShortText
     other_pools: Annotated[tuple[ShortText, ...], Field(max_length=20)]
@@ -177,7 +177,7 @@ def use_funds(site: Site, caller: Caller, command: UseFunds, *, participant_id: 
 
 def _plan(site: Site, caller: Caller, text: str) -> iip.Plan:
     who, history = load_participant(site, caller, text)
-    return iip.plan(who, [r for r in history if r.stream == iip.plan_stream(who)])
+    return iip.plan(who, history)
 
 
 def _outcome(state: iip.Plan, events: list[Event], answer: dict[str, str]) -> Outcome:

@@ -84,6 +84,7 @@ class AdoptProtocol(Command):
             "retention_days": 2200,
             "retention_days_not_enrolled": 365,
             "public_referrals_per_hour": 60,
+            "public_referrals_per_address": 6,
             "divertible": ["23C", "35A", "90J"],
             "exclusions": ["prior felony", "violent history"],
             "override_ranks": ["sergeant", "commander"],

@@ -94,6 +94,7 @@ P7 = Protocol(
     retention_days=2200,
     retention_days_not_enrolled=365,
     public_referrals_per_hour=60,
+    public_referrals_per_address=6,
     divertible=frozenset({"23C", "90J"}),
     exclusions=frozenset({"prior felony"}),
     override_ranks=frozenset({"sergeant", "commander"}),

@@ -92,6 +92,11 @@ def routes(  # noqa: C901 - one after the other
         """Who takes part in LEAD at this site."""
         return reply(anyone.parties(site, caller))
 
+    @api.get("/v1/protocol", tags=["anyone"])
+    def protocol(caller: Asking) -> Response:
+        """The rules that the site works by now, and what it calls its roles and bodies."""
+        return reply(anyone.protocol(site, caller))
+
     @api.post("/v1/police/lookups", tags=["police"])
     def police_lookup(caller: Asking, lookup: Lookup) -> Response:
         """Ask about a person. A question is never stored."""

@@ -86,6 +86,7 @@ def protocol(effective_from: date) -> Protocol:
         retention_days=2200,
         retention_days_not_enrolled=365,
         public_referrals_per_hour=60,
+        public_referrals_per_address=6,
         divertible=frozenset(charge.code for charge in CHARGES),
         exclusions=frozenset({"prior felony", "violent history"}),
         override_ranks=frozenset({"sergeant", "commander"}),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from domain.labels import Reader
+from domain.protocol import NoProtocol
+from domain.registry import Role
+from projections.lens import plain
 from services.ports import Caller
 from services.release import Purpose, Rendered, answer
 from services.site import Site
@@ -16,6 +19,7 @@ def me(site: Site, caller: Caller) -> dict[str, Any]:
     body = {
         "name": caller.name,
         "role": caller.role,
+        "called": _called(site, caller.role),
         "party": party.code if party else "participant",
         "agency": party.name if party else "",
         "reads_as": caller.reader,
@@ -23,6 +27,21 @@ def me(site: Site, caller: Caller) -> dict[str, Any]:
     if caller.reader is Reader.PARTICIPANT:
         body["participant"] = site.ids.seal(caller.party, caller.party)
     return answer(site, caller, "me", Purpose.OWN_RECORDS, lambda _: Rendered(body)) if caller.reader else body
+
+
+def protocol(site: Site, caller: Caller) -> dict[str, Any]:
+    """Return the version of the protocol that is in force: the site's rules and numbers, and what it calls things."""
+    site.directory.refresh()
+    now = site.protocol()
+    body = {name: plain(getattr(now, name)) for name in type(now).model_fields}
+    return answer(site, caller, "protocol", Purpose.OWN_RECORDS, lambda _: Rendered(body)) if caller.reader else body
+
+
+def _called(site: Site, role: Role) -> str:
+    try:
+        return site.protocol().called(role)
+    except NoProtocol:  # a site that begins
+        return role
 
 
 def parties(site: Site, caller: Caller) -> dict[str, Any]:

@@ -63,6 +63,7 @@ PROTOCOL: dict[str, Any] = {
     "retention_days": 2200,
     "retention_days_not_enrolled": 365,
     "public_referrals_per_hour": 60,
+    "public_referrals_per_address": 6,
     "divertible": ["possession"],
     "exclusions": ["promoting"],
     "override_ranks": ["sergeant"],

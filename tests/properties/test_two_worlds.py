@@ -237,6 +237,7 @@ QUESTIONS |= {
     "/health/ready": plain,
     "/v1/me": plain,
     "/v1/parties": plain,
+    "/v1/protocol": plain,
     "/v1/police/lookups": lookups,
     "/v1/police/participants/{participant}": by_id,
     "/v1/prosecutor/participants/{participant}": by_id,

@@ -14,14 +14,13 @@ import pytest
 
 from adapters.postgres.log import PostgresLog
 from domain.protocol import Door
-from services.doors import SHARES
 from tests.conftest import Database
 from tests.site import SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
 
 FORM = {"description": "A man in a grey coat", "place": "3rd and Pine", "reason": "He is there every night."}
-MOST = 60
+MOST, SHARE = 60, 6
 """The demo protocol's number an hour."""
 
 
@@ -75,20 +74,25 @@ def test_a_body_larger_than_a_form_is_not_read(site: SiteUnderTest) -> None:
 
 
 def test_one_address_cannot_use_up_the_hour(site: SiteUnderTest, site_db: Database) -> None:
-    share = MOST // SHARES
-    answers = [send(site).status_code for _ in range(share + 2)]
-    assert answers == [201] * share + [429] * 2
+    answers = [send(site).status_code for _ in range(SHARE + 2)]
+    assert answers == [201] * SHARE + [429] * 2
     refused = send(site)
     assert (refused.json()["type"], refused.headers["retry-after"]) == ("/problems/too-many", "3600")
-    assert site.parts.log.admit(b"b" * 32, share=share, most=MOST)  # someone else
+    assert site.parts.log.admit(b"b" * 32, share=SHARE, most=MOST)  # someone else
     with psycopg.connect(site_db.owner_url) as owner:
         kept = owner.execute("select sender from log.sent").fetchall()
     assert b"127.0.0.1" not in b"".join(sender for (sender,) in kept)
 
 
+def test_how_many_one_address_sends_is_the_sites_own_rule(site: SiteUnderTest) -> None:
+    now = site.parts.site.protocol()
+    fewer = now.model_copy(update={"version": "P-fewer", "retroactive": True, "public_referrals_per_address": 2})
+    site.person("pat").do("/v1/register/protocols", {"protocol": fewer.model_dump(mode="json")})
+    assert [send(site).status_code for _ in range(3)] == [201, 201, 429]
+
+
 def test_an_hour_later_nothing_is_known_of_the_sender(site: SiteUnderTest, site_db: Database) -> None:
-    share = MOST // SHARES
-    assert [send(site).status_code for _ in range(share + 1)][-1] == 429
+    assert [send(site).status_code for _ in range(SHARE + 1)][-1] == 429
     with psycopg.connect(site_db.owner_url, autocommit=True) as owner:
         owner.execute("select site.set_clock((select ahead from site.clock_offset) + interval '1 hour')")
         site.parts.log.forget_senders()
