@@ -161,6 +161,7 @@ def sign_roi(site: Site, caller: Caller, command: SignRoi, *, participant_id: st
     number = site.new_id()
     signed, offers, protocol = _signed(site, who, history, number, command, struck_out=command.struck_out)
     events = roi.sign(consent, signed, offers, protocol, site.now())
+    _require_warned(site, command, signed)
     enrolled = enrol(state, caller.party, state.intake_at, consent.first_signed_at or signed.occurred_at)
     enrolled_at = _enrolled_at(state, enrolled)
     tell = frozenset(o.party for o in offers if o.notify_completion)
@@ -184,6 +185,7 @@ def amend_roi(site: Site, caller: Caller, command: AmendRoi, *, participant_id: 
     number = reference(site, caller, "roi", roi_id)
     signed, offers, protocol = _signed(site, who, history, number, command, amends=True)
     events = roi.amend(consent, signed, offers, protocol, site.now())
+    _require_warned(site, command, signed)
     tell = frozenset(o.party for o in offers if o.notify_completion)
     return Outcome(
         [
@@ -515,11 +517,15 @@ def _signed(
             covers_from=happened(site, f"grants[{n}].covers_from", grant.covers_from or signed_at),
             notify_completion=grant.notify_completion,
         )
-    unheard = _unheard(history, signed, offers)
+    unheard = tuple(sorted(_unheard(history, signed, offers)))
+    return signed.model_copy(update={"warned": unheard}), list(offers.values()), protocol
+
+
+def _require_warned(site: Site, command: _Roi, signed: roi.RoiSigned) -> None:
+    """Let nothing be signed of which the participant was not told what an office will then not know (scenario L)."""
     told = {site.directory.by_code(code, f"warned[{n}]").id for n, code in enumerate(command.warned)}
-    if faults := [_warning(site, office) for office in sorted(unheard - told)]:
+    if faults := [_warning(site, office) for office in signed.warned if office not in told]:
         raise Refused.of(faults)
-    return signed.model_copy(update={"warned": tuple(sorted(unheard))}), list(offers.values()), protocol
 
 
 def _unheard(
@@ -535,7 +541,7 @@ def _unheard(
 
 
 def _warning(site: Site, office: UUID) -> Fault:
-    """Return in plain words what an office will then not know, and what the participant can do (scenario L)."""
+    """Return in plain words what an office will then not know, and what the participant can do."""
     party = site.directory.party(office)
     return Fault(
         "warned",

@@ -32,7 +32,18 @@ CANARY = "kanarienvogel"
 # What is looked up: a command with another text there is refused.
 CLOSED = {
     *("code", "prosecutor", "exclusion", "exclusions", "rank", "party", "parties", "struck_out", "department", "court"),
-    *("charge", "participant", "case_manager", "staff", "counsel", "divertible", "override_ranks", "other", "by"),
+    *(
+        "charge",
+        "participant",
+        "case_manager",
+        "staff",
+        "counsel",
+        "divertible",
+        "override_ranks",
+        "other",
+        "by",
+        "warned",
+    ),
 }
 OPTIONAL: dict[str, dict[str, Any]] = {
     "OfferDiversion": {"charges": [example("OfferDiversion")["charges"][0] | {"criminal_history": "x"}]},

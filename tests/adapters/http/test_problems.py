@@ -128,6 +128,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("dana", "SignRoi", {"expires_on": "0001-01-01"}, "refused", "expires_on"),
     ("dana", "SignRoi", {"struck_out": ["nobody"]}, "refused", "struck_out[0]"),
     ("dana", "SignRoi", {"struck_out": ["city-pd"]}, "refused", "grants[0].party"),
+    ("dana", "SignRoi", {"warned": ["nobody"]}, "refused", "warned[0]"),
     ("dana", "SignRoi", grant(party="lead-care"), "refused", "grants[0].party"),
     ("dana", "SignRoi", {"grants": [GRANT, GRANT]}, "refused", "grants[1].party"),
     ("dana", "SignRoi", grant(labels=["contact.note"]), "refused", "grants[0].labels"),
@@ -577,14 +578,14 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("EnterCase", "EnterOrder"), COURT),
     "OverrideExclusion": set(registry.COMMAND),
     **dict.fromkeys(("CompleteIntake", "AssignParticipant", "SignRoi", "AmendRoi"), CARE),
-    "RevokeRoi": CARE | {Role.COUNSEL},
+    **dict.fromkeys(("RevokeRoi", "AddPaper"), CARE | {Role.COUNSEL}),
     "SendReport": POLICE,
     "ReferPerson": set(DOOR_OF),
     "VetReferral": POLICE | {Role.PROJECT_MANAGER, Role.SUPERVISOR},
     **dict.fromkeys(("ScreenReferral", "DeclineReferral"), CARE | {Role.PROJECT_MANAGER}),
     **dict.fromkeys(("RecordCall", "IdentifyReferred"), CARE),
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
-    **dict.fromkeys(("AuthoriseCounsel", "AddPaper", "RecordOralDisclosure", "HandleAsk"), CARE),
+    **dict.fromkeys(("AuthoriseCounsel", "RecordOralDisclosure", "HandleAsk"), CARE),
     "EndCounsel": CARE | {Role.COUNSEL},
     "DeclareConflict": {Role.DEFENDER_OBSERVER},
     "MakeAsk": POLICE | OFFICE | {Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
@@ -631,6 +632,7 @@ READERS: dict[str, set[Role]] = {
     "participants": CARE | {Role.COUNSEL, Role.PARTICIPANT, Role.PRIVACY_OFFICER},  # the accounting
     "me": set(Role),
     "parties": set(Role),
+    "protocol": set(Role),
 }
 """Whose the questions are, by what their paths begin with."""
 
@@ -681,7 +683,8 @@ def test_hidden_and_never_existed_are_the_same_to_a_partners_commands(lead: Site
         who = ids.open(department, kim.do("/v1/referrals", OFFER)["participant"])
         assert who is not None
         path = f"/v1/participants/{ids.seal(care, who)}/roi"
-        return who, f"{path}/{dana.do(path, ROI | {'grants': grants, 'struck_out': []})['roi']}/revocations"
+        form = ROI | {"grants": grants, "struck_out": [], "warned": ["county-pa"]}
+        return who, f"{path}/{dana.do(path, form)['roi']}/revocations"
 
     standing, _ = granted()
     revoked, path = granted()
