@@ -13,7 +13,6 @@ from tests.site import Person
 LISTS = (
     "/v1/me",
     "/v1/parties",
-    "/v1/protocol",
     *(f"/v1/{each.path}" for each in LISTINGS),
     *(
         f"/v1/{each.path}?{each.choice.name}={value}"

@@ -260,9 +260,8 @@ def test_an_office_that_was_never_told_keeps_nothing_and_is_not_warned(lead: Sit
     grants = [story.grants()[0]]
     ray.at("2026-03-01 09:00")
     ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
-    ray.dana.do(
-        f"/v1/participants/{ray.care}/roi", story.form(grants=grants, struck_out=["county-pa"], expires_on="2027-02-28")
-    )
+    strikes_out = {"grants": grants, "struck_out": ["county-pa"], "warned": ["county-pa"]}
+    ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form(**strikes_out, expires_on="2027-02-28"))
     filed = {
         "docket": "26-1-00401-1",
         "participant": ray.offices_id(),
