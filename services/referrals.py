@@ -288,9 +288,10 @@ def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referr
     """Record the warm handoff, and the call for it if nobody wrote that down."""
     state = _arrest(site, caller, referral)
     protocol, known = rules(site, state), deadline.deadlines(site.log.load(state.id))
-    if known.called_at is None and command.requested_at is None:
+    said = command.requested_at and happened(site, "requested_at", command.requested_at)
+    called_at = known.called_at or said
+    if called_at is None:
         raise Refused("requested_at", "nobody has written down the call.", "Give the time at which it came.")
-    called_at = known.called_at or happened(site, "requested_at", command.requested_at)
     met_at = happened(site, "met_at", command.met_at)
     met = ref.meet(state, caller.party, called_at, met_at, protocol, site.now())
     call = [] if known.called_at else deadline.request_handoff(state, known, called_at, protocol)
