@@ -95,7 +95,8 @@ class DecisionRequested(Event):
 class FiledAfterTimelyIntake(Event):
     """A charge was filed that an intake in time, entered later, latched (T:1183). For project manager and defender.
 
-    `party_id`: the office, which does not hear of it here. History is not rewritten, and nothing is blocked (T:473).
+    `party_id`: the office, which does not hear of it here; told `completed`, it reads its own case beside its
+    obligation. History is not rewritten, and nothing is blocked (T:473).
     """
 
     topic: ClassVar[str] = "case.filed_after_intake"
@@ -139,6 +140,7 @@ class Deadlines:
     `told`: the charges whose office heard that no completion notice came by the deadline that stands now.
     """
 
+    called_at: datetime | None = None
     met_by: datetime | None = None
     missed: bool = False
     non_return_until: datetime | None = None
@@ -156,7 +158,7 @@ def deadlines(history: Iterable[Recorded[Event]]) -> Deadlines:
         event = recorded.event
         match event:
             case HandoffRequested():
-                state = replace(state, met_by=event.expires_at)
+                state = replace(state, called_at=event.occurred_at, met_by=event.expires_at)
             case HandoffMissed():
                 state = replace(state, missed=True)
             case ReleasedFromCustody():
@@ -182,14 +184,17 @@ def request_handoff(state: Referral, known: Deadlines, requested_at: datetime, p
         raise Refused("requested_at", "the handoff is recorded already.", "Read the referral.")
     if known.met_by is not None:
         raise Refused("requested_at", "the call is recorded already.", "Record the handoff.")
-    return [
-        HandoffRequested(
-            participant_id=state.participant,
-            party_id=state.department,
-            occurred_at=requested_at,
-            expires_at=requested_at + timedelta(minutes=protocol.handoff_minutes),
-        )
-    ]
+    return [call(state.participant, state.department, requested_at, protocol)]
+
+
+def call(participant: UUID, department: UUID, at: datetime, protocol: Protocol) -> HandoffRequested:
+    """Return a department's call for a case manager, from which the minutes of the handoff run."""
+    return HandoffRequested(
+        participant_id=participant,
+        party_id=department,
+        occurred_at=at,
+        expires_at=at + timedelta(minutes=protocol.handoff_minutes),
+    )
 
 
 def due(history: Sequence[Recorded[Event]], now: datetime, _: Protocol) -> list[Event]:

@@ -54,7 +54,8 @@ class Charge(Value):
 class ReferralOffered(Event):
     """An officer with probable cause offered diversion, and the person said yes (T:1097, T:1101).
 
-    Called in, it has neither place nor facts: they come with the report.
+    Called in, it has neither place nor facts: they come with the report. `unit`: the officer's, as the department
+    calls it, so that units that never offer show (T:491).
     """
 
     topic: ClassVar[str] = "referral.offered"
@@ -65,6 +66,7 @@ class ReferralOffered(Event):
     incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
     place: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     facts: Annotated[LongText | None, Label.REFERRAL_POLICE] = None
+    unit: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     agreed_at: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
     protocol_version: Annotated[ShortText, Label.REFERRAL_POLICE]
 
@@ -346,10 +348,8 @@ def _charges(charges: dict[UUID, HeldCharge], matter: UUID, event: Event) -> dic
     return {**charges, matter: held}
 
 
-def offer(
-    offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protocol, called: ReferralCalledIn | None = None
-) -> list[Event]:
-    """Offer arrest diversion for divertible charges; `called`, if LEAD writes it down for the department.
+def offer(offered: ReferralOffered, charges: list[ChargeHeld], protocol: Protocol) -> list[Event]:
+    """Offer arrest diversion for divertible charges.
 
     Raises `Refused` for a charge or an exclusion that the protocol in force does not know.
     """
@@ -367,7 +367,7 @@ def offer(
                 f"{unknown[0]} is no exclusion of {protocol.version}.",
                 f"Exclusions are: {', '.join(sorted(protocol.exclusions))}.",
             )
-    return [offered, *charges, *([called] if called else [])]
+    return [offered, *charges]
 
 
 def report(state: Referral, event: ReferralReported) -> list[Event]:

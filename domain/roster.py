@@ -145,7 +145,7 @@ class Roster:
 
     version: int = 0
     carried_by: dict[UUID, UUID] = field(default_factory=dict)
-    reserved: dict[UUID, Door] = field(default_factory=dict)
+    reserved: frozenset[UUID] = frozenset()
     cover: dict[UUID, Span] = field(default_factory=dict)
     on_call: tuple[Span, ...] = ()
 
@@ -180,21 +180,22 @@ def roster(history: Iterable[Recorded[Event]], before: Roster | None = None) -> 
     """Fold the roster's events, or those that came after it stood as it did `before`."""
     before = before or Roster()
     version, on_call = before.version, before.on_call
-    carried, reserved, cover = dict(before.carried_by), dict(before.reserved), dict(before.cover)
+    carried, reserved, cover = dict(before.carried_by), set(before.reserved), dict(before.cover)
     for recorded in history:
         if recorded.stream != ROSTER:
             continue
         version = recorded.version
         match recorded.event:
-            case SlotReserved(participant_id=UUID() as who, door=door):
-                reserved[who] = door
+            case SlotReserved(participant_id=UUID() as who):
+                reserved.add(who)
             case ParticipantAssigned(participant_id=UUID() as who, staff_id=UUID() as staff):
                 carried[who] = staff
-                reserved.pop(who, None)
+                reserved.discard(who)
                 cover.pop(who, None)
             case ParticipantReleased(participant_id=UUID() as who):
-                for held in (carried, reserved, cover):
-                    held.pop(who, None)
+                carried.pop(who, None)
+                reserved.discard(who)
+                cover.pop(who, None)
             case ParticipantCovered(participant_id=UUID() as who, staff_id=UUID() as staff) as covered:
                 cover[who] = _span(staff, covered)
             case CoverEnded(participant_id=UUID() as who):
@@ -205,7 +206,7 @@ def roster(history: Iterable[Recorded[Event]], before: Roster | None = None) -> 
                 on_call = tuple(span for span in on_call if span.staff != staff)
             case _:
                 pass
-    return Roster(version, carried, reserved, cover, on_call)
+    return Roster(version, carried, frozenset(reserved), cover, on_call)
 
 
 def _span(staff: UUID, event: ParticipantCovered | OnCallSet) -> Span:

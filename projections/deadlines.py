@@ -30,7 +30,10 @@ class Stands(StrEnum):
 @model(READER, "deadline", order=("due_at", "deadline_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline(RoleRow):
-    """A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands."""
+    """A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands.
+
+    `minutes`: from the call until the case manager was there, which the protocol asks to be few (T:348).
+    """
 
     due_at: Annotated[datetime, Label.REFERRAL_STATUS]
     deadline_id: Ref
@@ -38,6 +41,7 @@ class Deadline(RoleRow):
     department: Annotated[UUID, PartyId("department")]
     kind: Annotated[str, Label.REFERRAL_STATUS]
     stands: Annotated[str, Label.REFERRAL_STATUS, Label.ROSTER]
+    minutes: Annotated[int | None, Label.REFERRAL_STATUS]
     incident_number: Annotated[str, Label.REFERRAL_POLICE]
     protocol_version: Annotated[str, Label.REFERRAL_POLICE]
 
@@ -55,7 +59,9 @@ def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterat
     if state is None:
         return
 
-    def deadline(recorded: Recorded[Event], kind: str, due_at: datetime, stands: Stands) -> Deadline:
+    def deadline(
+        recorded: Recorded[Event], kind: str, due_at: datetime, stands: Stands, minutes: int | None = None
+    ) -> Deadline:
         return Deadline(
             subject_id=history.subject,
             as_of=history.position,
@@ -65,6 +71,7 @@ def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterat
             department=state.department,
             kind=kind,
             stands=stands,
+            minutes=minutes,
             incident_number=offered.event.incident_number,
             protocol_version=state.protocol_version,
         )
@@ -74,7 +81,8 @@ def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterat
         if (by := called.event.expires_at) is not None:
             in_time = met is not None and met.event.occurred_at <= by
             late = running.missed or met is not None
-            yield deadline(called, "handoff", by, Stands.MET if in_time else Stands.PASSED if late else Stands.PENDING)
+            stands = Stands.MET if in_time else Stands.PASSED if late else Stands.PENDING
+            yield deadline(called, "handoff", by, stands, met.event.minutes if met else None)
     if running.intake is not None:
         latched = bool(state.charges) and all(held.latched for held in state.charges.values())
         stands = Stands.MET if latched else Stands.PASSED if running.passed else Stands.PENDING

@@ -11,8 +11,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from domain.deadline import FiledAfterTimelyIntake
 from domain.event import Recorded
-from domain.finding import ALARMS, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
+from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import ArrestRecorded
 from projections.lens import NOBODY, History, Lens, Traced, plain
@@ -25,7 +26,8 @@ _OWN, _ROLE = ALLOWED[Holding.OWN], ALLOWED[Holding.ROLE]
 class FindingRow(RoleRow):
     """A finding with its evidence. `verdict` is that of today, with the office's answer; `raised_as` the first.
 
-    `unanswered_since`: the office was asked then, and has said nothing.
+    `unanswered_since`: the office was asked then, and has said nothing. `after_timely_intake`: a filing of a charge
+    that an intake in time, entered later, latched (T:1183); it alarms, whatever the verdict.
     """
 
     raised_at: Annotated[datetime, Label.FINDING]
@@ -36,6 +38,7 @@ class FindingRow(RoleRow):
     acted_at: Annotated[datetime, Label.FINDING]
     incident_on: Annotated[date | None, Label.FINDING]
     pre_enrolment_incident: Annotated[bool, Label.FINDING]
+    after_timely_intake: Annotated[bool, Label.FINDING]
     verdict: Annotated[str, Label.FINDING]
     raised_as: Annotated[str, Label.FINDING]
     alarm: Annotated[bool, Label.FINDING]
@@ -151,6 +154,7 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
     answers = _answers(history)
     asked_at = {asked.stream: asked.event.occurred_at for asked in history.of(FindingAsked)}
     named = lens.viewer.reader is Reader.PROGRAM
+    late = {lens.see(recorded, "case", _ROLE) for recorded in history.of(FiledAfterTimelyIntake)}
     for raised in history.of(FindingRaised):
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
@@ -160,6 +164,7 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             continue
         answered = answers.get(raised.stream)
         verdict = standing(raised.event, answered.event if answered else None)
+        after_intake = action.kind is Adverse.FILING and raised.event.matter_id in late
         yield row(
             subject_id=history.subject,
             as_of=history.position,
@@ -171,9 +176,10 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             acted_at=action.recorded_at,
             incident_on=action.incident_on,
             pre_enrolment_incident=see("pre_enrolment"),
+            after_timely_intake=after_intake,
             verdict=verdict,
             raised_as=see("verdict"),
-            alarm=verdict in ALARMS,
+            alarm=verdict in ALARMS or after_intake,
             person_was_shown=plain(see("person_shown")),
             agency_was_shown=plain(see("agency_shown")),
             source=_source(see("source"), named=named),

@@ -45,6 +45,7 @@ class Diversion(RoleRow):
     referral_id: Ref
     pseudonym: Ref
     department_id: Annotated[UUID, PartyId("department")]
+    unit: Annotated[str | None, Label.REFERRAL_POLICE]
     door: Annotated[str | None, Label.REFERRAL_POLICE]
     charges: Annotated[list[dict[str, Any]], Label.CHARGE_DIVERTED, Label.OVERRIDE, Label.DEMOGRAPHICS_OFFICER]
     overrides: Annotated[list[dict[str, Any]], Label.OVERRIDE]
@@ -141,6 +142,7 @@ def _diversion(history: History, offered: Recorded[ReferralOffered], lens: Lens)
         referral_id=offered.stream,
         pseudonym=history.subject,
         department_id=offered.event.party_id or NOBODY,
+        unit=see(offered, "unit"),
         door=see(offered, "door"),
         charges=[
             {

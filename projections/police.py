@@ -42,6 +42,7 @@ class OwnReferral(OwnRow):
     participant_id: Ref
     door: Annotated[str, Label.REFERRAL_POLICE]
     incident_number: Annotated[str | None, Label.REFERRAL_POLICE]
+    unit: Annotated[str | None, Label.REFERRAL_POLICE]
     called_in_by: Annotated[str | None, Label.REFERRAL_POLICE]
     reported_at: Annotated[datetime | None, Label.REFERRAL_POLICE]
     place: Annotated[str | None, Label.REFERRAL_POLICE]
@@ -125,6 +126,7 @@ def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
         participant_id=history.subject,
         door=made.event.door,
         incident_number=see(made, "incident_number") if arrest else None,
+        unit=see(made, "unit") if arrest else None,
         called_in_by=see(called, "officer"),
         reported_at=see(reported, "occurred_at"),
         place=see(reported or made, "place"),

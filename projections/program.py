@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.event import Event
 from domain.labels import Ceiling, Label, Reader, Viewer
-from domain.participant import IntakeCompleted, ParticipantEnrolled
+from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, StatusChanged, participant
 from domain.referral import STARTS, ChargeHeld, ReferralAccepted
 from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
@@ -18,6 +18,7 @@ from projections import deadlines, finding
 from projections.ask import InboxConcern, inbox_concerns
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
+from projections.record import is_participant
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 
 READER = Reader.PROGRAM
@@ -59,6 +60,14 @@ class Way(RoleRow):
     race_as_perceived: Annotated[str, Label.DEMOGRAPHICS_OFFICER]
 
 
+@model(READER, "status", order=("subject_id",))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(RoleRow):
+    """Where one participant stands, the dead too; records that were merged are one."""
+
+    status: Annotated[str, Label.ENROLMENT_STATUS]
+
+
 @model(READER, "place", order=("subject_id",))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place(RoleRow):
@@ -81,14 +90,15 @@ class Duty(RoleRow):
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield what this history comes to: a participant's referrals, place and deadlines, the on-call roster, a concern,
-    or a stop.
+    """Yield what this history comes to: a participant's status, referrals, place and deadlines, the on-call roster, a
+    concern, or a stop.
     """
     yield from inbox_concerns(history, READER, Concern, ceiling, at, trace)
     yield from deadlines.rows(history)
     yield from finding.program_rows(history, ceiling, at, trace)
     yield from queue(history, READER, ceiling, at, trace)
     lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
+    yield from _status(history, lens)
     yield from _referrals(history, lens)
     yield from _places(history)
     for recorded in history.of(StopRecorded):
@@ -100,6 +110,14 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             race_as_perceived=lens.see(recorded, "race_as_perceived", _ROLE) or UNKNOWN,
             arrested=bool(lens.see(recorded, "arrested", _ROLE)),
         )
+
+
+def _status(history: History, lens: Lens) -> Iterator[Status]:
+    own = [r for r in history.events if r.stream == history.subject]
+    if not is_participant(history) or participant(history.subject, own).into is not None:
+        return
+    said = [status for r in history.of(ParticipantEnrolled, StatusChanged) if (status := lens.see(r, "status", _ROLE))]
+    yield Status(subject_id=history.subject, as_of=history.position, status=said[-1] if said else Enrolment.REFERRED)
 
 
 def _referrals(history: History, lens: Lens) -> Iterator[Way]:

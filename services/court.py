@@ -369,12 +369,7 @@ def is_feed(caller: Caller) -> bool:
 
 def office(site: Site, code: str | None) -> UUID | None:
     """Return the office that a command names as `prosecutor`."""
-    if code is None:
-        return None
-    party = site.directory.by_code(code, "prosecutor")
-    if party.kind is not PartyKind.PROSECUTOR:
-        raise Refused("prosecutor", "it is not a prosecutor's office.", "Name the office whose case it is.")
-    return party.id
+    return None if code is None else site.directory.office(code, "prosecutor").id
 
 
 def defendant(site: Site, person: Person) -> Defendant:

@@ -110,6 +110,13 @@ class Directory:
         known = ", ".join(sorted(p.code for p in self.parties.values() if p.kind in READS_AS))
         raise Refused(name, "no party here is called so.", f"Parties are: {known or 'none yet'}.")
 
+    def office(self, code: str, name: str) -> Party:
+        """Return the prosecutor's office of this code; raises `Refused` naming the input `name`."""
+        party = self.by_code(code, name)
+        if party.kind is not PartyKind.PROSECUTOR:
+            raise Refused(name, "it is not a prosecutor's office.", "Name the office to which the matter belongs.")
+        return party
+
     def party(self, party: UUID) -> Party:
         """Return a party; raises `Unknown`."""
         if party not in self.parties:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -67,6 +68,7 @@ class OfferDiversion(Command):
         incident_number="2026-44871",
         place="3rd Ave and Pine",
         facts="Took two coats; stopped at the door; agreed to be referred.",
+        unit="West 2nd watch",
         charges=[
             {
                 "code": "23C",
@@ -85,6 +87,7 @@ class OfferDiversion(Command):
     incident_number: ShortText
     place: ShortText
     facts: LongText
+    unit: ShortText | None = None
     offered_at: AwareDatetime | None = None
     agreed_at: AwareDatetime | None = None
     charges: Annotated[tuple[HeldCharge, ...], Field(min_length=1, max_length=20)]
@@ -111,6 +114,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         incident_number=command.incident_number,
         place=command.place,
         facts=command.facts,
+        unit=command.unit,
         agreed_at=agreed_at,
         protocol_version=protocol.version,
     )
@@ -120,7 +124,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
 class RecordCall(Command):
     """An officer called, and that is enough (T:1287): write it down for the department; its report joins later.
 
-    `person`: if the name was said.
+    The minutes of the handoff run from the call. `person`: if the name was said.
     """
 
     model_config = example(
@@ -129,6 +133,7 @@ class RecordCall(Command):
         incident_number="2026-44902",
         person={"given": "Ana", "surname": "Cruz", "birth_date": "1990-01-31"},
         offered_at="2026-02-14T02:20:00-08:00",
+        called_at="2026-02-14T02:22:00-08:00",
         charges=[
             {"code": "90J", "description": "Trespass", "severity": "misdemeanor", "prosecutor": "county-pa"},
         ],
@@ -138,7 +143,9 @@ class RecordCall(Command):
     officer: ShortText
     incident_number: ShortText
     person: Person | None = None
+    unit: ShortText | None = None
     offered_at: AwareDatetime | None = None
+    called_at: AwareDatetime | None = None
     charges: Annotated[tuple[HeldCharge, ...], Field(min_length=1, max_length=20)]
 
 
@@ -155,26 +162,29 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
             "Go on with that one; for another person of the same incident, give the name.",
         )
     offered_at = happened(site, "offered_at", command.offered_at)
+    called_at = happened(site, "called_at", command.called_at)
     if command.person is not None:
         day(site, "person.birth_date", command.person.birth_date)
-    participant = site.new_id()
+    participant, protocol = site.new_id(), site.protocol()
     offered = ref.ReferralOffered(
         participant_id=participant,
         party_id=department.id,
         occurred_at=offered_at,
         door=Door.ARREST_DIVERSION,
         incident_number=command.incident_number,
+        unit=command.unit,
         agreed_at=offered_at,
-        protocol_version=site.protocol().version,
+        protocol_version=protocol.version,
     )
     called = ref.ReferralCalledIn(
         participant_id=participant,
         party_id=department.id,
-        occurred_at=site.now(),
+        occurred_at=called_at,
         officer=command.officer,
         incident_number=command.incident_number,
     )
-    return _offered(site, caller, participant, offered, command.charges, command.person, called)
+    handoff = deadline.call(participant, department.id, called_at, protocol)
+    return _offered(site, caller, participant, offered, command.charges, command.person, [called, handoff])
 
 
 class SendReport(Command):
@@ -262,22 +272,30 @@ def request_handoff(site: Site, caller: Caller, command: RequestHandoff, *, refe
 
 
 class RecordHandoff(Command):
-    """A case manager met the person: when the department called, and when she arrived."""
+    """A case manager met the person: when the department called, and when she arrived.
+
+    `requested_at`: left out where the call is written down already; that time stands.
+    """
 
     model_config = example(requested_at="2026-02-14T02:14:00-08:00")
 
-    requested_at: AwareDatetime
+    requested_at: AwareDatetime | None = None
     met_at: AwareDatetime | None = None
 
 
 @handles(RecordHandoff, *CARE)
 def record_handoff(site: Site, caller: Caller, command: RecordHandoff, *, referral: str) -> Outcome:
-    """Record the warm handoff."""
+    """Record the warm handoff, and the call for it if nobody wrote that down."""
     state = _arrest(site, caller, referral)
-    requested_at = happened(site, "requested_at", command.requested_at)
+    protocol, known = rules(site, state), deadline.deadlines(site.log.load(state.id))
+    said = command.requested_at and happened(site, "requested_at", command.requested_at)
+    called_at = known.called_at or said
+    if called_at is None:
+        raise Refused("requested_at", "nobody has written down the call.", "Give the time at which it came.")
     met_at = happened(site, "met_at", command.met_at)
-    events = ref.meet(state, caller.party, requested_at, met_at, rules(site, state), site.now())
-    return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+    met = ref.meet(state, caller.party, called_at, met_at, protocol, site.now())
+    call = [] if known.called_at else deadline.request_handoff(state, known, called_at, protocol)
+    return Outcome([append(state.id, state.version, *call, *met)], {"referral": referral})
 
 
 class AcceptReferral(Command):
@@ -436,7 +454,7 @@ def _offered(
     offered: ref.ReferralOffered,
     charges: tuple[HeldCharge, ...],
     person: Person | None,
-    called: ref.ReferralCalledIn | None = None,
+    call: Sequence[Event] = (),
 ) -> Outcome:
     """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down."""
     referral, matters = site.new_id(), [site.new_id() for _ in charges]
@@ -448,14 +466,14 @@ def _offered(
             occurred_at=offered.occurred_at,
             charge=ref.Charge(code=charge.code, description=charge.description, severity=charge.severity),
             incident_number=offered.incident_number,
-            prosecutor=_office(site, charge.prosecutor, f"charges[{n}].prosecutor"),
+            prosecutor=site.directory.office(charge.prosecutor, f"charges[{n}].prosecutor").id,
             exclusions=charge.exclusions,
             criminal_history=charge.criminal_history,
             race_as_perceived=charge.race_as_perceived,
         )
         for n, (matter, charge) in enumerate(zip(matters, charges, strict=True))
     ]
-    appends = [append(referral, 0, *ref.offer(offered, held, site.protocol(), called))]
+    appends = [append(referral, 0, *ref.offer(offered, held, site.protocol()), *call)]
     if person is not None:
         appends.append(identified(site, who, offered.party_id, offered.occurred_at, person))
     return Outcome(
@@ -496,13 +514,6 @@ def _may_be(site: Site, department: UUID, who: UUID, person: Person | None) -> b
     said = [r.event for r in site.log.load(who) if r.event.party_id == department]
     names = [event.name for event in said if isinstance(event, ParticipantIdentified)]
     return person is None or not names or str(person.name).casefold() in {str(name).casefold() for name in names}
-
-
-def _office(site: Site, code: str, name: str) -> UUID:
-    party = site.directory.by_code(code, name)
-    if party.kind is not PartyKind.PROSECUTOR:
-        raise Refused(name, "it is not a prosecutor's office.", "Name the office whose charge it would be.")
-    return party.id
 
 
 def latches(

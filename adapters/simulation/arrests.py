@@ -45,7 +45,8 @@ def arrest(year: Year, person: Person, *, bad_friday: bool = False) -> Story:
     year.meet(person)
     person.officer = "webb" if person.happens(1 / 6) else "kim"
     excluded = person.officer == "kim" and person.happens(ODDS.exclusion)
-    if not excluded and person.happens(ODDS.telephone):
+    called = not excluded and person.happens(ODDS.telephone)
+    if called:
         _call_in(year, person)
         year.tell(_report(year, person, at))
     else:
@@ -59,9 +60,10 @@ def arrest(year: Year, person: Person, *, bad_friday: bool = False) -> Story:
             reason="old and unrelated",
         )
         year.do("ortiz", override, referral=person.referral)
-    yield (at := at + timedelta(minutes=2))
+    if not called:  # that call is written down with the referral
+        yield (at := at + timedelta(minutes=2))
+        year.do(person.manager, referrals.RequestHandoff(requested_at=at), referral=person.referral)
     call = at
-    year.do(person.manager, referrals.RequestHandoff(requested_at=call), referral=person.referral)
     busy = 40 if bad_friday else 0
     minutes, asked = person.chance.randrange(10, 45) + busy, year.site.protocol().handoff_minutes
     if minutes > asked:
@@ -152,6 +154,7 @@ def _call_in(year: Year, person: Person) -> None:
         officer=officer,
         incident_number=_incident(year, person),
         person=person.identity,
+        called_at=year.now,
         charges=(_held(person, person.chance.choice(CHARGES)),),
     )
     _met(year, person, person.manager, year.do(person.manager, call))

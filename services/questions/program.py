@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from domain.labels import Reader
+from domain.participant import Enrolment
 from domain.protocol import Door
+from domain.roster import Roster
 from projections import case_manager
 from projections.deadlines import Deadline, Stands
 from projections.lens import plain
-from projections.program import UNKNOWN, Concern, Duty, Place, Way
+from projections.program import UNKNOWN, Concern, Duty, Place, Status, Way
 from projections.views import VIEWS
 from services import roster
 from services.ports import Caller, Session
@@ -50,7 +52,8 @@ LISTINGS = (
 
 
 def funnel(site: Site, caller: Caller) -> dict[str, Any]:
-    """Return referrals, acceptances and enrolments by door and by race; stops and arrests by precinct and race.
+    """Return participants by status, those who died too; referrals, acceptances and enrolments by door and by race;
+    stops and arrests by precinct and race.
 
     Race as the person says it and as an officer wrote it are counted apart.
     """
@@ -63,6 +66,8 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
             for precinct, race, stops, arrests in counted
         ]
         totals = {"stops": sum(stops for *_, stops, _ in counted), "arrests": sum(arrests for *_, arrests in counted)}
+        stand = Counter(row.status for row in session.select(Status))
+        participants = [{"status": status, "count": stand[status]} for status in Enrolment]
         referrals = session.select(Way)
         by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
         doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
@@ -74,7 +79,7 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
             ]
             for column in ("race_self_reported", "race_as_perceived")
         }
-        return Rendered({"doors": doors, **races, "cells": cells} | totals)
+        return Rendered({"participants": participants, "doors": doors, **races, "cells": cells} | totals)
 
     return answer(site, caller, "program.funnel", Purpose.RUNNING_THE_SITE, render)
 
@@ -97,14 +102,15 @@ def capacity(site: Site, caller: Caller) -> dict[str, Any]:
 
     def render(session: Session) -> Rendered:
         places, protocol, now = session.select(Place), site.protocol(), site.now()
-        carried = Counter(row.carried_by for row in places if row.carried_by)
-        waiting = sum(row.carried_by is None for row in places)
+        standing = Roster(
+            carried_by={row.subject_id: row.carried_by for row in places if row.carried_by},
+            reserved=frozenset(row.subject_id for row in places if row.carried_by is None),
+        )
+        carried = standing.loads
         covered = [row for row in places if row.covered_until and row.covered_until > now]
         team = roster.team(site, carried)
-        average = len(places) / len(team) if team else None
+        average = standing.average(team)
         gone = sorted(staff for staff in carried if staff not in team)
-        free = sum(max(0, protocol.caseload_most - carried[staff]) for staff in team)
-        free -= waiting + sum(carried[staff] for staff in gone)
         alarms = [
             *_above(average, protocol.caseload_average),
             *({"alarm": "vacancy", "case_manager": _name(site, staff), "carried": carried[staff]} for staff in gone),
@@ -125,8 +131,8 @@ def capacity(site: Site, caller: Caller) -> dict[str, Any]:
                 for staff, person in sorted(team.items(), key=lambda item: item[1].name)
             ],
             "average": None if average is None else round(average, 1),
-            "waiting": waiting,
-            "free": free,
+            "waiting": len(standing.reserved),
+            "free": standing.room(team, protocol.caseload_most),
             "on_call": duties(site, session.select(Duty)),
             "alarms": alarms,
         }

@@ -78,6 +78,16 @@ def _beside(asking: Asking, rows: Sequence[OwnCase]) -> dict[UUID, dict[str, Any
     }
 
 
+def _with_cases(asking: Asking, rows: Sequence[OwnObligation]) -> Items:
+    """Show each obligation with the dockets under which the office filed that very charge, before it was told or after.
+
+    Both are the office's own: nothing here tells when anything was entered at LEAD.
+    """
+    incidents = {"incident_number": [row.incident_number for row in rows if row.incident_number is not None]}
+    filed = asking.session.select(OwnCase, incidents)
+    return Items([asking.show(row) | {"filed_as": [c.docket for c in filed if _is_of(row, c)]} for row in rows], rows)
+
+
 def _is_of(obligation: OwnObligation, case: OwnCase) -> bool:
     codes = {charge.get("code") for charge in case.charges}
     return obligation.incident_number == case.incident_number and obligation.charge_code in codes
@@ -131,7 +141,10 @@ LISTINGS = (
         row=OwnObligation,
         reader=Reader.PROSECUTOR,
         purpose=Purpose.OWN_RECORDS,
-        doc="The charges that your office will not file, because it was told that the person enrolled in time.",
+        doc="The charges that your office will not file, because it was told that the person enrolled in time; "
+        "`filed_as`: where it did.",
+        items=_with_cases,
+        columns=(*columns_of(OwnObligation), "filed_as", "statement"),
         below={"statement": PART2_NOTICE},
     ),
     Listing(

@@ -127,7 +127,7 @@ def test_an_accepted_participant_has_a_slot_until_it_is_assigned_and_nobody_else
         assign(state, {DANA}, asked("ana"), P7)
     assert take(state, {DANA}, reserved("ray"), P7) == []
     after = said(*assign(state, {DANA}, asked("ray"), P7), before=state)
-    assert (after.reserved, after.loads[DANA]) == ({}, 25)
+    assert (after.reserved, after.loads[DANA]) == (frozenset(), 25)
 
 
 @pytest.mark.parametrize("reason", list(Leaving))
@@ -138,7 +138,7 @@ def test_who_leaves_frees_the_slot(reason: Leaving) -> None:
         for who in ("p1", "ana")
     ]
     after = said(*gone, before=state)
-    assert (len(after.carried_by), after.reserved, after.cover) == (23, {}, {})
+    assert (len(after.carried_by), after.reserved, after.cover) == (23, frozenset(), {})
     assert after.room({DANA}, 25) == 2
 
 
@@ -171,7 +171,7 @@ def test_the_decline_rule(carried: list[int], gone: int, waiting: int, numbers: 
     """Declined: the average is above policy and someone would have to exceed the most (T:1131). No more, no less."""
     average, most = numbers
     policy = P7.model_copy(update={"caseload_average": average, "caseload_most": most})
-    kept = {named(f"w{n}"): Door.COMMUNITY for n in range(waiting)}
+    kept = frozenset(named(f"w{n}") for n in range(waiting))
     state = Roster(1, loads(*carried).carried_by, kept)
     team = {named(f"cm{n}") for n in range(min(gone, len(carried) - 1), len(carried))}  # the others have left
     everyone = sum(carried) + waiting + 1
@@ -216,7 +216,7 @@ def test_no_order_of_acts_gives_anyone_more_than_the_most(acts: list[tuple[str, 
         state = said(*events, before=state)
         assert max(state.loads.values(), default=0) <= 3
         assert state.room(team, 3) >= 0, "everyone who was accepted has a slot"
-        assert not state.reserved.keys() & state.carried_by.keys()
+        assert not state.reserved & state.carried_by.keys()
 
 
 def test_a_case_manager_who_left_keeps_hers_and_gets_nobody() -> None:

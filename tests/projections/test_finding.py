@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.deadline import FiledAfterTimelyIntake
 from domain.finding import Exposure, FindingAnswered, NamedSource, acted, find, finding_id
 from domain.labels import Basis, Label, Reader, Shown, Withheld, decide
 from domain.legal_case import Source
@@ -133,6 +134,33 @@ def test_nobody_else_has_a_row_of_it() -> None:
     for view in (police, recipient, court, case_manager):
         told = str([asdict(row) for row in view.rows(ray.history, P7.ceiling, ray.now)])
         assert not [word for word in ("finding", "exposed", "none named", SAID, "53000", str(stream)) if word in told]
+
+
+def test_a_filing_after_a_timely_intake_alarms_whatever_its_verdict() -> None:
+    ray, _ = found(incident_number="2026-40001")
+    late = FiledAfterTimelyIntake(
+        participant_id=ray.who,
+        party_id=DA,
+        matter_id=ray.matter,
+        occurred_at=ray.now,
+        case=named("case"),
+        docket="26-CR-9",
+        filed_on=date(2026, 4, 20),
+        enrolled_at=local(3, 15),
+        incident_number="2026-40001",
+        charge_code="23C",
+    )
+    elsewhere = ray.record(ray.referral, late.model_copy(update={"case": named("another case")})).history
+    for kind in (ProgramFinding, ObserverFinding):
+        (row,) = of(kind, elsewhere, ray.now)
+        assert (row.after_timely_intake, row.alarm) == (False, False), "another filing is another finding"
+    ray.record(ray.referral, late)
+    for kind in (ProgramFinding, ObserverFinding):
+        (row,) = of(kind, ray.history, ray.now)
+        assert (row.after_timely_intake, row.alarm, row.verdict) == (True, True, "independent source, earlier")
+        (dark,) = of(kind, erased(ray.history, ray.matter), ray.now)
+        assert (dark.after_timely_intake, dark.alarm) == (False, False), "the charge's own order takes it along"
+    assert of(OwnFinding, ray.history, ray.now) == [], "the office is asked nothing"
 
 
 def test_a_vacated_case_is_dark_here_too() -> None:

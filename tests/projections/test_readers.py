@@ -14,6 +14,7 @@ from domain.disclosure import Occasion, OralDisclosure
 from domain.event import PersonName, labels_of
 from domain.labels import TABLE, Label, Reader, grantable
 from domain.legal_case import DecisionKind
+from domain.participant import Enrolment, RecordsMerged
 from domain.refusal import Refused
 from projections import case_manager, counsel, observer, participant, police, privacy, program
 from projections.lens import History
@@ -252,3 +253,24 @@ def test_a_concern_is_answered_on_the_record() -> None:
     assert (own.text, own.answer) == (inbox.text, inbox.answer) == ("Three filings.", "Under review.")
     others = [reader for reader in VIEWS if reader not in (Reader.OBSERVER, Reader.PROGRAM)]
     assert [row for reader in others for row in rows_of(reader, story, history)] == []
+
+
+# Project manager ------------------------------------------------------------------------------------------------------
+
+
+def test_everyone_is_counted_once_by_status_the_dead_too() -> None:
+    story = enrolled()
+    assert only(program.Status, rows_of(Reader.PROGRAM, story)).status == Enrolment.ENROLLED
+    assert only(program.Status, rows_of(Reader.PROGRAM, story.became(Enrolment.INACTIVE))).status == Enrolment.INACTIVE
+    assert only(program.Status, rows_of(Reader.PROGRAM, story.died())).status == Enrolment.DECEASED
+    others = [reader for reader in VIEWS if reader is not Reader.PROGRAM]
+    assert not [row for reader in others for row in rows_of(reader, story) if isinstance(row, program.Status)]
+
+    # A record that was merged into another is not one person more.
+    twice = Given("rey").identified()
+    assert only(program.Status, rows_of(Reader.PROGRAM, twice)).status == Enrolment.REFERRED
+    merged = RecordsMerged(
+        participant_id=twice.who, party_id=CARE, occurred_at=twice.now, other=story.who, kept=False, why="Same man."
+    )
+    twice.record(twice.who, merged)
+    assert not [row for row in rows_of(Reader.PROGRAM, twice) if isinstance(row, program.Status)]

@@ -462,6 +462,7 @@ def story(
         "incident_number": f"I-{name}",
         "place": "3rd and Pine" if own else Hidden(words),
         "facts": said,
+        "unit": said,
         "charges": [charge | {"race_as_perceived": "Unknown" if own else Hidden(words)}],
     }
 

@@ -11,6 +11,7 @@ from tests.site import Person, SiteUnderTest, local
 
 P7 = "P-7"
 INCIDENT = "2026-44871"
+UNIT = "West 2nd watch"
 RAY = {"given": "Ray", "surname": "Bell", "birth_date": "1984-05-09"}
 FOUND_AT = "Behind the ferry terminal, mornings"
 RECORD = "One felony conviction, Spokane 2014"
@@ -69,6 +70,7 @@ def offer(ray: Ray) -> None:
             "incident_number": INCIDENT,
             "place": "3rd Ave and Pine",
             "facts": "Took two coats; stopped at the door; agreed to be referred.",
+            "unit": UNIT,
             "offered_at": "2026-02-14T02:10:00-08:00",
             "agreed_at": "2026-02-14T02:14:00-08:00",
             "charges": [

@@ -73,7 +73,7 @@ def test_arrest_diversion(lead: SiteUnderTest) -> None:
     for officer in (ray.kim, ray.ortiz):
         (own,) = officer.see("/v1/police/referrals")["referrals"]
         assert own["referral_id"] == ray.referral
-        assert own["incident_number"] == story.INCIDENT
+        assert (own["incident_number"], own["unit"]) == (story.INCIDENT, story.UNIT)
         assert own["charges"][0]["criminal_history"] == story.RECORD
         assert own["overrides"][0]["protocol_version"] == story.P7
         assert [(n["code"], n["call"]) for n in own["notices"]] == [("handoff met", "206-555-0100")]
@@ -101,18 +101,18 @@ def test_arrest_diversion(lead: SiteUnderTest) -> None:
         seen = everything(partner, lookups=lookups, ids=ids)
         assert not [word for word in NEVER_TO_PARTNERS if word in seen]
     office = everything(ray.chen, ids=ids)
-    for word in ("Bell", "1984", "Spokane", "3rd Ave", "coats", "prior felony", "sergeant", "handoff"):
+    for word in ("Bell", "1984", "Spokane", "3rd Ave", "coats", "prior felony", "sergeant", "handoff", story.UNIT):
         assert word not in office
     for subject in ("webb", "marta", "judge", "brooks", "patel"):
         seen = everything(lead.person(subject), lookups=lookups, ids=ids)
         for word in ("Bell", "1984", story.INCIDENT, "23C", "diversion pending", *NEVER_TO_PARTNERS):
             assert word not in seen, (subject, word)
 
-    # The defender's observer: a pseudonym, the class of the charge, that an override was used, and by which rank.
+    # The defender's observer: a pseudonym, the charge's class, the unit, that an override was used, and by which rank.
     ames, pat = lead.person("ames"), lead.person("pat")
     (observed,) = ames.see("/v1/defender/diversions")["diversions"]
-    assert (observed["department"], observed["named"]) == ("city-pd", None)
-    assert [(c["code"], c["exclusions"]) for c in observed["charges"]] == [("23C", ["prior felony"])]
+    assert (observed["department"], observed["unit"], observed["named"]) == ("city-pd", story.UNIT, None)
+    assert [(c["severity"], c["exclusions"]) for c in observed["charges"]] == [("misdemeanor", ["prior felony"])]
     used = {"exclusion": "prior felony", "rank": "sergeant", "protocol_version": story.P7}
     assert observed["overrides"] == [used]
     assert observed["pseudonym"] not in ids
@@ -120,9 +120,17 @@ def test_arrest_diversion(lead: SiteUnderTest) -> None:
     for word in ("Bell", "1984", story.INCIDENT, "Spokane", "3rd Ave", "coats", *NEVER_TO_PARTNERS):
         assert word not in seen, word
 
-    # The project manager: the referral and its deadline; not where to find Ray, nor the history behind the override.
-    (deadline,) = pat.see("/v1/program/deadlines")["deadlines"]
-    assert (deadline["kind"], deadline["stands"], deadline["protocol_version"]) == ("intake", "pending", story.P7)
+    # The project manager: how soon the case manager was there, and the deadline of the intake; not where to find Ray,
+    # nor the history behind the override.
+    met, due = pat.see("/v1/program/deadlines")["deadlines"]
+    assert (met["kind"], met["stands"], met["minutes"]) == ("handoff", "met", 24)
+    assert moment(met["due_at"]) == local("2026-02-14 02:44")
+    assert (due["kind"], due["stands"], due["minutes"], due["protocol_version"]) == (
+        "intake",
+        "pending",
+        None,
+        story.P7,
+    )
     seen = everything(pat, ids=ids)
     for word in ("Spokane", *NEVER_TO_PARTNERS):
         assert word not in seen, word

@@ -9,6 +9,7 @@ import pytest
 
 from domain.deadline import DeadlinePassed, FiledAfterTimelyIntake, HandoffMissed, NonReturnEnded, RenewalDue
 from tests.scenarios import ray as story
+from tests.scenarios.audit import audited, findings, observed
 from tests.scenarios.eyes import everything
 from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local
@@ -52,7 +53,7 @@ def test_the_deadline_lapses(lead: SiteUnderTest) -> None:
     assert datetime.fromisoformat(told["sent_at"]) == local("2026-03-16 23:59:59")
     (passed,) = ray.history("deadline.passed")
     assert datetime.fromisoformat(passed["occurred_at"]) == local("2026-03-16 23:59:59")
-    assert [d["stands"] for d in pat.see("/v1/program/deadlines")["deadlines"]] == ["passed"]
+    assert [d["stands"] for d in pat.see("/v1/program/deadlines")["deadlines"]] == ["met", "passed"]
     assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
 
     # Outside care nobody reads why, and the department reads nothing new.
@@ -123,7 +124,62 @@ def test_each_clock_fires_once(lead: SiteUnderTest) -> None:
 
 
 def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
-    """The variant of scenario B: the event is there, once; the office's answers do not change by it."""
+    """The variant of scenario B: project manager, observer and the office that was told see it; nothing is undone."""
+    ray = story.arrest(lead)
+    pat, ames = lead.person("pat"), lead.person("ames")
+    the_day_ends(ray)
+    ray.at("2026-03-17 10:00")
+    filed = {
+        "docket": "26-1-00317-9",
+        "participant": ray.offices_id(),
+        "defendant": story.RAY,
+        "charges": [{"code": "23C", "description": "Shoplifting", "severity": "misdemeanor"}],
+        "incident_number": story.INCIDENT,
+        "offense_on": "2026-02-14",
+        "filed_on": "2026-03-17",
+    }
+    case = ray.chen.do("/v1/cases", filed)["case"]
+    audited(lead)
+    before = findings(pat) + observed(ames)
+    assert [(f["after_timely_intake"], f["alarm"]) for f in before] == [(False, False)] * 2
+    story.enrol(ray)
+    change = story.form(grants=story.grants()[2:])
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", change)
+    lead.settle()
+    (raised,) = lead.parts.log.of_topics([FiledAfterTimelyIntake.topic])
+    assert (raised.event.docket, raised.event.enrolled_at) == ("26-1-00317-9", local("2026-03-15 16:40"))  # type: ignore[attr-defined]
+    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [
+        "latched charge filed after timely intake"
+    ]
+    assert notices(ray.chen)[0]["code"] == "completed"
+
+    # The finding of that filing alarms now, whatever it was raised as; the observer knows Ray by a pseudonym alone.
+    for found in findings(pat, "?alarms=true") + observed(ames, "?alarms=true"):
+        assert (found["action"], found["agency"], found["person"]) == ("filing", "county-pa", "Alex Chen")
+        assert (found["after_timely_intake"], found["raised_as"]) == (True, "no exposure")
+    (to_ames,) = observed(ames, "?alarms=true")
+    assert to_ames["participant"] not in (ray.care, ray.participant, ray.offices_id())
+    seen = everything(ames, ids=(to_ames["participant"],))
+    assert not [word for word in ("Bell", "1984", story.INCIDENT, "26-1-00317-9") if word in seen]
+    assert len(findings(pat, "?alarms=true")) == 1
+
+    # The office, which was told `completed`, reads its own case beside its own obligation. Nobody asks it anything,
+    # nothing of when or why was entered leaves, and its hands are not tied: the case goes on.
+    (owed,) = ray.chen.see("/v1/prosecutor/obligations")["obligations"]
+    assert (owed["obligation"], owed["filed_as"]) == ("will not be filed", ["26-1-00317-9"])
+    assert "will not be filed" in ray.chen.get("/v1/prosecutor/obligations.csv?search=23C").text
+    assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
+    assert "after_intake" not in everything(ray.chen, ids=(ray.offices_id(),))
+    ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
+
+    # Every other office sees nothing of it, and history stays as it was: filed, then enrolled in time.
+    for other in (ray.kim, lead.person("judge"), lead.person("marta")):
+        assert "26-1-00317-9" not in everything(other, lookups=(story.BY_NAME,), ids=(ray.participant,))
+    assert [entry["body"]["filed_on"] for entry in ray.history("case.filed")] == ["2026-03-17"]
+
+
+def test_an_office_that_hears_nothing_reads_nothing_of_its_filing_beside(lead: SiteUnderTest) -> None:
+    """Ray struck the office out: project manager and observer are alarmed all the same, the office is as before."""
     ray = story.arrest(lead)
     the_day_ends(ray)
     ray.at("2026-03-17 10:00")
@@ -137,17 +193,20 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
         "filed_on": "2026-03-17",
     }
     ray.chen.do("/v1/cases", filed)
-    story.enrol(ray)
-    change = story.form(grants=story.grants()[2:])
-    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", change)
-    lead.settle()
-    (raised,) = lead.parts.log.of_topics([FiledAfterTimelyIntake.topic])
-    assert (raised.event.docket, raised.event.enrolled_at) == ("26-1-00317-9", local("2026-03-15 16:40"))  # type: ignore[attr-defined]
-    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [
-        "latched charge filed after timely intake"
-    ]
-    assert "filed_after" not in everything(ray.chen, ids=(ray.offices_id(),))
-    assert notices(ray.chen)[0]["code"] == "completed"
+    ids = (ray.offices_id(),)
+    before = everything(ray.chen, ids=ids)
+    ray.at("2026-03-18 09:00")
+    ray.dana.do(
+        f"/v1/participants/{ray.care}/intake",
+        {"completed_at": "2026-03-15T16:20:00-07:00", "narrative": story.NARRATIVE},
+    )
+    grants = [story.grants()[0], story.grants()[2]]
+    signed = story.form(signed_at="2026-03-15T16:40:00-07:00", grants=grants, struck_out=["county-pa"])
+    ray.dana.do(f"/v1/participants/{ray.care}/roi", signed)
+    audited(lead)
+    assert [f["after_timely_intake"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
+    assert [f["after_timely_intake"] for f in observed(lead.person("ames"), "?alarms=true")] == [True]
+    assert everything(ray.chen, ids=ids) == before
 
 
 def test_an_roi_near_its_end_is_a_task(lead: SiteUnderTest) -> None:

@@ -6,8 +6,10 @@ import json
 from datetime import datetime
 from typing import Any
 
+import psycopg
 import pytest
 
+from domain.legal_case import DecisionRecorded
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings, observed
@@ -100,6 +102,50 @@ def test_a_source_from_after_it(lead: SiteUnderTest) -> None:
     assert found["pre_enrolment_incident"] is False
     assert observed(lead.person("ames"), "?alarms=true") == []
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
+
+
+def test_a_decisions_accounting_names_what_had_been_looked_at(lead: SiteUnderTest) -> None:
+    """What Chen herself was shown before any decision, by position; the finding of an adverse one keeps it."""
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.at("2026-03-24 09:00")
+    case = file(ray.chen, ray.offices_id(), "23-1-00871-2", offense_on="2023-05-20", filed_on="2023-06-01")
+    decided, ago = f"/v1/cases/{case}/decisions", "2026-03-20T09:00:00-07:00"
+    assert read(ray)["shared"]
+    ray.chen.do(decided, {"kind": "support quash", "reason": "Engaged; application filed."})
+    assert read(ray)["shared"]
+    ray.chen.do(decided, {"kind": "detention motion", "source": "held by our office, not stated", "decided_at": ago})
+    assert read(ray)["shared"]
+    audited(lead)
+
+    log = lead.parts.log
+    mild, adverse = log.of_topics([DecisionRecorded.topic])
+    who, office = mild.event.participant_id, mild.envelope.agency
+    assert who is not None
+    looked = {
+        decision.position: [
+            line
+            for line in log.exposures(who, office, decision.position)
+            if (line.staff, line.surface) == (decision.envelope.actor, "liaison_prosecutor.participant")
+        ]
+        for decision in (mild, adverse)
+    }
+    (once,), (twice,) = looked[mild.position], looked[adverse.position]
+    assert (once.times, twice.times) == (1, 2)
+    assert once.position == once.last_position == twice.position < mild.position
+    assert mild.position < twice.last_position < adverse.position  # whatever hour it is said to have been decided at
+
+    # The finding cites those very positions, and the disclosure that stands there says of which event and with which
+    # digest: no field of the decision could say more.
+    (found,) = [f for f in findings(lead.person("pat")) if f["action"] == "detention motion"]
+    (shown,) = [line for line in found["person_was_shown"] if line["surface"] == "liaison_prosecutor.participant"]
+    assert (shown["position"], shown["last_position"], shown["times"]) == (twice.position, twice.last_position, 2)
+    with psycopg.connect(lead.parts.database.url) as connection:
+        rows = connection.execute(
+            "select as_of, staff_id, length(digest) from log.disclosure where position = %s", [shown["last_position"]]
+        ).fetchall()
+    ((as_of, staff, digest),) = rows
+    assert (as_of < shown["last_position"], staff, digest) == (True, adverse.envelope.actor, 32)
 
 
 def test_none_named(lead: SiteUnderTest) -> None:

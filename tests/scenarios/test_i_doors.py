@@ -11,6 +11,7 @@ from adapters.simulation.cast import protocol
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
+from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local
 
 pytestmark = pytest.mark.server
@@ -185,6 +186,7 @@ CALL = {
     "officer": "Officer Kim",
     "incident_number": story.INCIDENT,
     "offered_at": "2026-02-14T02:14:00-08:00",
+    "called_at": "2026-02-14T02:16:00-08:00",
     "charges": [{"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}],
 }
 REPORT = {"place": "3rd Ave and Pine", "facts": "Took two coats; stopped at the door.", "person": story.RAY}
@@ -200,7 +202,16 @@ def test_a_call_is_enough_and_the_report_joins_later(lead: SiteUnderTest) -> Non
     kim, webb, dana = ray.kim, lead.person("webb"), ray.dana
     ray.at("2026-02-14 02:20")
     called = dana.do("/v1/referrals/by-telephone", CALL)
-    dana.do(f"/v1/referrals/{called['referral']}/handoff", {"requested_at": "2026-02-14T02:14:00-08:00"})
+    lead.settle()
+
+    # The minutes run from the call: written down again they would begin anew.
+    (handoff,) = lead.person("pat").see("/v1/program/deadlines")["deadlines"]
+    assert (handoff["kind"], handoff["stands"], handoff["minutes"]) == ("handoff", "pending", None)
+    assert datetime.fromisoformat(handoff["due_at"]) == local("2026-02-14 02:46")
+    again = dana.post(f"/v1/referrals/{called['referral']}/handoff-requests", {})
+    assert faults(again) == [("requested_at", "the call is recorded already.")]
+    ray.at("2026-02-14 02:35")
+    dana.do(f"/v1/referrals/{called['referral']}/handoff", {})
     dana.do(f"/v1/referrals/{called['referral']}/acceptance", {"found_at": story.FOUND_AT})
     lead.settle()
 
@@ -215,6 +226,9 @@ def test_a_call_is_enough_and_the_report_joins_later(lead: SiteUnderTest) -> Non
     # The report does not make a second referral, and joins once.
     assert faults(kim.post("/v1/referrals", offer())) == [("incident_number", "it was called in.")]
     assert webb.post(f"{path}/report", REPORT).status_code in (404, 422)
+    lead.settle()
+    (handoff, _) = lead.person("pat").see("/v1/program/deadlines")["deadlines"]
+    assert (handoff["stands"], handoff["minutes"]) == ("met", 19)
     ray.at("2026-02-14 02:55")
     kim.do(f"{path}/report", REPORT)
     assert faults(kim.post(f"{path}/report", REPORT)) == [("referral", "its report is here already.")]
@@ -225,6 +239,18 @@ def test_a_call_is_enough_and_the_report_joins_later(lead: SiteUnderTest) -> Non
     (row,) = waiting(dana, "/v1/case-manager/referrals?all=true")
     assert row["name"] == "Ray Bell"
     assert dana.see(f"/v1/case-manager/participants/{row['participant']}")["intake_due_on"] == "2026-03-16"
+
+
+def test_nobody_came_to_the_officer_who_called(lead: SiteUnderTest) -> None:
+    ray = story.at_work(lead)
+    ray.at("2026-02-14 02:20")
+    ray.dana.do("/v1/referrals/by-telephone", CALL)
+    ray.at("2026-02-14 02:46")
+    wait_for(lead, "handoff.missed")
+    lead.settle()
+    (handoff,) = lead.person("pat").see("/v1/program/deadlines?stands=passed")["deadlines"]
+    assert (handoff["kind"], handoff["minutes"]) == ("handoff", None)
+    assert "missed" not in everything(ray.kim).replace("missed_diversions", "")
 
 
 def test_a_call_about_what_is_reported_already_is_sent_to_it(lead: SiteUnderTest) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.participant import Enrolment
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
@@ -21,6 +22,14 @@ def of_one(person: Person, kind: str, participant: str) -> dict[str, Any]:
     body = person.see(f"/v1/{kind}/participants/{participant}")
     body.pop("own")
     return body
+
+
+def standing(lead: SiteUnderTest) -> dict[str, int]:
+    """Return how many participants stand where, as the project manager reads it."""
+    lead.settle()
+    told = lead.person("pat").see("/v1/program/funnel")["participants"]
+    assert len(told) == len(Enrolment)
+    return {line["status"]: line["count"] for line in told if line["count"]}
 
 
 def test_death(lead: SiteUnderTest) -> None:
@@ -57,7 +66,10 @@ def test_death(lead: SiteUnderTest) -> None:
     ray.at("2026-04-03 09:00")
     death = {"died_at": "2026-04-02T06:30:00-07:00", "note": "Harborview called; his sister knows."}
     assert dana.post(f"{person}/death", death).status_code == 403
+    assert standing(lead) == {"enrolled": 1}
     noor.do(f"{person}/death", death)
+    assert standing(lead) == {"deceased": 1}, "he is counted among those who died, by the project manager alone"
+    assert noor.get("/v1/program/funnel").status_code == ray.chen.get("/v1/program/funnel").status_code == 403
 
     # Every path of every party is dark with that answer, items included, and what is left is what it was.
     for who, kind, known in ((ray.kim, "police", ray.participant), (ray.chen, "prosecutor", offices_id)):

@@ -17,6 +17,7 @@ from adapters.secrets import Secrets
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited
+from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local, running_site
 
 
@@ -37,6 +38,7 @@ def ray(lead: SiteUnderTest) -> story.Ray:
     enrolled = story.arrest(lead)
     story.enrol(enrolled)
     enrolled.at("2026-03-18 12:00")
+    wait_for(lead, "non_return.ended")  # the clocks have nothing more to write
     return enrolled
 
 

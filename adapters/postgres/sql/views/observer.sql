@@ -15,6 +15,7 @@ create table observer.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
+    after_timely_intake boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -49,6 +50,7 @@ create table observer.diversion (
     referral_id uuid not null,
     pseudonym uuid not null,
     department_id uuid not null,
+    unit text,
     door text,
     charges jsonb not null,
     overrides jsonb not null,
@@ -107,7 +109,7 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/1 sha256 ed4df9baa27ceee7f05e9a47ba62e20308c30f7217578cf47ed627e98429c1ba';
+comment on schema observer is 'observer/2 sha256 3772eb0410d0f41688a5ad53051d9b1828e5e2c7ed020b273f903d00645c0ed7';
 
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);

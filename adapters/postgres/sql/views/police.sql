@@ -26,6 +26,7 @@ create table police.own_referral (
     participant_id uuid not null,
     door text not null,
     incident_number text,
+    unit text,
     called_in_by text,
     reported_at timestamptz,
     place text,
@@ -121,7 +122,7 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/6 sha256 c2c8e043369bd1142d3875aac8981f85b553eac04da29a2dadf103497c9e0b2a';
+comment on schema police is 'police/7 sha256 c03eb4b1a85c0fb74b6c59e1a96022252e2cebce326980d88b84aed33b57711e';
 
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);

@@ -37,6 +37,7 @@ create table program.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
+    after_timely_intake boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -73,6 +74,7 @@ create table program.deadline (
     department uuid not null,
     kind text not null,
     stands text not null,
+    minutes bigint,
     incident_number text not null,
     protocol_version text not null
 );
@@ -112,6 +114,13 @@ create table program.way (
     race_as_perceived text not null
 );
 
+-- Status (role): Where one participant stands, the dead too; records that were merged are one.
+create table program.status (
+    subject_id uuid not null,
+    as_of bigint not null,
+    status text not null
+);
+
 -- Place (role): A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when.
 create table program.place (
     subject_id uuid not null,
@@ -130,7 +139,7 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/5 sha256 7239cb3f40b71ba90897fe55af200eb4c168b47126e1d60e1fd4fe51bd95ab51';
+comment on schema program is 'program/6 sha256 9dde002805d683177c4afc0cc24bf9f6895453153f4b7ef86366c948752b6b6b';
 
 alter table program.referral add primary key (referred_at, referral_id);
 create index on program.referral (subject_id);
@@ -144,6 +153,7 @@ alter table program.stop add primary key (subject_id);
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id);
 alter table program.way add primary key (subject_id, referral_id);
+alter table program.status add primary key (subject_id);
 alter table program.place add primary key (subject_id);
 alter table program.duty add primary key (begins_at, staff_id);
 create index on program.duty (subject_id);
@@ -212,6 +222,15 @@ create policy role on program.way for select to goldenthread_program using (
 create policy projector on program.way for all to goldenthread_projector using (true) with check (true);
 grant select on program.way to goldenthread_program;
 grant select, insert, delete on program.way to goldenthread_projector;
+
+alter table program.status enable row level security;
+alter table program.status force row level security;
+create policy role on program.status for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.status for all to goldenthread_projector using (true) with check (true);
+grant select on program.status to goldenthread_program;
+grant select, insert, delete on program.status to goldenthread_projector;
 
 alter table program.place enable row level security;
 alter table program.place force row level security;
