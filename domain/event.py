@@ -156,7 +156,11 @@ def sealed_fields(cls: type[Event], seal: Seal) -> tuple[str, ...]:
 
 
 class Envelope(Value):
-    """Who recorded an event, in which role and for which agency, and within which chain of acts and trace."""
+    """Who recorded an event, in which role and for which agency, and within which chain of acts and trace.
+
+    `protocol` is the version in force when it was decided: None before one was adopted, and for a file that was loaded.
+    An event whose numbers are another version's names that one itself.
+    """
 
     actor: UUID | None
     role: str
@@ -164,6 +168,7 @@ class Envelope(Value):
     correlation_id: UUID
     causation_id: UUID | None = None
     traceparent: str | None = None
+    protocol: str | None = None
 
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)

@@ -99,7 +99,9 @@ class Clocks:
     def _decide(self, stream: UUID, topics: Sequence[str], now: datetime, protocol: Protocol) -> int:
         """Look at a stream once, by all of its clocks."""
         dues = dict.fromkeys(CLOCKS[topic].due for topic in topics)
-        envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
+        envelope = Envelope(
+            actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
+        )
         for _ in range(ATTEMPTS):
             history = self.site.log.load(stream)
             events = [event for due in dues for event in due(history, now, protocol)]

@@ -84,6 +84,7 @@ class Audit:
             agency=NOBODY,
             correlation_id=who.correlation_id,
             causation_id=recorded.id,
+            protocol=protocol.version,
         )
         try:
             self.site.log.record([append(stream, 0, *events)], envelope)

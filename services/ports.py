@@ -50,15 +50,15 @@ class Caller:
     correlation_id: UUID
     traceparent: str | None = None
 
-    def envelope(self, causation: UUID | None = None) -> Envelope:
-        """Return the envelope in which this caller's events are recorded."""
+    def envelope(self, protocol: str | None = None) -> Envelope:
+        """Return the envelope in which this caller's events are recorded, under a version of the protocol."""
         return Envelope(
             actor=None if self.staff == NOBODY else self.staff,
             role=self.role,
             agency=self.party,
             correlation_id=self.correlation_id,
-            causation_id=causation,
             traceparent=self.traceparent,
+            protocol=protocol,
         )
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from domain.event import Event
 from domain.participant import participant
+from domain.protocol import NoProtocol
 from domain.protocol import Protocol as SiteProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
 from domain.registry import Role
@@ -62,6 +63,13 @@ class Site:
     def protocol(self) -> SiteProtocol:
         """Return the protocol in force now."""
         return self.directory.protocol(self.now())
+
+    def version(self) -> str | None:
+        """Return the version of the protocol in force now; None before one was adopted."""
+        try:
+            return self.protocol().version
+        except NoProtocol:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,7 @@ def carry_out(
                 raise Stale  # noqa: TRY301 - a refusal like the handler's
             outcome = registered.handler(came, caller, command, **(path or {}))
             answer = None if key is None else Answer(key, request, outcome.answer)
-            position = site.log.record(outcome.appends, caller.envelope(), answer)
+            position = site.log.record(outcome.appends, caller.envelope(came.version()), answer)
         except Conflict:
             continue
         except (AlreadyAnswered, Refused, Stale, Unknown):

@@ -13,6 +13,7 @@ from adapters.bootstrap import opened
 from adapters.cli.simulate import play
 from adapters.settings import Settings
 from domain.event import TOPICS
+from domain.protocol import Protocol, ProtocolAdopted, in_force
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
@@ -38,6 +39,10 @@ def lived(db: Database, *, seed: int, participants: int, days: int) -> Lived:
         recorded = parts.log.of_topics(TOPICS)
         assert recorded == year.parts.log.of_topics(TOPICS), "what was played with is not what was recorded"
         assert all(r.event.occurred_at <= min(r.recorded_at, END) for r in recorded)
+        adopted: list[Protocol] = []
+        for r in recorded:
+            assert r.envelope.protocol == (in_force(adopted, r.recorded_at).version if adopted else None)
+            adopted += [r.event.protocol] if isinstance(r.event, ProtocolAdopted) else []
         return Lived([(r.event.topic, r.event.occurred_at, r.envelope.role) for r in recorded], dict(year.refusals))
 
 
