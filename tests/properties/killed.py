@@ -68,6 +68,7 @@ def _roi() -> Command:
         grants=tuple(
             care.GrantTo(party=party, labels=labels, purpose="x") for party in ("city-pd", "county-pa", "housing-co")
         ),
+        warned=("county-pa",),
     )
 
 

@@ -461,7 +461,8 @@ def narrowing(race: Race) -> Callable[[int], object]:
         for grant in grants:
             grant["covers_from"] = BEGIN.isoformat()
         body = {"form_version": "3", "explained_by": "Dana", "language": "English", "grants": grants}
-        noor.do(f"/v1/participants/{person}/roi/{roi}/amendments", body | {"expires_on": "2026-12-10"})
+        body |= {"expires_on": "2026-12-10", "warned": ["county-pa"]}
+        noor.do(f"/v1/participants/{person}/roi/{roi}/amendments", body)
 
     return narrow
 

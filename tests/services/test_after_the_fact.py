@@ -46,7 +46,7 @@ def test_an_extension_agreed_after_a_late_enrolment_latches(site_db: Database) -
         lead.settle()
         lead.person("chen").see(f"/v1/prosecutor/participants/{office}")
         other = grant.model_copy(update={"purpose": "a hearing"})
-        changed = care.AmendRoi(expires_on=date(2026, 12, 1), grants=(other,), **form)
+        changed = care.AmendRoi(expires_on=date(2026, 12, 1), grants=(other,), warned=("county-pa",), **form)
         site.do("dana", changed, participant_id=person, roi_id=roi)
         lead.settle()
         lead.person("chen").see(f"/v1/prosecutor/participants/{office}")
