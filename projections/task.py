@@ -16,7 +16,7 @@ from domain.legal_case import CaseFiled
 from domain.participant import ParticipantEnrolled, ParticipantIdentified
 from domain.referral import ChargeLatched, ReferralOffered, referral
 from domain.roi import RoiRevoked, RoiSigned
-from domain.roster import ParticipantAssigned
+from domain.roster import roster
 from projections.lens import History
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
@@ -71,7 +71,7 @@ def not_told(history: History) -> Iterator[NotTold]:
 def tasks(history: History) -> Iterator[Task]:
     """Yield what there is to do for one participant."""
     named = [r for r in history.of(ParticipantIdentified) if not r.erased]
-    carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
+    carried_by = roster(history.events).carried_by.get(history.subject)
 
     def task(
         kind: TaskKind,
@@ -87,7 +87,7 @@ def tasks(history: History) -> Iterator[Task]:
             task_id=recorded.id,
             kind=kind,
             name=str(named[-1].event.name) if named else "",
-            carried_by=carried[-1] if carried else None,
+            carried_by=carried_by,
             about=about,
             incident_number=incident,
         )
