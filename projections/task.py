@@ -13,7 +13,8 @@ from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, ga
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
-from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.participant import Enrolment, ParticipantEnrolled, ParticipantIdentified, StatusChanged
+from domain.plan import PlanReviewDue, plan, plan_stream
 from domain.referral import ChargeLatched, ReferralOffered, referral
 from domain.roi import RoiRevoked, RoiSigned
 from domain.roster import roster
@@ -21,7 +22,7 @@ from projections.lens import History
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
-_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE)
+_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE, Label.IIP_GOAL)
 
 
 class TaskKind(StrEnum):
@@ -29,6 +30,7 @@ class TaskKind(StrEnum):
 
     INTAKE = "intake due"
     RENEWAL = "ROI to renew"
+    REVIEW = "plan to go through again"
     PAPER = "paper of a revocation missing"
     OFFICE_NOT_TOLD = "charge latched, office not told"
     FILED = "latched charge filed after timely intake"
@@ -69,7 +71,8 @@ def not_told(history: History) -> Iterator[NotTold]:
 
 
 def tasks(history: History) -> Iterator[Task]:
-    """Yield what there is to do for one participant."""
+    """Yield what there is to do for one participant; after a death nothing that only the living can do."""
+    dead = any(r.event.status is Enrolment.DECEASED for r in history.of(StatusChanged))
     named = [r for r in history.of(ParticipantIdentified) if not r.erased]
     carried_by = roster(history.events).carried_by.get(history.subject)
 
@@ -93,10 +96,13 @@ def tasks(history: History) -> Iterator[Task]:
         )
 
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
-        yield from _of_referral(history, stream, task)
+        yield from (one for one in _of_referral(history, stream, task) if not dead or one.kind == TaskKind.FILED)
+    if dead:
+        return
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_consent(history, task)
+    yield from _of_plan(history, task)
 
 
 def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
@@ -127,3 +133,11 @@ def _of_consent(history: History, task: Any) -> Iterator[Task]:
         revocation = oral.get(missing.event.revoked_at)
         if revocation is not None and not papered(history.events, revocation):
             yield task(TaskKind.PAPER, missing, missing.event.occurred_at)
+
+
+def _of_plan(history: History, task: Any) -> Iterator[Task]:
+    stream = plan_stream(history.subject)
+    its_plan = plan(history.subject, [r for r in history.events if r.stream == stream])
+    due = next(reversed(list(history.of(PlanReviewDue))), None)
+    if its_plan.overdue and due is not None:
+        yield task(TaskKind.REVIEW, due, due.event.occurred_at)
