@@ -66,7 +66,7 @@ VIEWS: dict[Reader, View] = {
         View(Reader.COURT, "court/5", court.rows),
         View(Reader.PROGRAM, "program/7", program.rows),
         View(Reader.OBSERVER, "observer/2", observer.rows),
-        View(Reader.COUNSEL, "counsel/1", counsel.rows),
+        View(Reader.COUNSEL, "counsel/2", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/1", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/1", participant.rows),
         View(Reader.PRIVACY, "privacy/1", privacy.rows),
