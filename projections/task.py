@@ -16,6 +16,7 @@ from domain.legal_case import CaseFiled
 from domain.participant import Enrolment, ParticipantEnrolled, ParticipantIdentified, StatusChanged
 from domain.plan import PlanReviewDue, plan, plan_stream
 from domain.referral import ChargeLatched, ReferralOffered, referral
+from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
 from domain.roster import roster
 from projections.lens import History
@@ -32,6 +33,7 @@ class TaskKind(StrEnum):
     RENEWAL = "ROI to renew"
     REVIEW = "plan to go through again"
     PAPER = "paper of a revocation missing"
+    READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
     FILED = "latched charge filed after timely intake"
 
@@ -128,11 +130,21 @@ def _of_consent(history: History, task: Any) -> Iterator[Task]:
         extended = (signed.event.expires_at or until) > until
         if not extended and gave_to_the_end(history.events, renewal.event.roi, until):
             yield task(TaskKind.RENEWAL, renewal, until)
-    oral = {r.event.occurred_at: r.event for r in history.of(RoiRevoked) if r.event.expires_at is not None}
+    oral = {r.event.occurred_at: r for r in history.of(RoiRevoked) if r.event.expires_at is not None}
+    for said in oral.values():
+        if not _confirmed(history, said) and not papered(history.events, said.event):
+            yield task(TaskKind.READ_BACK, said, said.event.occurred_at)
     for missing in history.of(PaperMissing):
         revocation = oral.get(missing.event.revoked_at)
-        if revocation is not None and not papered(history.events, revocation):
+        if revocation is not None and not papered(history.events, revocation.event):
             yield task(TaskKind.PAPER, missing, missing.event.occurred_at)
+
+
+def _confirmed(history: History, said: Recorded[RoiRevoked]) -> bool:
+    """Return whether a word was read back, then or since, or was written down by counsel, whose own it is."""
+    since = (r.event for r in history.of(RoiRevoked) if r.position >= said.position)
+    read_back = any(event.read_back and event.party_id == said.event.party_id for event in since)
+    return read_back or said.envelope.role == Role.COUNSEL
 
 
 def _of_plan(history: History, task: Any) -> Iterator[Task]:
