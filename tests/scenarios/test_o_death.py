@@ -42,6 +42,16 @@ def test_death(lead: SiteUnderTest) -> None:
     story.enrol(ray)
     noor, marta, dana = lead.person("noor"), lead.person("marta"), ray.dana
     person = f"/v1/participants/{ray.care}"
+    named = [
+        {"party": party, "labels": labels, "purpose": story.COORDINATION}
+        for party, labels in (
+            ("district-court", ["identity.legal", "enrolment.status"]),
+            ("probation", ["identity.legal", "enrolment.status"]),
+            ("public-defense", ["identity.legal"]),
+        )
+    ]
+    change = story.form(grants=[*story.grants(), *named], signed_at="2026-03-18T09:00:00-07:00")
+    dana.do(f"{person}/roi/{ray.roi}/amendments", change)
     item = {
         "party": "county-pa",
         "text": "He can be reached at the day centre on Jackson St.",
@@ -62,6 +72,10 @@ def test_death(lead: SiteUnderTest) -> None:
     told = ray.chen.see("/v1/prosecutor/notices")
     referrals = raw(ray.kim.get("/v1/police/referrals"))
     assert marta.see("/v1/recipient/participants")["shared"]
+    courts = [lead.person(who) for who in ("judge", "brooks")]
+    at_court = [who.see("/v1/court/participants")["shared"][0]["participant"] for who in courts]
+    ames = lead.person("ames")
+    assert [row["name"] for row in ames.see("/v1/defender/participants")["participants"]] == ["Ray Bell"]
     assert himself.see("/v1/me")
     (client,) = patel.see("/v1/counsel/participants")["clients"]
     of_client = f"/v1/counsel/participants/{client['participant']}"
@@ -80,7 +94,9 @@ def test_death(lead: SiteUnderTest) -> None:
     assert noor.get("/v1/program/funnel").status_code == ray.chen.get("/v1/program/funnel").status_code == 403
 
     # Every path of every party is dark with that answer, items included, and what is left is what it was.
-    for who, kind, known in ((ray.kim, "police", ray.participant), (ray.chen, "prosecutor", offices_id)):
+    partners = [(ray.kim, "police", ray.participant), (ray.chen, "prosecutor", offices_id)]
+    partners += [(who, "court", known) for who, known in zip(courts, at_court, strict=True)]
+    for who, kind, known in partners:
         assert of_one(who, kind, known) == of_one(who, kind, stranger)
     # Counsel's authority was his to give, and ends with him.
     for surface in (of_client, f"{of_client}/trace?party=city-pd"):
@@ -88,10 +104,12 @@ def test_death(lead: SiteUnderTest) -> None:
     assert patel.see("/v1/counsel/participants")["clients"] == []
     lead.settle()
     assert marta.see("/v1/recipient/participants")["shared"] == []
+    assert [who.see("/v1/court/participants")["shared"] for who in courts] == [[], []]
+    assert ames.see("/v1/defender/participants")["participants"] == []
     assert raw(ray.kim.get("/v1/police/referrals")) == referrals
     assert ray.chen.see("/v1/prosecutor/notices") == told, "nobody is sent anything"
-    ids = (ray.participant, offices_id, stranger)
-    for who in (ray.kim, ray.ortiz, ray.chen, marta, patel):
+    ids = (ray.participant, offices_id, *at_court, stranger)
+    for who in (ray.kim, ray.ortiz, ray.chen, marta, patel, *courts, ames):
         said = everything(who, lookups=(story.BY_NAME, story.BY_INCIDENT), ids=ids).lower()
         assert not [word for word in NEVER_TO_PARTNERS if word in said]
 
@@ -106,7 +124,7 @@ def test_death(lead: SiteUnderTest) -> None:
     assert len(ray.history("charge.latched")) == 1
     ended = {entry["kind"] for entry in now["history"]}
     assert {"roi.revoked", "roster.released", "plan.closed"} <= ended
-    assert [recipient["labels"] for recipient in now["recipients"]] == [[], [], [], []]
+    assert [recipient["labels"] for recipient in now["recipients"]] == [[]] * 7
 
     # Nothing can be given in his name any more, and late paper gives nothing either.
     signed = story.form(signed_at="2026-04-01T09:00:00-07:00")
