@@ -60,6 +60,7 @@ class Decline(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_ACCEPTED = "not accepted"
     NO_CAPACITY = "no capacity"
+    DIED = "has died"
 
 
 class Reason(StrEnum):

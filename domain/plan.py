@@ -153,12 +153,16 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A participant's plan, folded. `entries`: what stands; `goals`: those of them that are pursued."""
+    """A participant's plan, folded. `entries`: what stands; `goals`: those of them that are pursued.
+
+    `overdue`: the day meant for going through it has passed, and nobody has.
+    """
 
     participant: UUID
     version: int = 0
     agreed_at: datetime | None = None
     review_at: datetime | None = None
+    overdue: bool = False
     entries: Mapping[UUID, Entry] = field(default_factory=dict)
     goals: frozenset[UUID] = frozenset()
 
@@ -175,9 +179,9 @@ def plan(who: UUID, history: Iterable[Recorded[Event]]) -> Plan:
 def _apply(state: Plan, event: Event) -> Plan:
     match event:
         case PlanAgreed():
-            return replace(state, agreed_at=event.occurred_at, review_at=event.expires_at)
+            return replace(state, agreed_at=event.occurred_at, review_at=event.expires_at, overdue=False)
         case PlanReviewDue() | PlanClosed():
-            return replace(state, review_at=None)
+            return replace(state, review_at=None, overdue=isinstance(event, PlanReviewDue))
         case GoalChosen():
             entries = {**state.entries, event.entry_id: Entry(event.label, event.text)}
             return replace(state, entries=entries, goals=state.goals | {event.entry_id})
@@ -210,7 +214,7 @@ def review_due(history: Iterable[Recorded[Event]], now: datetime) -> list[Event]
 
 def close(state: Plan, care: UUID, at: datetime) -> list[Event]:
     """Let the plan rest, so that nobody is asked to go through it; nothing if nobody is."""
-    if state.review_at is None:
+    if state.review_at is None and not state.overdue:
         return []
     return [PlanClosed(participant_id=state.participant, party_id=care, occurred_at=at)]
 

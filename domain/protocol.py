@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from domain.event import Event, ShortText, Value
 from domain.labels import Ceiling, Label, Reader, by_item, grantable
 from domain.refusal import Fault, Refused
-from domain.registry import Role
+from domain.registry import COMMAND, Role
 
 CASELOAD_FLOOR = 25
 DAYS_MOST = 3660
@@ -227,8 +227,9 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
         yield Fault(
             "non_return_hours", "they outlast intake_days.", "A person is asked to come in before that: lower it."
         )
-    if protocol.exclusions and not protocol.override_ranks:
-        yield Fault("override_ranks", "nobody can override the exclusions (T:393).", "Name a rank that can.")
+    if protocol.exclusions and not protocol.override_ranks & COMMAND:
+        ranks = " or ".join(sorted(COMMAND))
+        yield Fault("override_ranks", "nobody can override the exclusions (T:393).", f"Name a rank that can: {ranks}.")
     if set(protocol.priorities) != set(Door) or len(protocol.priorities) != len(Door):
         doors = ", ".join(Door)
         yield Fault("priorities", "they do not name every door once.", f"Put these in the order of the site: {doors}.")

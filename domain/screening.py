@@ -12,6 +12,7 @@ from datetime import datetime
 from domain.contact import ContactMade
 from domain.door import SCREENED, Decline, ReferralDeclined, ReferralScreened, ReferralVetted
 from domain.event import Event, Recorded
+from domain.participant import Enrolment, StatusChanged
 from domain.protocol import POST_FILING, Door, Protocol
 from domain.referral import NoticeCode, Referral, tell_department
 from domain.refusal import Refused
@@ -56,6 +57,11 @@ def decline(
         raise Refused("reason", "it goes with `not accepted`, and with nothing else.", "Give it there alone.")
     if (event.how is Decline.DUPLICATE) is (event.same_as is None):
         raise Refused("same_as", "it goes with `duplicate`, and with nothing else.", "Name the other one there.")
+    contacts = list(contacts)
+    if event.how is Decline.DIED and not any(
+        isinstance(r.event, StatusChanged) and r.event.status is Enrolment.DECEASED for r in contacts
+    ):
+        raise Refused("how", "no death is recorded.", "Let a supervisor record it: that ends all that waits.")
     arrest = state.door is Door.ARREST_DIVERSION
     tried = [r.event for r in contacts if isinstance(r.event, ContactMade) and r.event.occurred_at >= state.offered_at]
     if event.how in _REFUSALS and not (tried or state.met or (arrest and event.how is Decline.NO_CAPACITY)):
@@ -65,6 +71,11 @@ def decline(
     if arrest and event.how is Decline.NO_CAPACITY:
         return [event, tell_department(state, NoticeCode.NO_CAPACITY, now, protocol)]
     return [event]
+
+
+def end_with_death(state: Referral, event: ReferralDeclined) -> list[Event]:
+    """End a referral of someone who has died, if it still waits: nobody hears of it (labels, N)."""
+    return [event] if state.accepted_at is None and state.declined is None else []
 
 
 def served_first(door: Door, protocol: Protocol) -> frozenset[Door]:

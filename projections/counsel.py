@@ -1,6 +1,7 @@
 """What counsel of record may know of a client: what the client's signed authority names, and by role while it lives.
 
-Everything stands behind the gate, so that it goes dark with the authority; asks and concerns alone are counsel's own.
+Everything stands behind the gate, so that it goes dark with the authority; counsel's own are referrals, asks and
+concerns alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from domain.roi import grants
 from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
+from projections.referrer import referred
 from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model
 from projections.task import TaskKind, not_told
 
@@ -88,6 +90,7 @@ class Concern(OwnConcern):
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that any counsel has of one subject."""
+    yield from referred(history, READER, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
     yield from own_concerns(history, READER, Concern, ceiling, at, trace)
     for party, grant in grants(history.events).items():

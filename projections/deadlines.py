@@ -12,6 +12,7 @@ from uuid import UUID
 from domain.deadline import HandoffRequested, deadlines
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
+from domain.participant import Enrolment, StatusChanged
 from domain.referral import HandoffMet, ReferralOffered, referral
 from projections.lens import History
 from projections.rows import PartyId, Ref, RoleRow, model
@@ -47,7 +48,7 @@ class Deadline(RoleRow):
 
 
 def rows(history: History) -> Iterator[Deadline]:
-    """Yield the deadlines of every referral of one participant."""
+    """Yield the deadlines of every referral of one participant. Nobody chases an intake that a death forestalled."""
     for offered in history.of(ReferralOffered):
         if not offered.erased:
             yield from _of_referral(history, offered)
@@ -86,4 +87,7 @@ def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterat
     if running.intake is not None:
         latched = bool(state.charges) and all(held.latched for held in state.charges.values())
         stands = Stands.MET if latched else Stands.PASSED if running.passed else Stands.PENDING
-        yield deadline(running.intake, "intake", running.intake.event.due_at, stands)
+        due_at = running.intake.event.due_at
+        died = (r.event.occurred_at for r in history.of(StatusChanged) if r.event.status is Enrolment.DECEASED)
+        if latched or not any(at < due_at for at in died):
+            yield deadline(running.intake, "intake", due_at, stands)

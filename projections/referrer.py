@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from domain.door import CommunityReferred, LegalSystemReferred
 from domain.labels import Ceiling, Label, Reader, Viewer
@@ -28,6 +28,18 @@ class CommunityReferral(OwnRow):
     birth_date: Annotated[date | None, Label.REFERRAL_COMMUNITY]
     place: Annotated[str | None, Label.REFERRAL_COMMUNITY]
     reason: Annotated[str, Label.REFERRAL_COMMUNITY]
+
+
+@model(Reader.COUNSEL, "own_referral", order=("referred_at", "referral_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounselReferral(OwnRow):
+    """A referral that this counsel made; without the name, which reaches counsel by the client's authority alone."""
+
+    referred_at: Annotated[datetime, Label.MESSAGE_ASK]
+    referral_id: Ref
+    description: Annotated[str, Label.MESSAGE_ASK]
+    place: Annotated[str | None, Label.MESSAGE_ASK]
+    reason: Annotated[str, Label.MESSAGE_ASK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +65,21 @@ class CourtReferral(_LegalSystemReferral):
     """A referral that this court or probation office made, as it made it."""
 
 
-_ROW: dict[Reader, type[CommunityReferral | _LegalSystemReferral]] = {
+Referral: TypeAlias = CommunityReferral | CounselReferral | _LegalSystemReferral
+_ROW: dict[Reader, type[Referral]] = {
     Reader.RECIPIENT: CommunityReferral,
     Reader.PROSECUTOR: ProsecutorReferral,
     Reader.COURT: CourtReferral,
+    Reader.COUNSEL: CounselReferral,
 }
 
 
 def referred(
     history: History, reader: Reader, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None
-) -> Iterator[CommunityReferral | _LegalSystemReferral]:
+) -> Iterator[Referral]:
     """Yield the referrals of one subject that people who read so have made."""
+    row = _ROW[reader]
+    named = () if row is CounselReferral else ("name", "birth_date")
     roles = {role for role, column in READER_OF.items() if column is reader}
     for recorded in history.of(CommunityReferred, LegalSystemReferred):
         party = recorded.event.party_id
@@ -72,14 +88,13 @@ def referred(
         lens = Lens(Viewer(reader, party), None, ceiling, at, trace)
         description, reason = (lens.see(recorded, name, _OWN) for name in ("description", "reason"))
         if description is not None and reason is not None:
-            yield _ROW[reader](
+            yield row(
                 subject_id=history.subject,
                 party_id=party,
                 referred_at=recorded.event.occurred_at,
                 referral_id=recorded.stream,
                 description=description,
-                name=lens.see(recorded, "name", _OWN),
-                birth_date=lens.see(recorded, "birth_date", _OWN),
                 place=lens.see(recorded, "place", _OWN),
                 reason=reason,
+                **{name: lens.see(recorded, name, _OWN) for name in named},
             )

@@ -13,15 +13,17 @@ from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, ga
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
-from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.participant import Enrolment, ParticipantEnrolled, ParticipantIdentified, StatusChanged
+from domain.plan import PlanReviewDue, plan, plan_stream
 from domain.referral import ChargeLatched, ReferralOffered, referral
+from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
-from domain.roster import ParticipantAssigned
+from domain.roster import roster
 from projections.lens import History
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
-_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE)
+_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE, Label.IIP_GOAL)
 
 
 class TaskKind(StrEnum):
@@ -29,7 +31,9 @@ class TaskKind(StrEnum):
 
     INTAKE = "intake due"
     RENEWAL = "ROI to renew"
+    REVIEW = "plan to go through again"
     PAPER = "paper of a revocation missing"
+    READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
     FILED = "latched charge filed after timely intake"
 
@@ -69,9 +73,10 @@ def not_told(history: History) -> Iterator[NotTold]:
 
 
 def tasks(history: History) -> Iterator[Task]:
-    """Yield what there is to do for one participant."""
+    """Yield what there is to do for one participant; after a death nothing that only the living can do."""
+    dead = any(r.event.status is Enrolment.DECEASED for r in history.of(StatusChanged))
     named = [r for r in history.of(ParticipantIdentified) if not r.erased]
-    carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
+    carried_by = roster(history.events).carried_by.get(history.subject)
 
     def task(
         kind: TaskKind,
@@ -87,16 +92,19 @@ def tasks(history: History) -> Iterator[Task]:
             task_id=recorded.id,
             kind=kind,
             name=str(named[-1].event.name) if named else "",
-            carried_by=carried[-1] if carried else None,
+            carried_by=carried_by,
             about=about,
             incident_number=incident,
         )
 
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
-        yield from _of_referral(history, stream, task)
+        yield from (one for one in _of_referral(history, stream, task) if not dead or one.kind == TaskKind.FILED)
+    if dead:
+        return
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_consent(history, task)
+    yield from _of_plan(history, task)
 
 
 def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
@@ -122,8 +130,26 @@ def _of_consent(history: History, task: Any) -> Iterator[Task]:
         extended = (signed.event.expires_at or until) > until
         if not extended and gave_to_the_end(history.events, renewal.event.roi, until):
             yield task(TaskKind.RENEWAL, renewal, until)
-    oral = {r.event.occurred_at: r.event for r in history.of(RoiRevoked) if r.event.expires_at is not None}
+    oral = {r.event.occurred_at: r for r in history.of(RoiRevoked) if r.event.expires_at is not None}
+    for said in oral.values():
+        if not _confirmed(history, said) and not papered(history.events, said.event):
+            yield task(TaskKind.READ_BACK, said, said.event.occurred_at)
     for missing in history.of(PaperMissing):
         revocation = oral.get(missing.event.revoked_at)
-        if revocation is not None and not papered(history.events, revocation):
+        if revocation is not None and not papered(history.events, revocation.event):
             yield task(TaskKind.PAPER, missing, missing.event.occurred_at)
+
+
+def _confirmed(history: History, said: Recorded[RoiRevoked]) -> bool:
+    """Return whether a word was read back, then or since, or was written down by counsel, whose own it is."""
+    since = (r.event for r in history.of(RoiRevoked) if r.position >= said.position)
+    read_back = any(event.read_back and event.party_id == said.event.party_id for event in since)
+    return read_back or said.envelope.role == Role.COUNSEL
+
+
+def _of_plan(history: History, task: Any) -> Iterator[Task]:
+    stream = plan_stream(history.subject)
+    its_plan = plan(history.subject, [r for r in history.events if r.stream == stream])
+    due = next(reversed(list(history.of(PlanReviewDue))), None)
+    if its_plan.overdue and due is not None:
+        yield task(TaskKind.REVIEW, due, due.event.occurred_at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from domain import deadline
@@ -55,6 +56,14 @@ CLOCKS: dict[str, Clock] = {
 """By the topic of the event that starts a deadline."""
 
 
+class Late(NamedTuple):
+    """What is past and not written down, since when, and on how many streams looking at it fails."""
+
+    since: datetime | None = None
+    past: int = 0
+    failing: int = 0
+
+
 @dataclass(slots=True)
 class Clocks:
     """One worker: fires what is due, and remembers how far it has looked. A new one looks at everything."""
@@ -88,6 +97,22 @@ class Clocks:
             raise failed
         return written
 
+    def late(self) -> Late:
+        """Look whether other workers do their work: what is past and not written down. Writes nothing itself."""
+        now = self.site.now()
+        try:
+            protocol = self.site.directory.protocol(now)
+        except NoProtocol:
+            return Late()
+        self._find(now, protocol)
+        past, failing = [], 0
+        for stream, topics in self._waiting.items():
+            try:
+                past += [event.occurred_at for event in _due(self.site.log.load(stream), topics, now, protocol)]
+            except Exception:  # noqa: BLE001 - such a stream is what is looked for
+                failing += 1
+        return Late(min(past, default=None), len(past), failing)
+
     def _find(self, now: datetime, protocol: Protocol) -> None:
         """Let wait what has ended since the last time and what was recorded since; what failed waits still."""
         position = self.site.log.position()
@@ -98,13 +123,12 @@ class Clocks:
 
     def _decide(self, stream: UUID, topics: Sequence[str], now: datetime, protocol: Protocol) -> int:
         """Look at a stream once, by all of its clocks."""
-        dues = dict.fromkeys(CLOCKS[topic].due for topic in topics)
         envelope = Envelope(
             actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
         )
         for _ in range(ATTEMPTS):
             history = self.site.log.load(stream)
-            events = [event for due in dues for event in due(history, now, protocol)]
+            events = _due(history, topics, now, protocol)
             if not events:
                 return 0
             try:
@@ -113,3 +137,9 @@ class Clocks:
                 continue
             return len(events)
         raise Conflict("the stream moves too fast")
+
+
+def _due(history: Sequence[Recorded[Event]], topics: Sequence[str], now: datetime, protocol: Protocol) -> list[Event]:
+    """Return what has fallen due on a stream by all of its clocks."""
+    dues = dict.fromkeys(CLOCKS[topic].due for topic in topics)
+    return [event for due in dues for event in due(history, now, protocol)]

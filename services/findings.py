@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
 from domain.finding import (
     ADVERSE_TOPICS,
+    Acted,
     Exposure,
     FindingAnswered,
     FindingAsked,
@@ -41,11 +42,7 @@ class Audit:
 
     def beat(self) -> int:
         """Raise what was not raised yet; return how many. What fails is tried again at the next beat."""
-        for recorded in self.site.log.of_topics(ADVERSE_TOPICS, self._position):
-            self._left[finding_id(recorded.id)] = recorded
-            self._position = recorded.position
-        for known in self.site.log.existing(list(self._left)) if self._left else ():
-            del self._left[known]
+        self._look()
         raised, failed = 0, None
         for stream, recorded in list(self._left.items()):
             try:
@@ -57,11 +54,25 @@ class Audit:
             raise failed
         return raised
 
+    def unraised(self) -> list[datetime]:
+        """Look whether other audits do their work: when each action was recorded that has no finding. Raises none."""
+        self._look()
+        return [recorded.recorded_at for recorded in self._left.values() if self._adverse(recorded) is not None]
+
+    def _look(self) -> None:
+        """Let wait what was recorded since the last time and has no finding."""
+        for recorded in self.site.log.of_topics(ADVERSE_TOPICS, self._position):
+            self._left[finding_id(recorded.id)] = recorded
+            self._position = recorded.position
+        for known in self.site.log.existing(list(self._left)) if self._left else ():
+            del self._left[known]
+
+    def _adverse(self, recorded: Recorded[Event]) -> Acted | None:
+        """Return the adverse action that is to be looked at; where the matter was vacated, it is dark here too."""
+        return None if recorded.erased else acted(recorded.event, _earlier(self.site, recorded))
+
     def _raise(self, stream: UUID, recorded: Recorded[Event]) -> bool:
-        if recorded.erased:  # the matter was vacated: it is dark here too
-            return False
-        did = acted(recorded.event, _earlier(self.site, recorded))
-        participant = recorded.event.participant_id
+        did, participant = self._adverse(recorded), recorded.event.participant_id
         if did is None or participant is None:
             return False
         self.site.directory.refresh()

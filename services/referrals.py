@@ -237,6 +237,8 @@ class OverrideExclusion(Command):
 def override_exclusion(site: Site, caller: Caller, command: OverrideExclusion, *, referral: str) -> Outcome:
     """Override an exclusion."""
     state = _own_arrest(site, caller, referral)
+    if command.rank != caller.role:
+        raise Refused("rank", "it is not yours.", f"You are registered as {caller.role}: override as that.")
     matter = reference(site, caller, "charge", command.charge)
     event = ref.ExclusionOverridden(
         participant_id=state.participant,

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from domain import plan, roi, roster
+from domain import plan, roi, roster, screening
+from domain.door import Decline, ReferralDeclined
 from domain.event import Event, LongText
 from domain.participant import (
     Enrolment,
@@ -22,6 +23,7 @@ from domain.participant import (
     discharge,
     participant,
 )
+from domain.referral import STARTS, referral
 from domain.refusal import Refused
 from domain.registry import CARE, ParticipantAccess, Role, StaffEnded
 from services.person import consent_of, others
@@ -135,7 +137,10 @@ class RecordDeath(Command):
 
 @handles(RecordDeath, Role.SUPERVISOR)
 def record_death(site: Site, caller: Caller, command: RecordDeath, *, participant_id: str) -> Outcome:
-    """Record a death: every grant of every party ends at once. Nothing is sent to anyone; what is latched stands."""
+    """Record a death: every grant of every party ends at once. Nothing is sent to anyone; what is latched stands.
+
+    What nobody has accepted waits no more.
+    """
     state = _participant(site, caller, participant_id)
     event = StatusChanged(
         participant_id=state.id,
@@ -154,6 +159,7 @@ def record_death(site: Site, caller: Caller, command: RecordDeath, *, participan
         [
             *appends,
             *_closed(site, caller, records),
+            *_off_the_queue(site, caller, records),
             *freed(site, caller, records, roster.Leaving.DECEASED),
         ],
         {"participant": participant_id},
@@ -211,6 +217,27 @@ def _closed(site: Site, caller: Caller, records: list[Participant]) -> list[Appe
         stream = plan.plan_stream(record.id)
         state = plan.plan(record.id, site.log.load(stream))
         appends.append(append(stream, state.version, *plan.close(state, caller.party, site.now())))
+    return appends
+
+
+def _off_the_queue(site: Site, caller: Caller, records: list[Participant]) -> list[Append]:
+    """Return the end of the referrals of someone who died that nobody has accepted."""
+    appends = []
+    for record in records:
+        history = site.log.history(record.id)
+        for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, STARTS)):
+            state = referral(r for r in history if r.stream == stream)
+            if state is not None:
+                ended = ReferralDeclined(
+                    participant_id=record.id,
+                    party_id=caller.party,
+                    staff_id=caller.staff,
+                    occurred_at=site.now(),
+                    how=Decline.DIED,
+                    decided_by=caller.name,
+                    protocol_version=state.protocol_version,
+                )
+                appends.append(append(state.id, state.version, *screening.end_with_death(state, ended)))
     return appends
 
 

@@ -18,12 +18,22 @@ from services.release import Purpose, Rendered, answer
 from services.site import Site
 
 
-def _carried(asking: Asking) -> dict[str, Any]:
-    return {} if asking.chosen else {"carried_by": asking.caller.staff}
-
-
 def _on_caseload(asking: Asking) -> dict[str, Any]:
-    return {"merged_into": None} | _carried(asking)
+    return {"merged_into": None} | ({} if asking.chosen else {"carried_by": asking.caller.staff})
+
+
+def _to_do(asking: Asking) -> dict[str, Any]:
+    """Whose tasks are the caller's: of those whom she carries, those whom she covers now, and those of nobody."""
+    if asking.chosen:
+        return {}
+    me, now, session = asking.caller.staff, asking.site.now(), asking.session
+    covers = [
+        row.subject_id
+        for row in session.select(Participant, {"covered_by": me})
+        if row.covered_from and row.covered_until and row.covered_from <= now < row.covered_until
+    ]
+    of_mine_or_nobody = [row for whose in (me, None) for row in session.select(Task, {"carried_by": whose})]
+    return {"subject_id": [*covers, *dict.fromkeys(row.subject_id for row in of_mine_or_nobody)]}
 
 
 def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
@@ -69,8 +79,8 @@ LISTINGS = (
         row=Task,
         reader=Reader.CASE_MANAGER,
         purpose=Purpose.CARE,
-        doc="What there is to do for your participants, the soonest first.",
-        where=_carried,
+        doc="What there is to do for those whom you carry or cover now, and those whom nobody carries, soonest first.",
+        where=_to_do,
         items=by_participant,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
     ),

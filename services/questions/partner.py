@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.labels import Reader
-from projections import court, custody, liaison_prosecutor, police, recipient
+from projections import court, custody, finding, liaison_prosecutor, police, recipient, referrer
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import MODELS, Row
 from services.ports import Caller, Session
@@ -40,10 +40,12 @@ TABLES: dict[Reader, Tables] = {
             liaison_prosecutor.OwnWarrant,
             liaison_prosecutor.OwnNotice,
             liaison_prosecutor.OwnObligation,
+            referrer.ProsecutorReferral,
+            finding.OwnFinding,
         ),
     ),
-    Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry),
-    Reader.COURT: Tables(court.Participant, court.Entry),
+    Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry, (referrer.CommunityReferral,)),
+    Reader.COURT: Tables(court.Participant, court.Entry, (referrer.CourtReferral,)),
 }
 
 

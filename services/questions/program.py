@@ -18,6 +18,8 @@ from projections.lens import plain
 from projections.program import UNKNOWN, Concern, Duty, Place, Status, Way
 from projections.views import VIEWS
 from services import roster
+from services.clocks import Clocks
+from services.findings import Audit
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Listing
 from services.questions.showing import require
@@ -181,9 +183,12 @@ def _name(site: Site, staff: UUID | None) -> str:
 
 
 def health(site: Site, caller: Caller) -> dict[str, Any]:
-    """Return whether the site is well: how far views lag, what they could not compute, late clocks, the last seal."""
+    """Return whether the site is well: how far views lag, what they could not compute, the last seal.
+
+    Of the clocks and of the audit, the oldest that should be written down and is not: they stand still if it is old.
+    """
     require(caller, Reader.PROGRAM)
-    state = site.log.health()
+    state, late, unraised = site.log.health(), Clocks(site).late(), Audit(site).unraised()
     body = {
         "position": state.position,
         "views": [
@@ -195,6 +200,11 @@ def health(site: Site, caller: Caller) -> dict[str, Any]:
             }
             for view in VIEWS.values()
         ],
+        "deadlines_not_written": late.past,
+        "deadlines_not_written_since": plain(late.since),
+        "deadlines_failing": late.failing,
+        "actions_without_finding": len(unraised),
+        "actions_without_finding_since": plain(min(unraised, default=None)),
         "checkpoint_at": plain(state.sealed_at),
         "checkpoint_age_seconds": state.sealed_at and int((site.now() - state.sealed_at).total_seconds()),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.labels import Reader
 from projections.queue import CareReferral, ProgramReferral
-from projections.referrer import CommunityReferral, CourtReferral, ProsecutorReferral
+from projections.referrer import CommunityReferral, CounselReferral, CourtReferral, ProsecutorReferral
 from services.questions.listing import Asking, Choice, Listing, by_participant
 from services.release import Purpose
 
@@ -63,5 +63,13 @@ LISTINGS = (
         reader=Reader.RECIPIENT,
         purpose=Purpose.OWN_RECORDS,
         doc="Your own referrals, as you made them, newest first.",
+    ),
+    Listing(
+        path="counsel/referrals",
+        key="referrals",
+        row=CounselReferral,
+        reader=Reader.COUNSEL,
+        purpose=Purpose.OWN_RECORDS,
+        doc="Your own referrals, as you described each person, newest first; names stay out.",
     ),
 )

@@ -95,6 +95,10 @@ def test_nobody_is_asked_to_go_through_the_plan_of_someone_who_is_gone() -> None
     story.record(STREAM, *close(folded(story), CARE, local(3, 9)))
     assert review_due(story.stream(STREAM), local(12, 1)) == []
     assert close(folded(story), CARE, local(3, 9)) == []
+    late = of(agreed(local(3, 1)), PlanReviewDue(participant_id=RAY, occurred_at=local(5, 30)))
+    assert folded(late).overdue
+    late.record(STREAM, *close(folded(late), CARE, local(6, 1)))
+    assert not folded(late).overdue
     assert review_due([], local(3, 9)) == []
 
 

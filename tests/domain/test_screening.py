@@ -24,10 +24,11 @@ from domain.door import (
     SocialContactReferred,
 )
 from domain.event import Event
+from domain.participant import Enrolment, StatusChanged
 from domain.protocol import POST_FILING, Door
 from domain.referral import DepartmentNotified, NoticeCode, Referral, ReferralAccepted, accept, after, referral
 from domain.refusal import Refused
-from domain.screening import decline, screen, served_first, vet, wait_your_turn
+from domain.screening import decline, end_with_death, screen, served_first, vet, wait_your_turn
 from tests.histories import CARE, HOUSING, P7, PD, Given, named
 
 STAFF = named("staff")
@@ -166,8 +167,22 @@ def test_a_criminal_history_is_no_reason() -> None:
     assert not [word for word in ("history", "criminal", "felony", "record", "exclu") if word in said]
 
 
+def test_nobody_is_declined_for_a_death_that_nobody_recorded() -> None:
+    story = looked_for(referred(Door.SOCIAL_CONTACT), reached=True)
+    with pytest.raises(Refused, match="no death is recorded"):
+        end(story, Decline.DIED)
+    ended = declined(story, Decline.DIED)
+    assert end_with_death(story.state, ended) == [ended]
+    dead = StatusChanged(participant_id=story.who, party_id=CARE, occurred_at=story.now, status=Enrolment.DECEASED)
+    story.record(story.who, dead).then()
+    assert [event.topic for event in end(story, Decline.DIED)] == ["referral.declined"]
+    story.record(story.referral, ended)
+    assert end_with_death(story.state, ended) == []
+    assert end_with_death(Given().referred().met().accepted().state, ended) == []
+
+
 @pytest.mark.parametrize("door", [door for door in Door if door is not Door.ARREST_DIVERSION])
-@pytest.mark.parametrize("how", list(Decline))
+@pytest.mark.parametrize("how", [how for how in Decline if how is not Decline.DIED])
 def test_no_referrer_without_an_arrest_hears_how_it_ended(door: Door, how: Decline) -> None:
     story = looked_for(referred(door), reached=True)
     more: dict[str, Any] = {"reason": Reason.NOT_CHRONIC} if how is Decline.NOT_ACCEPTED else {}

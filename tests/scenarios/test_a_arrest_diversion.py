@@ -29,7 +29,13 @@ def test_arrest_diversion(lead: SiteUnderTest) -> None:
     assert "an exclusion stands: prior felony." in early.text
     mine = {"charge": ray.charge, "exclusion": "prior felony", "rank": "officer", "reason": "it is old"}
     assert ray.kim.post(f"/v1/referrals/{ray.referral}/override", mine).status_code == 403
-    assert ray.ortiz.post(f"/v1/referrals/{ray.referral}/override", mine).json()["faults"][0]["field"] == "rank"
+    for above_or_below in ("officer", "commander"):
+        not_hers = ray.ortiz.post(f"/v1/referrals/{ray.referral}/override", mine | {"rank": above_or_below})
+        assert not_hers.json()["faults"][0] == {
+            "field": "rank",
+            "reason": "it is not yours.",
+            "way_out": "You are registered as sergeant: override as that.",
+        }
 
     story.override(ray)
     too_soon = ray.kim.post(f"/v1/referrals/{ray.referral}/release", {"in_presence_of_codefendants": False})

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenarios import ray as story
 from tests.scenarios.team import Team
-from tests.site import SiteUnderTest, local
+from tests.site import Person, SiteUnderTest, local
 
 pytestmark = pytest.mark.server
 
@@ -80,3 +80,33 @@ def test_cover_for_leave_ends_early(lead: SiteUnderTest) -> None:
     again = noor.post("/v1/roster/cover/endings", {"case_manager": "dana"})
     assert again.status_code == 422
     assert lead.person("luis").see("/v1/case-manager/covered")["participants"] == []
+
+
+def test_who_covers_has_the_tasks(lead: SiteUnderTest) -> None:
+    ray = story.at_work(lead)
+    for step in (story.offer, story.override, story.handoff, story.release):
+        step(ray)
+    luis, grace, noor = (lead.person(who) for who in ("luis", "grace", "noor"))
+    everyone = (ray.dana, luis, grace, noor)
+
+    # Ray is accepted, and nobody carries him: his intake is everyone's to think of, until Dana takes him.
+    lead.settle()
+    assert [to_do(who) for who in everyone] == [["intake due"]] * 4
+    ray.dana.do(f"/v1/participants/{ray.care}/assignment", {})
+    lead.settle()
+    assert [to_do(who) for who in everyone] == [["intake due"], [], [], []]
+
+    # She is away from the first of March, and Luis covers: from then on, and until it ends.
+    leave = {"case_manager": "dana", "by": "luis", "first_on": "2026-03-01", "last_on": "2026-03-10"}
+    noor.do("/v1/roster/cover", leave)
+    lead.settle()
+    assert to_do(luis) == []
+    ray.at("2026-03-01 00:00")
+    assert [to_do(who) for who in everyone] == [["intake due"], ["intake due"], [], []]
+    ray.at("2026-03-11 00:00")
+    assert to_do(luis) == []
+
+
+def to_do(who: Person) -> list[str]:
+    """Return what someone of the team is told to do."""
+    return [task["kind"] for task in who.see("/v1/case-manager/tasks")["tasks"]]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import psycopg
 import pytest
 
 from tests.scenarios import ray as story
-from tests.site import SiteUnderTest
+from tests.scenarios.eyes import everything
+from tests.scenarios.test_i_doors import JOE
+from tests.site import SiteUnderTest, local
 
 pytestmark = pytest.mark.server
 
@@ -28,8 +32,25 @@ def test_a_colleagues_participant_at_night(lead: SiteUnderTest) -> None:
     assert {duty["name"] for duty in on_call} == {"Luis Moreno", "Noor Haddad"}
     assert pat.see("/v1/program/capacity")["on_call"] == on_call
 
-    # 02:10. Luis reads all that care needs; so does Grace, who is not on call. The log of accesses tells them apart.
+    # 02:10. Kim has somebody else, and Luis is there within minutes.
     ray.at("2026-03-02 02:10")
+    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}
+    offer = {
+        "door": "arrest_diversion",
+        "person": JOE,
+        "incident_number": "2026-45100",
+        "place": "3rd Ave and Pine",
+        "facts": "Took a coat.",
+        "offered_at": "2026-03-02T01:50:00-08:00",
+        "charges": [charge],
+    }
+    ray.kim.do("/v1/referrals", offer)
+    lead.settle()
+    (joes,) = luis.see("/v1/case-manager/referrals")["referrals"]
+    met = {"requested_at": "2026-03-02T01:50:00-08:00", "met_at": "2026-03-02T02:05:00-08:00"}
+    luis.do(f"/v1/referrals/{joes['referral_id']}/handoff", met)
+
+    # Of Ray, Luis reads all that care needs; so does Grace, who is not on call. The log of accesses tells them apart.
     page = luis.see(f"/v1/case-manager/participants/{ray.care}")
     assert page["found_at"] == story.FOUND_AT
     grace.see(f"/v1/case-manager/participants/{ray.care}")
@@ -58,8 +79,13 @@ def test_a_colleagues_participant_at_night(lead: SiteUnderTest) -> None:
     assert purposes(lead, ray.care)[-1][2] == "care: outside own caseload and cover"
 
     # The officer sees `handoff met`, and nobody's name.
-    (referral,) = ray.kim.see("/v1/police/referrals")["referrals"]
-    assert [notice["code"] for notice in referral["notices"]] == ["handoff met"]
+    lead.settle()
+    (that_night,) = [row for row in ray.kim.see("/v1/police/referrals")["referrals"] if row["name"] == "Joe Dunn"]
+    (notice,) = that_night["notices"]
+    assert notice["code"] == "handoff met"
+    assert datetime.fromisoformat(notice["at"]) - local("2026-03-02 02:10") < timedelta(minutes=1)
+    seen = everything(ray.kim, lookups=(JOE, story.BY_NAME, story.BY_INCIDENT))
+    assert not [name for name in ("Luis", "Moreno", "Dana", "Grace", "Noor") if name in seen]
 
     # Ray can read in his accounting who opened his page, and why.
     ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "ray"})

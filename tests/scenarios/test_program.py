@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
 
+from domain.event import Event, Recorded
+from domain.referral import ReferralOffered
 from projections.views import VIEWS
+from services.clocks import Clocks
+from services.findings import Audit
+from tests.conftest import Database
 from tests.scenarios import ray as story
-from tests.site import SiteUnderTest
+from tests.scenarios.audit import file
+from tests.site import SiteUnderTest, local, running_site
 
 pytestmark = pytest.mark.server
 
@@ -77,3 +84,53 @@ def test_whether_the_site_is_well(lead: SiteUnderTest) -> None:
     assert ray.care not in ill.text
     for stranger in (ray.kim, ray.dana, ray.chen):
         assert stranger.get("/v1/program/health").status_code == 403
+
+
+def test_clocks_and_an_audit_that_stand_still_are_seen(site_db: Database) -> None:
+    with running_site(site_db, sweep_seconds=3600) as lead:  # nobody sweeps
+        ray, pat = story.arrest(lead), lead.person("pat")
+        story.enrol(ray)
+        ray.dana.do(f"/v1/participants/{ray.care}/plan", {"review_on": "2026-04-01"})
+
+        def stands_still() -> tuple[Any, ...]:
+            well = pat.see("/v1/program/health")
+            return tuple(well[name] for name in STANDS_STILL)
+
+        # The hours of not returning were over on 15 February, the plan's day on 1 April; nobody has written it down.
+        assert stands_still() == (1, local("2026-02-15 02:46").isoformat(), 0, 0, None)
+        ray.at("2026-04-20 10:00")
+        assert stands_still() == (2, local("2026-02-15 02:46").isoformat(), 0, 0, None)
+        file(ray.chen, ray.offices_id(), "26-1-00411-2")
+        ray.at("2026-04-21 10:00")
+        file(ray.chen, ray.offices_id(), "26-1-00412-1")
+        number, since = stands_still()[3:]
+        assert (number, since[:16]) == (2, local("2026-04-20 10:00").isoformat()[:16])
+
+        # One that fails is counted; the others go on.
+        clocks, load = Clocks(lead.parts.site), type(lead.parts.log).load
+        with mock.patch.object(type(lead.parts.log), "load", lambda log, stream: broken(load(log, stream))):
+            assert stands_still()[:3] == (1, local("2026-04-01 23:59:59").isoformat(), 1)
+            with pytest.raises(OSError, match="cannot be read"):
+                clocks.fire()
+            assert stands_still()[:3] == (0, None, 1)
+
+        # Once somebody does the work, all is well.
+        clocks.fire()
+        Audit(lead.parts.site).beat()
+        assert stands_still() == (0, None, 0, 0, None)
+
+
+STANDS_STILL = (
+    "deadlines_not_written",
+    "deadlines_not_written_since",
+    "deadlines_failing",
+    "actions_without_finding",
+    "actions_without_finding_since",
+)
+
+
+def broken(history: list[Recorded[Event]]) -> list[Recorded[Event]]:
+    """Return a history as it is, unless it is a referral's."""
+    if isinstance(history[0].event, ReferralOffered):
+        raise OSError("this one cannot be read")
+    return history

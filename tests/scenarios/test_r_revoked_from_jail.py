@@ -24,7 +24,8 @@ def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) 
     story.enrol(ray)
     ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY)
     lead.settle()
-    luis, patel = lead.person("luis"), lead.person("patel")
+    luis, patel, noor = lead.person("luis"), lead.person("patel"), lead.person("noor")
+    noor.do("/v1/roster/on-call", {"name": "luis", "ends_at": "2026-04-02T08:00:00-07:00"})
     (client,) = patel.see("/v1/counsel/participants")["clients"]
     his = f"/v1/participants/{client['participant']}/roi/{client['roi']}/revocations"
     of_ray = f"/v1/police/participants/{ray.participant}"
@@ -45,6 +46,7 @@ def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) 
     words = [entry["body"] for entry in ray.history("roi.revoked")]
     assert [(word["read_back"], word["counsel"]) for word in words] == [(True, "R. Patel"), (False, "R. Patel")]
     assert patel.see("/v1/counsel/participants")["clients"][0]["name"] == "Ray Bell"
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == [], "both words are confirmed"
 
     # 3 April. It sends the paper of its own word. Nothing changes but that this paper is not looked for any more.
     ray.at("2026-04-03 09:00")
@@ -100,11 +102,15 @@ def test_the_paper_joins_on_every_record_of_the_person(lead: SiteUnderTest) -> N
 def test_no_paper_for_seven_days_is_a_task_and_never_a_return_to_sharing(lead: SiteUnderTest) -> None:
     ray = story.arrest(lead)
     story.enrol(ray)
-    luis = lead.person("luis")
+    luis, noor = lead.person("luis"), lead.person("noor")
+    ray.at("2026-04-01 17:00")
+    noor.do("/v1/roster/on-call", {"name": "luis", "ends_at": "2026-04-02T08:00:00-07:00"})
+    lead.settle()
 
-    # 23:40. Luis is on call; Ray's word is enough, and partners are dark at once.
+    # 23:40. Luis is on call; Ray's word is enough, read back to him, and partners are dark at once.
     ray.at("2026-04-01 23:40")
-    oral = {"word_of": "participant", "medium": "oral"}
+    assert [duty["name"] for duty in luis.see("/v1/case-manager/on-call")["on_call"]] == ["Luis Moreno"]
+    oral = {"word_of": "participant", "medium": "oral", "read_back": True}
     revocations = f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations"
     luis.do(revocations, oral)
     ids = (ray.participant, ray.offices_id())
@@ -132,3 +138,27 @@ def test_no_paper_for_seven_days_is_a_task_and_never_a_return_to_sharing(lead: S
     assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
     for partner in (ray.kim, ray.chen):
         assert everything(partner, ids=ids) == dark[partner.token]
+
+
+def test_a_word_that_nobody_read_back_is_a_task(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    luis = lead.person("luis")
+
+    # The line breaks off before Luis has read it back. Partners are dark all the same; that it is to be done, shows.
+    ray.at("2026-04-01 23:40")
+    oral = {"word_of": "participant", "medium": "oral", "parties": ["city-pd"]}
+    revocations = f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations"
+    luis.do(revocations, oral)
+    lead.settle()
+    dark = everything(ray.kim, ids=(ray.participant,))
+    assert '"enrolled"' not in dark
+    (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
+    assert task["kind"] == "revocation by word of mouth to read back"
+
+    # He calls again, and confirms it.
+    ray.at("2026-04-01 23:55")
+    luis.do(revocations, oral | {"read_back": True})
+    lead.settle()
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
+    assert everything(ray.kim, ids=(ray.participant,)) == dark

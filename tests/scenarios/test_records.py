@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from domain.plan import PlanReviewDue
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
+from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -68,6 +70,18 @@ def test_a_plan_and_what_a_report_tells_of_it(lead: SiteUnderTest) -> None:
 
     ray.dana.do(f"{person}/plan/goals/{room}/endings", {"how": "set aside"})
     assert ray.dana.post(report, {"party": "county-pa", "entries": [room]}).status_code == 422
+
+    # The day meant for going through it passes: a task, until they do.
+    tasks = "/v1/case-manager/tasks"
+    assert ray.dana.see(tasks)["tasks"] == []
+    ray.at("2026-06-23 10:00")
+    wait_for(lead, PlanReviewDue.topic)
+    lead.settle()
+    assert [(task["kind"], task["name"]) for task in ray.dana.see(tasks)["tasks"]] == [
+        ("plan to go through again", "Ray Bell")
+    ]
+    ray.dana.do(f"{person}/plan", {})
+    assert ray.dana.see(tasks)["tasks"] == []
 
 
 def test_a_corrected_name_is_the_one_that_partners_read(lead: SiteUnderTest) -> None:

@@ -3,6 +3,17 @@
 drop schema if exists counsel cascade;
 create schema counsel;
 
+-- CounselReferral (own): A referral that this counsel made; without the name, which reaches counsel by the client's authority alone.
+create table counsel.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    place text,
+    reason text not null
+);
+
 -- Client (granted): A participant whose authority this counsel has. `roi`: the ROI that stands, for counsel to revoke.
 create table counsel.client (
     subject_id uuid not null,
@@ -95,8 +106,10 @@ create table counsel.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema counsel is 'counsel/1 sha256 ee87a5744d3b7efdfac56be3058bab7d4284c1151d0a0d99ce5d60aebe08ed83';
+comment on schema counsel is 'counsel/2 sha256 f96f7f6a39fc3694a357a984b0b8c654f16bbbf779443b93f3263022f2708c91';
 
+alter table counsel.own_referral add primary key (party_id, referred_at, referral_id);
+create index on counsel.own_referral (subject_id);
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);
 alter table counsel.recipient add primary key (party_id, subject_id, recipient_id);
@@ -111,6 +124,15 @@ alter table counsel.own_concern add primary key (party_id, raised_at, concern_id
 create index on counsel.own_concern (subject_id);
 
 grant usage on schema counsel to goldenthread_counsel, goldenthread_projector;
+
+alter table counsel.own_referral enable row level security;
+alter table counsel.own_referral force row level security;
+create policy own on counsel.own_referral for select to goldenthread_counsel using (
+    party_id = (select gate.party())
+);
+create policy projector on counsel.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on counsel.own_referral to goldenthread_counsel;
+grant select, insert, delete on counsel.own_referral to goldenthread_projector;
 
 alter table counsel.client enable row level security;
 alter table counsel.client force row level security;
