@@ -241,7 +241,7 @@ def test_paper_that_does_not_come_is_a_task_and_returns_nothing_to_anyone() -> N
     story = Story().identified()
     story.signed({DA: ENROLMENT, PD: ENROLMENT}).at(local(4, 1, 23, 40))
     by = end_of_day(date(2026, 4, 8), ZONE)
-    said: dict[str, Any] = {"word_of": roi.WordOf.PARTICIPANT, "counsel": None, "paper_by": by}
+    said: dict[str, Any] = {"word_of": roi.WordOf.PARTICIPANT, "counsel": None, "read_back": True, "paper_by": by}
     stream = consent_stream(story.who)
     story.record(stream, *roi.revoke(story.consent, None, story.now, medium=roi.Medium.ORAL, **said)).then()
     assert not story.at(by - timedelta(seconds=1)).ticked().of(PaperMissing)
