@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID, uuid5
 
@@ -112,7 +112,7 @@ class Event(BaseModel):
 
     def subject_labels(self, field: str) -> frozenset[Label]:
         """Return the labels that govern a field: its own, or its subject's where the table says so."""
-        return frozenset({labels_of(type(self))[field]})
+        return _alone(labels_of(type(self))[field])
 
     def fact(self, field: str) -> Fact:
         """Return what `decide` needs to know of one field."""
@@ -133,6 +133,11 @@ class Event(BaseModel):
 
 
 TOPICS: dict[str, type[Event]] = {}
+
+
+@cache
+def _alone(label: Label) -> frozenset[Label]:
+    return frozenset({label})
 
 
 @cache
@@ -174,7 +179,7 @@ class Envelope(Value):
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recorded(Generic[E_co]):
     """An event as it stands in the log. `erased` names the fields whose key has been destroyed."""
 
@@ -186,7 +191,7 @@ class Recorded(Generic[E_co]):
     event: E_co
     erased: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def id(self) -> UUID:
         """The event's own id, from its place in its stream."""
         return uuid5(self.stream, str(self.version))

@@ -338,8 +338,7 @@ class Grant:
         return any(i == item and at < until for i, until in self.items)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One labelled value of one event, as `decide` sees it: everything but the value.
 
     `form` is the value's own label where `labels` are its subject's: a share is read by its subject's labels only by
@@ -372,6 +371,9 @@ def decide(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at
     """
     form = fact.form
     labels = fact.labels if form is None or viewer.reader in TABLE[form].as_subject else frozenset({form})
+    if len(labels) == 1:
+        (label,) = labels
+        return _decide_label(viewer, label, fact, grant, ceiling, at)
     # In order, so that the trace names the same rule whenever it is computed again.
     decisions = [_decide_label(viewer, label, fact, grant, ceiling, at) for label in sorted(labels)]
     for decision in decisions:
@@ -421,7 +423,7 @@ def _decide_consent(
     ceiling: Ceiling,
     at: datetime,
 ) -> Decision:
-    if label not in grantable(viewer.reader) | by_item(viewer.reader):
+    if label not in grantable(viewer.reader) and label not in by_item(viewer.reader):
         return Withheld(Rule.NOT_OWN)
     if (viewer.reader, label) in ceiling.lowered:
         return Withheld(Rule.LOWERED)

@@ -26,7 +26,7 @@ from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned
 from domain.roster import ROSTER, ParticipantAssigned, roster
 from projections.ask import InboxAsk, inbox_asks
-from projections.lens import NOBODY, History, Lens, Traced, is_id, plain
+from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
 from projections.record import RoleRecipient, recipients
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
@@ -155,10 +155,11 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from tasks(history)
     yield from _plan(history, lens)
     for recorded in history.events:
+        told = history.told(recorded)
         body = {
-            name: plain(value)
-            for name in labels_of(type(recorded.event))
-            if name != "occurred_at" and (value := lens.see(recorded, name, _ROLE)) is not None and not is_id(value)
+            name: told[name]
+            for name in lens.fields(recorded)
+            if name in told and name != "occurred_at" and lens.see(recorded, name, _ROLE) is not None
         }
         if body or _seen(recorded.event):
             yield Entry(

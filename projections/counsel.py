@@ -13,7 +13,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Viewer
-from domain.roi import grants
 from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
@@ -93,7 +92,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from referred(history, READER, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
     yield from own_concerns(history, READER, Concern, ceiling, at, trace)
-    for party, grant in grants(history.events).items():
+    for party, grant in history.grants.items():
         if grant.reader is READER:
             lens = Lens(Viewer(READER, party), grant, ceiling, at, trace)
             if grant.live_roi(at):

@@ -55,7 +55,7 @@ def rows(history: History) -> Iterator[Deadline]:
 
 
 def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterator[Deadline]:
-    own = History(history.subject, [r for r in history.events if r.stream == offered.stream])
+    own = history.stream(offered.stream)
     state, running = referral(own.events), deadlines(own.events)
     if state is None:
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
 
@@ -34,12 +35,19 @@ NOBODY = UUID(int=0)
 """The party of whoever reads by role alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
-    """Everything that was recorded about one subject, in the order of the log."""
+    """Everything that was recorded about one subject, in the order of the log.
+
+    What every view asks of it is worked out once.
+    """
 
     subject: UUID
     events: Sequence[Recorded[Event]]
+    _of: dict[tuple[type[Event], ...], list[Recorded[Any]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _told: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def position(self) -> int:
@@ -48,18 +56,60 @@ class History:
 
     def id_of(self, recorded: Recorded[Event]) -> UUID:
         """Return an id for what a party was told; it does not depend on what else lies in its stream."""
-        told = (recorded.stream, recorded.event.topic, recorded.event.party_id, recorded.event.matter_id)
-        before = sum(
-            (r.stream, r.event.topic, r.event.party_id, r.event.matter_id) == told and r.position < recorded.position
-            for r in self.events
-        )
-        return uuid5(recorded.stream, f"{recorded.event.topic}/{told[2]}/{told[3]}/{before}")
+        event, before = recorded.event, self._before[recorded.position]
+        return uuid5(recorded.stream, f"{event.topic}/{event.party_id}/{event.matter_id}/{before}")
 
     def of(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
         """Yield the events of these kinds."""
+        found = self._of.get(kinds)
+        if found is None:
+            found = self._of[kinds] = [r for r in self.events if _is(type(r.event), kinds)]
+        return iter(found)
+
+    def stream(self, stream: UUID) -> History:
+        """Return what of it stands on one stream."""
+        return self._streams.get(stream) or History(self.subject, ())
+
+    @cached_property
+    def grants(self) -> Mapping[UUID, Grant]:
+        """What each party holds by the participant's consent."""
+        return grants(self.events)
+
+    def told(self, recorded: Recorded[Event]) -> Mapping[str, Any]:
+        """Return what an event's fields say, as JSON holds it: without ids of the log, and without what is erased."""
+        found = self._told.get(recorded.position)
+        if found is None:
+            values = ((name, getattr(recorded.event, name)) for name in labels_of(type(recorded.event)))
+            found = self._told[recorded.position] = {
+                name: plain(value)
+                for name, value in values
+                if value is not None and name not in recorded.erased and not is_id(value)
+            }
+        return found
+
+    @cached_property
+    def _streams(self) -> dict[UUID, History]:
+        found: defaultdict[UUID, list[Recorded[Event]]] = defaultdict(list)
         for recorded in self.events:
-            if isinstance(recorded.event, kinds):
-                yield recorded  # type: ignore[misc]  # narrowed by the line above
+            found[recorded.stream].append(recorded)
+        return {stream: History(self.subject, events) for stream, events in found.items()}
+
+    @cached_property
+    def _before(self) -> dict[int, int]:
+        """By position: how often the same party was told the like on the same stream before."""
+        told: Counter[tuple[object, ...]] = Counter()
+        before = {}
+        for recorded in self.events:
+            event = recorded.event
+            like = (recorded.stream, event.topic, event.party_id, event.matter_id)
+            before[recorded.position] = told[like]
+            told[like] += 1
+        return before
+
+
+@cache
+def _is(event: type[Event], kinds: tuple[type[Event], ...]) -> bool:
+    return issubclass(event, kinds)
 
 
 class Traced(NamedTuple):
@@ -86,18 +136,22 @@ class Lens:
 
     def decide(self, recorded: Recorded[Event], name: str, *, own: bool = True) -> Decision:
         """Decide one field, and keep the trace. Not `own`: as consent shows it, whoever contributed the fact."""
-        if self.trace is None and (settled := _settled(self.viewer.reader, type(recorded.event), name)) is not None:
-            return settled
-        fact = recorded.event.fact(name)
+        event, viewer = recorded.event, self.viewer
+        if self.trace is None:
+            of_itself = viewer.reader is Reader.PARTICIPANT and viewer.party == event.participant_id
+            settled = _settled(viewer.reader, type(event), name, of_itself)
+            if settled is not None:
+                return settled
+        fact = event.fact(name)
         if not own:
-            fact = replace(fact, contributor=None)
-        decision = decide(self.viewer, fact, self.grant, self.ceiling, self.at)
+            fact = fact._replace(contributor=None)
+        decision = decide(viewer, fact, self.grant, self.ceiling, self.at)
         if self.trace is not None:
             self.trace.append(
                 Traced(
-                    self.viewer,
+                    viewer,
                     recorded.position,
-                    recorded.event.topic,
+                    event.topic,
                     name,
                     fact.labels,
                     self.ceiling.version,
@@ -105,6 +159,11 @@ class Lens:
                 )
             )
         return decision
+
+    def fields(self, recorded: Recorded[Event]) -> Iterable[str]:
+        """Return the fields to decide: with a trace all, else those that some viewer of this kind may see."""
+        kind = type(recorded.event)
+        return _visible(self.viewer.reader, kind) if self.trace is None else labels_of(kind)
 
     def see(self, recorded: Recorded[Event], name: str, bases: frozenset[Basis]) -> Any:
         """Return a field's value if it is shown on one of these bases, else None. An erased field is None."""
@@ -115,15 +174,23 @@ class Lens:
 
 
 @cache
-def _settled(reader: Reader, event: type[Event], name: str) -> Decision | None:
-    """Return what `decide` says of a field to every viewer of this kind at any moment, where its label settles it."""
+def _settled(reader: Reader, event: type[Event], name: str, of_itself: bool) -> Decision | None:
+    """Return what `decide` says of a field to every viewer of this kind at any moment, where its label settles it.
+
+    `of_itself`: the viewer is the participant whom the event is about.
+    """
     if event.subject_labels is not Event.subject_labels:
         return None
     cell = TABLE[labels_of(event)[name]].cells[reader]
     if not cell:
         return Withheld(Rule.NEVER)
-    always = Basis.ROLE in cell and reader not in (Reader.PARTICIPANT, Reader.COUNSEL)
+    always = Basis.ROLE in cell and (of_itself or reader not in (Reader.PARTICIPANT, Reader.COUNSEL))
     return Shown(Basis.ROLE) if always else None
+
+
+@cache
+def _visible(reader: Reader, event: type[Event]) -> tuple[str, ...]:
+    return tuple(n for n in labels_of(event) if not isinstance(_settled(reader, event, n, False), Withheld))
 
 
 @dataclass(slots=True)
@@ -157,7 +224,7 @@ class Gathered:
 def explain(history: History, viewer: Viewer, ceiling: Ceiling, at: datetime) -> list[Traced]:
     """Return the decision about every field of every event for one viewer, in the order of the log."""
     trace: list[Traced] = []
-    lens = Lens(viewer, grants(history.events).get(viewer.party), ceiling, at, trace)
+    lens = Lens(viewer, history.grants.get(viewer.party), ceiling, at, trace)
     for recorded in history.events:
         for name in labels_of(type(recorded.event)):
             lens.decide(recorded, name)
@@ -175,6 +242,8 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 def plain(value: Any) -> Any:
     """Return a value as JSON holds it: models as objects, sets sorted."""
     if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str):  # one of a closed list
         return value
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -29,7 +29,7 @@ from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
-from projections.public_record import charges_now, last, next_hearing, stream
+from projections.public_record import charges_now, last, next_hearing
 from projections.referrer import referred
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
 
@@ -180,10 +180,10 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
     for filed in history.of(CaseFiled):
         if filed.event.party_id is not None:
-            yield from _matter(stream(history, filed.stream), filed, eyes(filed.event.party_id))
+            yield from _matter(history.stream(filed.stream), filed, eyes(filed.event.party_id))
     for issued in history.of(WarrantIssued):
         if issued.event.office is not None and issued.event.office == issued.event.party_id:
-            yield _warrant(stream(history, issued.stream), issued, eyes(issued.event.office))
+            yield _warrant(history.stream(issued.stream), issued, eyes(issued.event.office))
     for sent in history.of(ProsecutorNotified):
         if sent.event.party_id is not None:
             lens = eyes(sent.event.party_id)

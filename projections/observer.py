@@ -24,7 +24,6 @@ from domain.referral import (
     ReferralAccepted,
     ReferralOffered,
 )
-from domain.roi import grants
 from domain.stop_record import StopRecorded
 from projections import finding
 from projections.ask import OwnConcern, own_concerns
@@ -110,7 +109,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         yield _diversion(history, offered, lens)
     for decided in history.of(DecisionRecorded):
         yield _decision(history, decided, lens)
-    for party, grant in grants(history.events).items():
+    for party, grant in history.grants.items():
         if grant.reader is READER and grant.live_roi(at):
             yield from _named(history, grant, Lens(Viewer(READER, party), grant, ceiling, at, trace))
 
@@ -131,7 +130,7 @@ def _diversion(history: History, offered: Recorded[ReferralOffered], lens: Lens)
     def see(recorded: Recorded[Any], name: str) -> Any:
         return plain(lens.see(recorded, name, _BY_PSEUDONYM))
 
-    same = History(history.subject, [r for r in history.events if r.stream == offered.stream])
+    same = history.stream(offered.stream)
     latched = {r.event.matter_id for r in same.of(ChargeLatched)}
     accepted = next(same.of(ReferralAccepted), None)
     enrolled = next(history.of(ParticipantEnrolled), None)

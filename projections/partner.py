@@ -25,7 +25,7 @@ from domain.participant import (
     StatusChanged,
 )
 from domain.referral import ChargeHeld, ChargeLatched, NoticeCode, ProsecutorNotified
-from domain.roi import RoiGranted, RoiNarrowed, grants
+from domain.roi import RoiGranted, RoiNarrowed
 from domain.roster import ParticipantAssigned, ParticipantReleased
 from domain.share import ShareMade
 from domain.warrant import WarrantEnded, WarrantIssued
@@ -94,7 +94,7 @@ def granted(
     trace: list[Traced] | None = None,
 ) -> Iterator[P | N]:
     """Yield the rows behind the gate for every party of this kind that the participant's consent names."""
-    for party, grant in grants(history.events).items():
+    for party, grant in history.grants.items():
         if grant.reader is not reader:
             continue
         viewer = Viewer(reader, party)

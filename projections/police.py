@@ -107,7 +107,7 @@ def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
     def fields(recorded: Recorded[Any], *names: str) -> dict[str, Any]:
         return {name: value for name in names if (value := plain(see(recorded, name))) is not None}
 
-    same = History(history.subject, [r for r in history.events if r.stream == made.stream])
+    same = history.stream(made.stream)
     arrest = isinstance(made.event, ReferralOffered)
     called, reported = next(same.of(ReferralCalledIn), None), next(same.of(ReferralReported), None)
     chains = {r.envelope.correlation_id for r in (made, reported) if r is not None}

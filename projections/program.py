@@ -124,14 +124,14 @@ def _referrals(history: History, lens: Lens) -> Iterator[Way]:
     enrolled = any(lens.see(r, "status", _ROLE) for r in history.of(ParticipantEnrolled))
     said = [race for r in history.of(IntakeCompleted) if (race := lens.see(r, "race_self", _ROLE))]
     for recorded in history.of(*REFERRED):
-        stream = [r for r in history.events if r.stream == recorded.stream]
-        perceived = [lens.see(r, "race_as_perceived", _ROLE) for r in stream if isinstance(r.event, ChargeHeld)]
+        stream = history.stream(recorded.stream)
+        perceived = [lens.see(r, "race_as_perceived", _ROLE) for r in stream.of(ChargeHeld)]
         yield Way(
             subject_id=history.subject,
             as_of=history.position,
             referral_id=recorded.stream,
             door=lens.see(recorded, "door", _ROLE) or UNKNOWN,
-            accepted=any(isinstance(r.event, ACCEPTED) for r in stream),
+            accepted=any(stream.of(*ACCEPTED)),
             enrolled=enrolled,
             race_self_reported=said[-1] if said else UNKNOWN,
             race_as_perceived=next(filter(None, perceived), UNKNOWN),

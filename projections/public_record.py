@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from domain.event import Event
 from domain.hearing import Hearing, hearings
@@ -87,7 +86,7 @@ def public_record(
     for entered in history.of(CaseEntered):
         if (docket := lens.see(entered, "docket", _PUBLIC)) is None:
             continue
-        same = stream(history, entered.stream)
+        same = history.stream(entered.stream)
         if case is not None:
             yield case(**_case(lens, same, docket))
         if hearing is not None:
@@ -96,12 +95,7 @@ def public_record(
     for issued in history.of(WarrantIssued):
         number = lens.see(issued, "number", _PUBLIC)
         if warrant is not None and number is not None:
-            yield warrant(**_warrant(lens, stream(history, issued.stream), number))
-
-
-def stream(history: History, stream: UUID) -> History:
-    """Return what of a subject's history stands on one stream."""
-    return History(history.subject, [recorded for recorded in history.events if recorded.stream == stream])
+            yield warrant(**_warrant(lens, history.stream(issued.stream), number))
 
 
 def charges_now(lens: Lens, case: History, bases: frozenset[Basis]) -> list[dict[str, Any]]:

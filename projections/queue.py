@@ -74,7 +74,7 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
         seen = {name: plain(see(recorded, name)) for name in names}
         return {"at": plain(recorded.event.occurred_at)} | {k: v for k, v in seen.items() if v is not None}
 
-    same = History(history.subject, [r for r in history.events if r.stream == started.stream])
+    same = history.stream(started.stream)
     state = referral(same.events)
     arrest = isinstance(started.event, ReferralOffered)
     said = [name for r in history.of(ParticipantIdentified) if (name := see(r, "name")) is not None]

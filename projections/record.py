@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from domain.event import Event, Recorded, labels_of
+from domain.event import Event, Recorded
 from domain.labels import Label, Shown
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
-from domain.roi import RoiSigned, grants
+from domain.roi import RoiSigned
 from domain.roster import ParticipantAssigned
-from projections.lens import History, Lens, is_id, plain
+from projections.lens import History, Lens
 from projections.rows import REFERENCE, AnyOf, PartyId, Ref, RoleRow
 
 
@@ -49,28 +49,26 @@ class Seen(NamedTuple):
     recorded: Recorded[Event]
     body: dict[str, Any]
     shown: str
-    bases: frozenset[Shown]
+    bases: Sequence[Shown]
 
 
 def seen(history: History, lens: Lens) -> Iterator[Seen]:
     """Yield every event of which the viewer may see something; ids of the log stay in it."""
     for recorded in history.events:
-        event, body, labels, bases = recorded.event, {}, set[Label](), set[Shown]()
-        for name in labels_of(type(event)):
+        event, told = recorded.event, history.told(recorded)
+        body, labels, bases = {}, set[Label](), list[Shown]()
+        for name in lens.fields(recorded):
             decision = lens.decide(recorded, name)
             if not isinstance(decision, Shown):
                 continue
-            value = getattr(event, name)
-            if name == "occurred_at":
-                labels |= event.subject_labels(name)
-            elif name in recorded.erased or value is None or is_id(value):
-                continue
-            else:
-                body[name] = plain(value)
-                labels |= event.subject_labels(name)
-            bases.add(decision)
+            if name != "occurred_at":
+                if name not in told:
+                    continue
+                body[name] = told[name]
+            labels |= event.subject_labels(name)
+            bases.append(decision)
         if labels:
-            yield Seen(recorded, body, " ".join(sorted(labels)), frozenset(bases))
+            yield Seen(recorded, body, " ".join(sorted(labels)), bases)
 
 
 def entry_of(history: History, one: Seen) -> dict[str, Any]:
@@ -91,7 +89,7 @@ def entry_of(history: History, one: Seen) -> dict[str, Any]:
 
 def recipients(history: History, at: datetime) -> Iterator[dict[str, Any]]:
     """Yield the columns of what consent gives each party now."""
-    for party, grant in grants(history.events).items():
+    for party, grant in history.grants.items():
         yield {
             "subject_id": history.subject,
             "as_of": history.position,

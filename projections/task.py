@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
-from domain.event import Event, Recorded
+from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
 from domain.participant import Enrolment, ParticipantEnrolled, ParticipantIdentified, StatusChanged
@@ -62,11 +62,11 @@ class NotTold(NamedTuple):
 def not_told(history: History) -> Iterator[NotTold]:
     """Yield the latched charges whose offices were not told: the latch stands all the same."""
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
-        own = [r for r in history.events if r.stream == stream]
-        state, running = referral(own), deadlines(own)
+        own = history.stream(stream)
+        state, running = referral(own.events), deadlines(own.events)
         if state is None or running.intake is None:
             continue
-        for latched in History(history.subject, own).of(ChargeLatched):
+        for latched in own.of(ChargeLatched):
             held = state.charges.get(latched.event.matter_id) if latched.event.matter_id else None
             if held is not None and not held.told and not latched.erased:
                 yield NotTold(latched, running.intake.event.due_at)
@@ -108,14 +108,14 @@ def tasks(history: History) -> Iterator[Task]:
 
 
 def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
-    own: list[Recorded[Event]] = [r for r in history.events if r.stream == stream]
-    state, running = referral(own), deadlines(own)
+    own = history.stream(stream)
+    state, running = referral(own.events), deadlines(own.events)
     if state is None or running.intake is None:
         return
     due_at, due_on = running.intake.event.due_at, running.intake.event.due_on
     if not running.passed and not any(history.of(ParticipantEnrolled)):
         yield task(TaskKind.INTAKE, running.intake, due_at, stream)
-    for latched in History(history.subject, own).of(ChargeLatched):
+    for latched in own.of(ChargeLatched):
         for filed in history.of(CaseFiled):
             if not latched.erased and not filed.erased and filed_after(filed.event, latched.event, due_on):
                 incident = latched.event.incident_number

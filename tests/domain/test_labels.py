@@ -340,13 +340,13 @@ def test_a_live_grant_shows_what_it_names_until_the_instant_it_ends() -> None:
     assert decide(POLICE, PROGRESS, LIVE, NO_CEILING, NOON) == Shown(Basis.GRANTED, ROI)
     assert decide(POLICE, PROGRESS, LIVE, NO_CEILING, NOON + timedelta(days=1)) == Withheld(Rule.NO_GRANT)
     assert decide(POLICE, PROGRESS, None, NO_CEILING, NOON) == Withheld(Rule.NO_GRANT)
-    barrier = replace(PROGRESS, labels=frozenset({Label.IIP_BARRIER}))
+    barrier = PROGRESS._replace(labels=frozenset({Label.IIP_BARRIER}))
     assert decide(POLICE, barrier, LIVE, NO_CEILING, NOON) == Withheld(Rule.NOT_GRANTED)
 
 
 def test_happenings_before_the_grants_period_stay_dark_and_standing_facts_do_not() -> None:
     before = NOON - timedelta(minutes=1)
-    assert decide(POLICE, replace(PROGRESS, occurred_at=before), LIVE, NO_CEILING, NOON) == Withheld(Rule.BEFORE)
+    assert decide(POLICE, PROGRESS._replace(occurred_at=before), LIVE, NO_CEILING, NOON) == Withheld(Rule.BEFORE)
     enrolled = Fact(labels=frozenset({Label.ENROLMENT_STATUS}), subject=RAY, occurred_at=before)
     assert decide(POLICE, enrolled, LIVE, NO_CEILING, NOON) == Shown(Basis.GRANTED, ROI)
 
@@ -354,14 +354,14 @@ def test_happenings_before_the_grants_period_stay_dark_and_standing_facts_do_not
 def test_an_item_shows_only_its_own_sentence_and_only_to_its_own_party() -> None:
     told = Fact(labels=frozenset({Label.CONTACT_LOCATION}), subject=RAY, occurred_at=NOON, addressee=PD, item=ITEM)
     assert decide(POLICE, told, LIVE, NO_CEILING, NOON) == Shown(Basis.ITEM, ITEM)
-    assert decide(POLICE, replace(told, item=named("another")), LIVE, NO_CEILING, NOON) == Withheld(Rule.NO_ITEM)
-    assert decide(POLICE, replace(told, item=None), LIVE, NO_CEILING, NOON) == Withheld(Rule.NO_ITEM)
+    assert decide(POLICE, told._replace(item=named("another")), LIVE, NO_CEILING, NOON) == Withheld(Rule.NO_ITEM)
+    assert decide(POLICE, told._replace(item=None), LIVE, NO_CEILING, NOON) == Withheld(Rule.NO_ITEM)
     campus = Viewer(Reader.POLICE, named("campus pd"))
     assert decide(campus, told, LIVE, NO_CEILING, NOON) == Withheld(Rule.NOT_ADDRESSED)
 
 
 def test_a_sentence_signed_for_as_an_item_is_not_carried_by_a_standing_roi() -> None:
-    told = replace(PROGRESS, addressee=PD, item=ITEM)
+    told = PROGRESS._replace(addressee=PD, item=ITEM)
     assert decide(POLICE, told, replace(LIVE, items=()), NO_CEILING, NOON) == Withheld(Rule.NO_ITEM)
 
 
@@ -403,7 +403,7 @@ def test_a_share_is_read_as_its_subject_by_its_addressee_and_never_by_the_projec
 
 
 def test_a_sentence_about_two_things_needs_both_to_be_granted() -> None:
-    both = replace(PROGRESS, labels=frozenset({Label.IIP_PROGRESS, Label.NEED_HOUSING}))
+    both = PROGRESS._replace(labels=frozenset({Label.IIP_PROGRESS, Label.NEED_HOUSING}))
     assert decide(POLICE, both, LIVE, NO_CEILING, NOON) == Withheld(Rule.NOT_GRANTED)
     widened = replace(LIVE, labels=both.labels)
     assert decide(POLICE, both, widened, NO_CEILING, NOON) == Shown(Basis.GRANTED, ROI)
@@ -421,8 +421,8 @@ def test_a_participant_reads_of_itself_alone_and_counsel_only_while_the_client_l
 
 def test_an_observer_reads_by_pseudonym_and_a_name_only_as_the_roi_grants_it() -> None:
     observer = Viewer(Reader.OBSERVER, named("public defense"))
-    decision = replace(PROGRESS, labels=frozenset({Label.PROSECUTOR_DECISION}), contributor=named("pa"), addressee=None)
-    name = replace(decision, labels=frozenset({Label.IDENTITY_LEGAL}))
+    decision = PROGRESS._replace(labels=frozenset({Label.PROSECUTOR_DECISION}), contributor=named("pa"), addressee=None)
+    name = decision._replace(labels=frozenset({Label.IDENTITY_LEGAL}))
     assert decide(observer, decision, None, NO_CEILING, NOON) == Shown(Basis.PSEUDONYM)
     assert isinstance(decide(observer, name, None, NO_CEILING, NOON), Withheld)
     named_by_roi = replace(LIVE, reader=Reader.OBSERVER, labels=frozenset({Label.IDENTITY_LEGAL}))

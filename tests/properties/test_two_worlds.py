@@ -751,7 +751,7 @@ def addressed_to_anyone(pair: Pair) -> AbstractContextManager[object]:
     """What was told to one party is shown to all that hold its label."""
 
     def wrong(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
-        return decide(viewer, replace(fact, addressee=None), grant, ceiling, at)
+        return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
 
     def change(rows: Iterator[Row]) -> Iterator[Row]:
         with mock.patch.object(lens, "decide", wrong):
