@@ -158,8 +158,8 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         told = history.told(recorded)
         body = {
             name: told[name]
-            for name in lens.fields(recorded)
-            if name in told and name != "occurred_at" and lens.see(recorded, name, _ROLE) is not None
+            for name, decision in lens.shown(recorded)
+            if name in told and name != "occurred_at" and decision.basis in _ROLE
         }
         if body or _seen(recorded.event):
             yield Entry(

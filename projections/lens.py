@@ -138,8 +138,7 @@ class Lens:
         """Decide one field, and keep the trace. Not `own`: as consent shows it, whoever contributed the fact."""
         event, viewer = recorded.event, self.viewer
         if self.trace is None:
-            of_itself = viewer.reader is Reader.PARTICIPANT and viewer.party == event.participant_id
-            settled = _settled(viewer.reader, type(event), name, of_itself)
+            settled = _settled(viewer.reader, type(event), name, self._of_itself(recorded))
             if settled is not None:
                 return settled
         fact = event.fact(name)
@@ -160,10 +159,16 @@ class Lens:
             )
         return decision
 
-    def fields(self, recorded: Recorded[Event]) -> Iterable[str]:
-        """Return the fields to decide: with a trace all, else those that some viewer of this kind may see."""
+    def shown(self, recorded: Recorded[Event]) -> Iterable[tuple[str, Shown]]:
+        """Decide every field; return those that are shown."""
         kind = type(recorded.event)
-        return _visible(self.viewer.reader, kind) if self.trace is None else labels_of(kind)
+        if self.trace is None and (settled := _shown(self.viewer.reader, kind, self._of_itself(recorded))) is not None:
+            return settled
+        decided = [(name, self.decide(recorded, name)) for name in labels_of(kind)]
+        return [(name, decision) for name, decision in decided if isinstance(decision, Shown)]
+
+    def _of_itself(self, recorded: Recorded[Event]) -> bool:
+        return self.viewer.reader is Reader.PARTICIPANT and self.viewer.party == recorded.event.participant_id
 
     def see(self, recorded: Recorded[Event], name: str, bases: frozenset[Basis]) -> Any:
         """Return a field's value if it is shown on one of these bases, else None. An erased field is None."""
@@ -189,8 +194,12 @@ def _settled(reader: Reader, event: type[Event], name: str, of_itself: bool) -> 
 
 
 @cache
-def _visible(reader: Reader, event: type[Event]) -> tuple[str, ...]:
-    return tuple(n for n in labels_of(event) if not isinstance(_settled(reader, event, n, False), Withheld))
+def _shown(reader: Reader, event: type[Event], of_itself: bool) -> tuple[tuple[str, Shown], ...] | None:
+    """Return which fields are shown to every viewer of this kind, if that is settled for each of them."""
+    settled = [(name, _settled(reader, event, name, of_itself)) for name in labels_of(event)]
+    if any(decision is None for _, decision in settled):
+        return None
+    return tuple((name, decision) for name, decision in settled if isinstance(decision, Shown))
 
 
 @dataclass(slots=True)

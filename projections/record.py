@@ -57,10 +57,7 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
     for recorded in history.events:
         event, told = recorded.event, history.told(recorded)
         body, labels, bases = {}, set[Label](), list[Shown]()
-        for name in lens.fields(recorded):
-            decision = lens.decide(recorded, name)
-            if not isinstance(decision, Shown):
-                continue
+        for name, decision in lens.shown(recorded):
             if name != "occurred_at":
                 if name not in told:
                     continue

@@ -17,7 +17,8 @@ opens only in its own place, among its own clear fields. The coordinates are col
 from __future__ import annotations
 
 import os
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -33,6 +34,7 @@ import domain.ask
 import domain.concern
 import domain.contact
 import domain.custody
+import domain.deadline
 import domain.disclosure
 import domain.finding
 import domain.fund
@@ -55,6 +57,9 @@ from domain.labels import Seal
 _FORM: Final = 1
 _PAD: Final = 64  # bytes: else a box tells how long the note in it is
 _SUBJECT: Final = {Seal.PARTICIPANT: "participant_id", Seal.MATTER: "matter_id"}
+_OF_PARTICIPANT: Final = Seal.PARTICIPANT.value
+_BOX, _DATA, _VERSION = b'{"box":', b',"data":', b',"v":'
+_NOTHING: Final = frozenset[str]()
 
 
 class LogCorrupt(Exception):
@@ -137,20 +142,18 @@ class SealingMapper(Mapper[UUID]):
             "env": domain_event.envelope.model_dump(),
             "data": {name: value for name, value in coordinates.items() if value is not None} | fields,
         }
-        boxes: dict[str, dict[str, Any]] = {}
+        clear, boxes = _canonical(state), dict[str, dict[str, Any]]()
         under: list[UUID] = []
         for seal, values in sealed.items():
             if values:
                 key = self._keys.for_sealing(coordinates[_SUBJECT[seal]])
-                boxes[seal.value] = _seal(values, state, seal.value, key)
+                boxes[seal.value] = _seal(values, clear, seal.value, key)
                 under.append(key.key_id)
-        if boxes:
-            state["box"] = boxes
         return LogStoredEvent(
             originator_id=domain_event.stream,
             originator_version=domain_event.version,
             topic=cls.topic,
-            state=_canonical(state),
+            state=_BOX + _canonical(boxes) + b"," + clear[1:] if boxes else clear,
             sealed_under=tuple(under),
             **coordinates,
         )
@@ -176,24 +179,23 @@ def _recorded(row: StoredRow, keys: Mapping[UUID, DataKey | None]) -> Recorded[E
 
 
 def _open(row: StoredRow, keys: Mapping[UUID, DataKey | None]) -> Recorded[Event]:
-    state = orjson.loads(row.state)
-    cls = TOPICS[row.topic]
-    boxes = state.pop("box", {})
+    cls, (boxes, clear) = TOPICS[row.topic], _parts(row.state)
+    state = orjson.loads(clear)
+    values, version = state["data"], state["v"]
     _require(state["f"] == _FORM)
     _require(state["id"] == [str(row.originator_id), row.originator_version, row.topic])
-    _require(state["v"] < cls.schema_version or (state["v"] == cls.schema_version and boxes.keys() == _boxes(cls)))
-    values = dict(state["data"])
+    _require(version < cls.schema_version or (version == cls.schema_version and boxes.keys() == _boxes(cls)))
     is_whole = True
     for letter, box in boxes.items():
-        subject = row.participant_id if letter == Seal.PARTICIPANT.value else row.matter_id
+        subject = row.participant_id if letter == _OF_PARTICIPANT else row.matter_id
         key = keys[subject]  # type: ignore[index]  # None has no key: not readable
         if key is None:
             is_whole = False
         else:
-            values |= _unseal(box, state, letter, key)
-    for version in range(state["v"], cls.schema_version):
-        values = cls.upcasts[version](values)
-    event, erased = (cls.model_validate(values), frozenset[str]()) if is_whole else _remains(cls, values, row)
+            values |= _unseal(box, clear, letter, key)
+    for older in range(version, cls.schema_version):
+        values = cls.upcasts[older](values)
+    event, erased = (cls.model_validate(values), _NOTHING) if is_whole else _remains(cls, values, row)
     _require(
         (event.participant_id, event.matter_id, event.party_id, event.staff_id, event.expires_at)
         == (row.participant_id, row.matter_id, row.party_id, row.staff_id, row.expires_at)
@@ -219,7 +221,7 @@ def _remains(cls: type[Event], values: dict[str, Any], row: StoredRow) -> tuple[
     return cls.model_construct(**gone, **left), erased
 
 
-def _seal(values: Mapping[str, Any], clear: Mapping[str, Any], letter: str, key: DataKey) -> dict[str, Any]:
+def _seal(values: Mapping[str, Any], clear: bytes, letter: str, key: DataKey) -> dict[str, Any]:
     plain = _canonical(values)
     plain += b" " * (-len(plain) % _PAD)
     nonce = os.urandom(NONCE_BYTES)
@@ -227,14 +229,25 @@ def _seal(values: Mapping[str, Any], clear: Mapping[str, Any], letter: str, key:
     return {"k": key.key_id, "n": b64encode(nonce).decode(), "c": b64encode(box).decode()}
 
 
-def _unseal(box: Mapping[str, str], clear: Mapping[str, Any], letter: str, key: DataKey) -> dict[str, Any]:
+def _parts(state: bytes) -> tuple[dict[str, dict[str, str]], bytes]:
+    """Return the boxes of a state and all the rest of it, as it stands: in canonical JSON the boxes come first."""
+    if not state.startswith(_BOX):
+        return {}, state
+    boxes, _, rest = state.removeprefix(_BOX).partition(_DATA)
+    return orjson.loads(boxes), b"{" + _DATA[1:] + rest
+
+
+def _unseal(box: Mapping[str, str], clear: bytes, letter: str, key: DataKey) -> dict[str, Any]:
+    _require(box["k"] == str(key.key_id))
     bound = _bound(clear, letter, box["k"])
-    values: dict[str, Any] = orjson.loads(key.cipher.decrypt(b64decode(box["n"]), b64decode(box["c"]), bound))
+    values: dict[str, Any] = orjson.loads(key.cipher.decrypt(a2b_base64(box["n"]), a2b_base64(box["c"]), bound))
     return values
 
 
-def _bound(clear: Mapping[str, Any], letter: str, key_id: str) -> bytes:
-    return _canonical({**clear, "box": letter, "k": key_id})
+def _bound(clear: bytes, letter: str, key_id: str) -> bytes:
+    """Return what a box is bound to: the rest of the state, with the letter and the key's id where they sort."""
+    before, last, version = clear.rpartition(_VERSION)
+    return b'{"box":"%b",%b,"k":"%b"%b%b' % (letter.encode(), before[1:], key_id.encode(), last, version)
 
 
 def _canonical(value: Any) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from threading import Event as Stop
 from typing import NamedTuple
 from uuid import UUID
@@ -19,7 +20,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
+from psycopg.types.json import set_json_dumps
 
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.tables import ddl
@@ -272,6 +273,7 @@ def rebuild(
     tallies = [_Tally(view, f"{view.name}_next") for view in views]
     subjects = events = 0
     with psycopg.connect(owner_url, autocommit=True) as connection, _uncollected():
+        set_json_dumps(orjson.dumps, connection)
         # Session lock: two rebuilds would share the fresh schemas.
         connection.execute("select pg_advisory_lock(%s, 0)", [_LOCKS])
         for tally in tallies:
@@ -478,17 +480,11 @@ def _copy(connection: psycopg.Connection, schema: str, computed: Sequence[_Compu
         statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
             sql.Identifier(schema, model.name), sql.SQL(", ").join(map(sql.Identifier, names))
         )
-        nested = [kind == "jsonb" for kind in kinds]
+        values = attrgetter(*names)
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(kinds)
             for row in rows:
-                values = [getattr(row, name) for name in names]
-                copy.write_row(
-                    [
-                        Jsonb(value, orjson.dumps) if is_json and value is not None else value
-                        for value, is_json in zip(values, nested, strict=True)
-                    ]
-                )
+                copy.write_row(values(row))
         count += len(rows)
     return count
 
