@@ -236,22 +236,24 @@ def grants(history: Iterable[Recorded[Event]]) -> dict[UUID, Grant]:
     held: dict[UUID, Grant] = {}
     for recorded in history:
         party = recorded.event.party_id
-        if party is not None and isinstance(recorded.event, _CHANGES):
+        if party is not None and type(recorded.event) in _CHANGES:
             held[party] = change(held.get(party, NOTHING), recorded)
     return held
 
 
-_CHANGES = (
-    RoiGranted,
-    RoiNarrowed,
-    RoiRevoked,
-    RoiExpired,
-    ItemConsented,
-    ItemWithdrawn,
-    CounselAuthorised,
-    CounselNarrowed,
-    CounselEnded,
-    ConflictDeclared,
+_CHANGES: frozenset[type[Event]] = frozenset(
+    {
+        RoiGranted,
+        RoiNarrowed,
+        RoiRevoked,
+        RoiExpired,
+        ItemConsented,
+        ItemWithdrawn,
+        CounselAuthorised,
+        CounselNarrowed,
+        CounselEnded,
+        ConflictDeclared,
+    }
 )
 
 
@@ -299,7 +301,7 @@ def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
     if isinstance(event, RevocationPaper):
         return replace(state, oral=state.oral - {event.revocation})
     party = event.party_id
-    if party is None or not isinstance(event, _CHANGES):
+    if party is None or type(event) not in _CHANGES:
         return state
     completion, revoked_at, oral = state.completion, state.revoked_at, state.oral
     conflicts = state.conflicts | {party} if isinstance(event, ConflictDeclared) else state.conflicts

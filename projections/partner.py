@@ -50,6 +50,20 @@ ENTRIES: dict[type[Event], frozenset[str]] = {
     WarrantEnded: frozenset({"outcome", "ended_on"}),
 }
 
+# What tells who the participant is to a partner.
+_STANDING: tuple[type[Event], ...] = (
+    ParticipantIdentified,
+    NameCorrected,
+    ParticipantEnrolled,
+    StatusChanged,
+    ParticipantAssigned,
+    ParticipantReleased,
+    IntakeCompleted,
+    PhoneChanged,
+    RoiGranted,
+    RoiNarrowed,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantedParticipant(GrantedRow):
@@ -139,7 +153,7 @@ def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
     """Gather the standing facts; a later one takes the place of an earlier one."""
     who = Gathered()
     corrected, in_lead = any(history.of(NameCorrected)), False
-    for recorded in history.events:
+    for recorded in history.of(*_STANDING):
         match recorded.event:
             case ParticipantIdentified() if corrected:
                 pass  # no name of before, nor one that a party still uses
