@@ -2,7 +2,8 @@
 
 A stream that has a deadline is found by the `expires_at` of the event that started it, loaded, and decided on by its
 domain alone. Two workers decide the same; the one whose events come second finds the stream moved on, and on looking
-again that nothing is left to write. So no worker needs to know of another, or of itself before it was restarted.
+again that nothing is left to write. So no worker needs to know of another. How far all that was found has been decided
+stands in the database, so that one that is started again looks at nothing twice.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ class Late(NamedTuple):
 
 @dataclass(slots=True)
 class Clocks:
-    """One worker: fires what is due, and remembers how far it has looked. A new one looks at everything."""
+    """One worker: fires what is due. It begins where the site's clocks have come to."""
 
     site: Site
-    _upto: dict[str, datetime] = field(default_factory=dict)
+    _upto: dict[str, datetime] | None = None
     _position: int = 0
     _waiting: dict[UUID, list[str]] = field(default_factory=dict)
 
@@ -86,7 +87,8 @@ class Clocks:
         except NoProtocol:
             return 0  # the site is not set up yet
         written, failed = 0, None
-        self._find(now, protocol)
+        until = self._find(now, protocol)
+        found = bool(self._waiting)
         for stream, topics in list(self._waiting.items()):
             try:
                 written += self._decide(stream, topics, now, protocol)
@@ -95,6 +97,8 @@ class Clocks:
                 failed = error
         if failed is not None:
             raise failed
+        if found:
+            self.site.log.set_fired(until, self._position)
         return written
 
     def late(self) -> Late:
@@ -113,13 +117,19 @@ class Clocks:
                 failing += 1
         return Late(min(past, default=None), len(past), failing)
 
-    def _find(self, now: datetime, protocol: Protocol) -> None:
-        """Let wait what has ended since the last time and what was recorded since; what failed waits still."""
+    def _find(self, now: datetime, protocol: Protocol) -> dict[str, datetime]:
+        """Let wait what has ended since the last time and what was recorded since; what failed waits still.
+
+        Return by when what it looked for had ended, by topic.
+        """
+        if self._upto is None:
+            self._upto, self._position = self.site.log.fired()
         position = self.site.log.position()
         until = {topic: now + clock.ahead(protocol) for topic, clock in CLOCKS.items()}
         for topic, stream in self.site.log.ending(until, self._upto, self._position):
             self._waiting.setdefault(stream, []).append(topic)
         self._upto, self._position = until, position
+        return until
 
     def _decide(self, stream: UUID, topics: Sequence[str], now: datetime, protocol: Protocol) -> int:
         """Look at a stream once, by all of its clocks."""

@@ -179,6 +179,16 @@ class Log(Protocol):
         """
         ...
 
+    def fired(self) -> tuple[dict[str, datetime], int]:
+        """Return how far clocks have fired, whichever worker let them: by topic what had ended by then, and stood at
+        or before a position.
+        """
+        ...
+
+    def set_fired(self, until: Mapping[str, datetime], position: int) -> None:
+        """Keep how far clocks have fired, unless what is kept goes further already."""
+        ...
+
     def health(self) -> Health:
         """Return how far everything has come; counts and times alone."""
         ...

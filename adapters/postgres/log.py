@@ -164,6 +164,19 @@ class PostgresLog:
             position,
         )
 
+    def fired(self) -> tuple[dict[str, datetime], int]:
+        """Return how far clocks have fired, whichever worker let them: by topic what had ended by then, and stood at
+        or before a position.
+        """
+        found = self._ask("select topic, until, position from log.fired")
+        return {topic: until for topic, until, _ in found}, min((position for *_, position in found), default=0)
+
+    def set_fired(self, until: Mapping[str, datetime], position: int) -> None:
+        """Keep how far clocks have fired, unless what is kept goes further already."""
+        self._ask(
+            "select log.set_fired(%s::text[], %s::timestamptz[], %s)", list(until), list(until.values()), position
+        )
+
     def health(self) -> Health:
         """Return how far everything has come; counts and times alone."""
         views = self._ask("select name, position from log.view")

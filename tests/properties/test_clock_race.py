@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.log import PostgresLog
+from domain import deadline
 from domain.deadline import DeadlinePassed, HandoffMissed, HandoffRequested, NonReturnEnded
 from domain.event import TOPICS, Envelope
 from domain.protocol import Door, ProtocolAdopted
@@ -172,6 +173,42 @@ def test_a_worker_looks_at_what_is_new_only(log: PostgresLog) -> None:
         again = diverted(log, now - timedelta(days=9))
         worker.fire()
         assert loaded == [again], "once, by all of its clocks"
+
+
+def test_a_worker_that_is_started_again_looks_at_nothing_twice(log: PostgresLog) -> None:
+    now, loaded = log.now(), list[UUID]()
+    settled = diverted(log, now - timedelta(days=7))
+    assert Clocks(_site(log)).fire() == 4
+    load = log.load
+
+    def noted(stream: UUID) -> Any:
+        loaded.append(stream)
+        if stream == broken:
+            raise OSError("this one cannot be read")
+        return load(stream)
+
+    broken = None
+    with mock.patch.object(log, "load", noted):
+        assert Clocks(_site(log)).fire() == 0
+        assert loaded == []
+        missed = [diverted(log, now - timedelta(days=days)) for days in (9, 1)]  # while no worker ran
+        broken = missed[0]
+        with pytest.raises(OSError, match="cannot be read"):
+            Clocks(_site(log)).fire()
+        assert loaded == missed
+        broken = None
+        assert Clocks(_site(log)).fire() == 4, "what failed is looked for by the next one"
+    assert set(loaded) == set(missed)
+    assert [fired(log, stream) for stream in (settled, *missed)] == [ONCE] * 3
+
+
+def test_a_new_clock_looks_at_what_has_ended_before_there_was_one(log: PostgresLog) -> None:
+    stream = diverted(log, log.now() - timedelta(days=7))
+    without = {topic: clock for topic, clock in clocks.CLOCKS.items() if clock.due is not deadline.due}
+    with mock.patch.object(clocks, "CLOCKS", without):
+        assert Clocks(_site(log)).fire() == 0
+    assert Clocks(_site(log)).fire() == 4
+    assert fired(log, stream) == ONCE
 
 
 def test_every_clock_has_a_topic_that_there_is() -> None:

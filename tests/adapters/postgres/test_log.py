@@ -460,6 +460,23 @@ def test_streams_of_what_ends(log: PostgresLog) -> None:
     assert ending(3, 9, log.position()) == []
 
 
+def test_how_far_the_clocks_have_fired_never_goes_back(log: PostgresLog) -> None:
+    now = log.now()
+    for _ in range(2):
+        put(log, granted(uuid4(), uuid4(), now))
+    last = log.position()
+    assert log.fired() == ({}, 0)
+    log.set_fired({"roi.granted": now, "roi.signed": now}, last - 1)
+    later, sooner = now + timedelta(hours=1), now - timedelta(hours=1)
+    for until, position in ((sooner, last), (later, last - 2), (later, last + 1)):
+        log.set_fired({"roi.granted": until}, position)
+        assert log.fired() == ({"roi.granted": now, "roi.signed": now}, last - 1)
+    log.set_fired({"roi.granted": later}, last)
+    assert log.fired() == ({"roi.granted": later, "roi.signed": now}, last - 1), "of several, what holds for all"
+    log.set_fired({"roi.signed": now}, last)
+    assert log.fired() == ({"roi.granted": later, "roi.signed": now}, last)
+
+
 def _end_all(owner: psycopg.Connection[Any]) -> None:
     ours = "from pg_stat_activity where usename <> current_user and datname = current_database()"
     ended = owner.execute(f"select pg_terminate_backend(pid, 60000) {ours}".encode()).fetchall()

@@ -309,7 +309,7 @@ MAY_WRITE = {
 }  # fmt: skip
 MAY_READ = {
     *(("recorder", t) for t in (
-        "log.event", "log.answer", "log.key", "log.view", "log.parked", "log.checkpoint",
+        "log.event", "log.answer", "log.key", "log.view", "log.parked", "log.checkpoint", "log.fired",
     )),
     *(("projector", t) for t in ("log.event", "log.key", "log.view", "log.parked", *(m.table for m in MODELS))),
     *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint")),

@@ -26,13 +26,14 @@ grant execute on function site.clock() to goldenthread_recorder, goldenthread_pr
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
     goldenthread_participant, goldenthread_privacy;
 
-grant select on log.event, log.answer, log.key, log.view to goldenthread_recorder;
+grant select on log.event, log.answer, log.key, log.view, log.fired to goldenthread_recorder;
 grant select (view) on log.parked to goldenthread_recorder;
 grant select (signed_at) on log.checkpoint to goldenthread_recorder;
 grant execute on function log.record to goldenthread_recorder;
 grant execute on function log.wrapped_key to goldenthread_recorder;
 grant execute on function log.set_aside to goldenthread_recorder;
 grant execute on function log.exposures to goldenthread_recorder;
+grant execute on function log.set_fired to goldenthread_recorder;
 grant execute on function log.admit, log.forget_senders to goldenthread_recorder;
 
 grant select on log.event, log.key to goldenthread_projector;
