@@ -63,7 +63,8 @@ class History:
         """Yield the events of these kinds."""
         found = self._of.get(kinds)
         if found is None:
-            found = self._of[kinds] = [r for r in self.events if _is(type(r.event), kinds)]
+            wanted = {kind for kind in self._kinds if _is(kind, kinds)}
+            found = self._of[kinds] = [r for r in self.events if type(r.event) in wanted] if wanted else []
         return iter(found)
 
     def stream(self, stream: UUID) -> History:
@@ -86,6 +87,10 @@ class History:
                 if value is not None and name not in recorded.erased and not is_id(value)
             }
         return found
+
+    @cached_property
+    def _kinds(self) -> set[type[Event]]:
+        return {type(recorded.event) for recorded in self.events}
 
     @cached_property
     def _streams(self) -> dict[UUID, History]:

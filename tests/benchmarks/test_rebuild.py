@@ -16,7 +16,7 @@ from tests.benchmarks.measure import ratio, report
 from tests.benchmarks.population import EVENTS_EACH, populate
 from tests.conftest import Database
 
-pytestmark = [pytest.mark.server, pytest.mark.benchmark]
+pytestmark = [pytest.mark.server, pytest.mark.benchmark, pytest.mark.timeout(1200)]
 PARTICIPANTS = 2_000
 
 
