@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from domain.event import Event
 from domain.hearing import Hearing, hearings
