@@ -13,7 +13,7 @@ from domain.calendar import end_of_day
 from domain.disclosure import Occasion, OralDisclosure
 from domain.event import ShortText
 from domain.labels import Label, Reader
-from domain.participant import participant
+from domain.participant import living, participant
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, PartyKind, Role
 from services.directory import Party
@@ -69,7 +69,8 @@ class AuthoriseCounsel(Command):
 @handles(AuthoriseCounsel, *CARE)
 def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, participant_id: str) -> Outcome:
     """Record the client's authority for counsel."""
-    who, _, consent = load_client(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id)
+    state, consent = living(participant(who, history)), roi.consent(who, history)
     counsel, protocol = _counsel(site, command.counsel), site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
     authority = site.new_id()
@@ -86,7 +87,7 @@ def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, 
     )
     events = roi.authorise(consent, counsel.id, event, protocol, site.now())
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)],
+        [append(roi.consent_stream(who), consent.version, *events), append(who, state.version)],
         {
             "participant": participant_id,
             "counsel": command.counsel,
