@@ -421,10 +421,8 @@ def revoke(
 
 
 def paper(state: Consent, event: RevocationPaper) -> list[Event]:
-    """Add the paper of a revocation by word of mouth; it changes nothing of what is shown."""
-    if event.revocation not in state.oral:
-        raise Refused("revocation", "its paper is not missing.", "Leave it as it is.")
-    return [event]
+    """Add the paper of a revocation by word of mouth where it is missing; it changes nothing of what is shown."""
+    return [event.model_copy(update={"participant_id": state.participant})] if event.revocation in state.oral else []
 
 
 def authorise(state: Consent, counsel: UUID, event: CounselAuthorised, protocol: Protocol, at: datetime) -> list[Event]:
@@ -453,8 +451,9 @@ def end_authority(state: Consent, counsel: UUID, word_of: WordOf, at: datetime) 
 
 
 def declare_conflict(state: Consent, event: ConflictDeclared) -> list[Event]:
-    """Declare a conflict of interest, once."""
-    return [] if event.party_id in state.conflicts else [event]
+    """Declare a conflict of interest about this person, once."""
+    known = event.party_id in state.conflicts
+    return [] if known else [event.model_copy(update={"participant_id": state.participant})]
 
 
 def end(state: Consent, at: datetime) -> list[Event]:

@@ -6,11 +6,12 @@ from datetime import date
 
 from pydantic import AwareDatetime
 
-from domain import plan, roster
+from domain import plan, roi, roster
 from domain.event import LongText, PersonName, ShortText
 from domain.participant import (
     AliasRecorded,
     NameCorrected,
+    Participant,
     ParticipantIdentified,
     PhoneChanged,
     RecordsMerged,
@@ -20,8 +21,8 @@ from domain.participant import (
     unmerge,
 )
 from domain.registry import CARE, Role
-from services.person import others
-from services.ports import Caller
+from services.person import consent_of, others
+from services.ports import Append, Caller
 from services.site import Command, Outcome, Site, append, day, example, handles, happened, load_participant
 from services.status import freed, latch_all
 
@@ -123,6 +124,7 @@ def merge_records(site: Site, caller: Caller, command: MergeRecords, *, particip
             append(other, away.version, on_away),
             append(plan.plan_stream(other), its_plan.version, *plan.close(its_plan, caller.party, site.now())),
             *latch_all(site, caller.party, records, enrolled_at),
+            *_conflicts(site, records),
             *freed(site, caller, [away], roster.Leaving.WITHDRAWN),
         ],
         {"participant": participant_id, "other": command.other},
@@ -151,3 +153,24 @@ def unmerge_records(site: Site, caller: Caller, command: UnmergeRecords, *, part
         [append(on_away.other, kept[-1].version, on_kept), append(who, away.version, on_away)],
         {"participant": participant_id},
     )
+
+
+def _conflicts(site: Site, person: list[Participant]) -> list[Append]:
+    """Return on each record the conflicts of interest that were declared on another: they are about the person."""
+    held = [consent_of(site, record) for record in person]
+    offices = sorted({office for consent in held for office in consent.conflicts})
+    return [
+        append(
+            roi.consent_stream(consent.participant),
+            consent.version,
+            *(
+                event
+                for office in offices
+                for event in roi.declare_conflict(
+                    consent,
+                    roi.ConflictDeclared(participant_id=consent.participant, party_id=office, occurred_at=site.now()),
+                )
+            ),
+        )
+        for consent in held
+    ]
