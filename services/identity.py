@@ -24,7 +24,7 @@ from domain.registry import CARE, Role
 from services.person import consent_of, others
 from services.ports import Append, Caller
 from services.site import Command, Outcome, Site, append, day, example, handles, happened, load_participant
-from services.status import freed, latch_all
+from services.status import latch_all
 
 
 class RecordAlias(Command):
@@ -125,7 +125,7 @@ def merge_records(site: Site, caller: Caller, command: MergeRecords, *, particip
             append(plan.plan_stream(other), its_plan.version, *plan.close(its_plan, caller.party, site.now())),
             *latch_all(site, caller.party, records, enrolled_at),
             *_conflicts(site, records),
-            *freed(site, caller, [away], roster.Leaving.WITHDRAWN),
+            _slot(site, caller, kept, away),
         ],
         {"participant": participant_id, "other": command.other},
     )
@@ -174,3 +174,12 @@ def _conflicts(site: Site, person: list[Participant]) -> list[Append]:
         )
         for consent in held
     ]
+
+
+def _slot(site: Site, caller: Caller, kept: Participant, away: Participant) -> Append:
+    """Return what frees the slot of the record merged away, or hands it over: somebody carries the person."""
+    history = site.log.load(roster.ROSTER)
+    event = roster.ParticipantReleased(
+        participant_id=away.id, party_id=caller.party, occurred_at=site.now(), reason=roster.Leaving.WITHDRAWN
+    )
+    return append(roster.ROSTER, history[-1].version if history else 0, *roster.hand_over(history, event, kept.id))

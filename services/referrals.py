@@ -18,7 +18,7 @@ from domain.refusal import Refused, Unknown
 from domain.registry import CARE, COMMAND, POLICE, PartyKind
 from services.person import records
 from services.ports import Append, Caller
-from services.roster import room, take
+from services.roster import room, standing, take
 from services.site import (
     Command,
     Outcome,
@@ -325,10 +325,11 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
         protocol_version=protocol.version,
     )
     events = ref.accept(state, accepted)
-    if state.door is not Door.ARREST_DIVERSION:  # nobody is served before someone under arrest
+    kept = records(site, state.participant)[0].id
+    if state.door is not Door.ARREST_DIVERSION and not standing(site).keeps(kept):  # nobody is served before an arrest
         screening.wait_your_turn(state, site.standing.waiting(), room(site), site.protocol())
     outcome = _with_latch(site, state, events, {"referral": referral})
-    return Outcome([*outcome.appends, take(site, caller, state.participant, state.door)], outcome.answer)
+    return Outcome([*outcome.appends, take(site, caller, kept, state.door)], outcome.answer)
 
 
 class RecordRelease(Command):

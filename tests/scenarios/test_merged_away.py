@@ -155,3 +155,31 @@ def test_a_revocation_names_parties_that_an_roi_names(two: Two) -> None:
     replaced = dana.post(revocations, {"word_of": "participant", "medium": "replaced by a new ROI"})
     assert [fault["field"] for fault in replaced.json()["faults"]] == ["medium"]
     assert len(patel.see("/v1/counsel/participants")["clients"]) == 2
+
+
+def test_a_person_has_one_slot_whichever_record_is_accepted(two: Two) -> None:
+    dana, pat = two.ray.dana, two.ray.site.person("pat")
+    theirs = dana.see(f"/v1/case-manager/participants/{two.away}")
+    referral = next(e["stream_id"] for e in theirs["history"] if e["kind"] == "referral.offered")
+    two.merge()
+    before = pat.see("/v1/program/capacity")
+    dana.do(f"/v1/referrals/{referral}/acceptance", {})
+    two.ray.site.settle()
+    after = pat.see("/v1/program/capacity")
+    assert (after["waiting"], after["free"]) == (before["waiting"], before["free"]) == (0, before["free"])
+
+
+def test_who_carries_the_record_merged_away_carries_the_person(two: Two) -> None:
+    ray, noor = two.ray, two.ray.site.person("noor")
+    ray.dana.do(f"/v1/participants/{ray.care}/discharge", {"ground": "sustained lack of engagement", "tried": "x"})
+    ray.dana.do(f"/v1/participants/{ray.care}/return", {})
+    noor.do(f"/v1/participants/{two.away}/assignment", {"case_manager": "luis"})
+    cover = {"case_manager": "luis", "by": "dana", "participants": [two.away], "last_on": "2026-04-01"}
+    noor.do("/v1/roster/cover", cover)
+    two.merge()
+    ray.site.settle()
+    now = ray.dana.see(f"/v1/case-manager/participants/{ray.care}")
+    assert now["case_manager"] == "Luis Moreno"
+    assert ray.site.person("pat").see("/v1/program/capacity")["waiting"] == 0
+    (mine,) = ray.site.person("luis").see("/v1/case-manager/caseload")["participants"]
+    assert mine["participant"] == ray.care
