@@ -20,6 +20,7 @@ from domain.participant import (
     participant,
     unmerge,
 )
+from domain.refusal import Refused
 from domain.registry import CARE, Role
 from services.person import consent_of, others
 from services.ports import Append, Caller
@@ -59,13 +60,15 @@ def correct_name(site: Site, caller: Caller, command: CorrectName, *, participan
     """Correct a participant's name, or birth date."""
     who, history = load_participant(site, caller, participant_id)
     state = participant(who, history)
-    known = [r.event for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
+    known = [r.event.birth_date for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
+    if command.birth_date is None and not known:
+        raise Refused("birth_date", "nobody has said it yet.", "Give it with the name.")
     event = NameCorrected(
         participant_id=who,
         party_id=caller.party,
         occurred_at=site.now(),
         name=PersonName(given=command.given, surname=command.surname),
-        birth_date=day(site, "birth_date", command.birth_date) if command.birth_date else known[-1].birth_date,
+        birth_date=day(site, "birth_date", command.birth_date) if command.birth_date else known[-1],
     )
     return Outcome([append(who, state.version, event)], {"participant": participant_id})
 

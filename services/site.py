@@ -71,6 +71,14 @@ class Site:
         except NoProtocol:
             return None
 
+    def protocol_of(self, name: str, at: datetime) -> SiteProtocol:
+        """Return the protocol in force when something happened; raises `Refused` for a time before there was any."""
+        try:
+            return self.directory.protocol(at)
+        except NoProtocol:
+            self.protocol()  # where there is none now, the site is not set up
+            raise Refused(name, "no protocol was in force then.", "Give the time at which it happened.") from None
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
