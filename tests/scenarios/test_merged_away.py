@@ -9,6 +9,7 @@ import pytest
 
 from domain.roi import consent, consent_stream
 from tests.scenarios import ray as story
+from tests.scenarios.audit import audited, file, findings
 from tests.scenarios.eyes import raw
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import SiteUnderTest
@@ -66,7 +67,7 @@ def two(lead: SiteUnderTest) -> Two:
     away = next(one["participant"] for one in team if one["name"] == "Sunny Bell")
     grants = [{"party": "transit-pd", "labels": ["identity.legal"], "purpose": "coordination"}, NAMING]
     ray.at("2026-03-24 10:00")
-    roi = ray.dana.do(f"/v1/participants/{away}/roi", story.form(grants=grants))["roi"]
+    roi = ray.dana.do(f"/v1/participants/{away}/roi", story.form(grants=grants, warned=["county-pa"]))["roi"]
     ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", story.form(grants=[NAMING]))
     for record in (ray.care, away):
         ray.dana.do(f"/v1/participants/{record}/counsel", AUTHORITY)
@@ -183,3 +184,27 @@ def test_who_carries_the_record_merged_away_carries_the_person(two: Two) -> None
     assert ray.site.person("pat").see("/v1/program/capacity")["waiting"] == 0
     (mine,) = ray.site.person("luis").see("/v1/case-manager/caseload")["participants"]
     assert mine["participant"] == ray.care
+
+
+def test_what_an_office_was_shown_by_one_record_counts_for_what_it_does_by_the_other(two: Two) -> None:
+    ray, pat = two.ray, two.ray.site.person("pat")
+    offices_id = ray.offices_id()
+    assert ray.chen.see(f"/v1/prosecutor/participants/{offices_id}")["shared"]
+    theirs = ray.dana.see(f"/v1/case-manager/participants/{two.away}")
+    referral = next(e["stream_id"] for e in theirs["history"] if e["kind"] == "referral.offered")
+    ray.dana.do(f"/v1/referrals/{referral}/acceptance", {})
+    webb = ray.site.person("webb")
+    (own,) = webb.see("/v1/police/referrals")["referrals"]
+    webb.do(f"/v1/referrals/{own['referral_id']}/release", {"in_presence_of_codefendants": False})
+    ray.site.settle()
+    notices = ray.chen.see("/v1/prosecutor/notices")["notices"]
+    other = next(n["participant_id"] for n in notices if n["incident_number"] == "2026-60000")
+    assert other != offices_id
+    two.merge()
+    ray.at("2026-03-25 10:00")
+    day = {"filed_on": "2026-03-24", "received_at": "2026-03-25T09:00:00-07:00"}
+    file(ray.chen, other, "26-1-00777-1", **day)
+    audited(ray.site)
+    (found,) = findings(pat)
+    assert found["verdict"] != "no exposure"
+    assert found["person_was_shown"]
