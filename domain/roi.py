@@ -201,6 +201,8 @@ class Consent:
     grants: Mapping[UUID, Grant] = field(default_factory=dict)
     completion: frozenset[UUID] = frozenset()
     revoked_at: Mapping[UUID, datetime] = field(default_factory=dict)
+    authorised_at: Mapping[UUID, datetime] = field(default_factory=dict)
+    """When the client last signed for each counsel."""
     conflicts: frozenset[UUID] = frozenset()
     oral: frozenset[UUID] = frozenset()
     """The revocations by word of mouth whose paper has not come in."""
@@ -304,6 +306,7 @@ def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
     if party is None or type(event) not in _CHANGES:
         return state
     completion, revoked_at, oral = state.completion, state.revoked_at, state.oral
+    authorised_at = state.authorised_at
     conflicts = state.conflicts | {party} if isinstance(event, ConflictDeclared) else state.conflicts
     match event:
         case RoiGranted() | RoiNarrowed():
@@ -312,6 +315,8 @@ def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
             completion, revoked_at = completion - {party}, {**revoked_at, party: event.occurred_at}
             if event.medium is Medium.ORAL and event.revocation is not None:
                 oral |= {event.revocation}
+        case CounselAuthorised() | CounselNarrowed():
+            authorised_at = {**authorised_at, party: event.occurred_at}
         case CounselEnded():
             revoked_at = {**revoked_at, party: event.occurred_at}
         case RoiExpired():
@@ -324,6 +329,7 @@ def _apply(state: Consent, recorded: Recorded[Event]) -> Consent:
         grants={**state.grants, party: grant},
         completion=completion,
         revoked_at=revoked_at,
+        authorised_at=authorised_at,
         conflicts=conflicts,
         oral=oral,
     )
@@ -417,10 +423,8 @@ def revoke(
 
 
 def paper(state: Consent, event: RevocationPaper) -> list[Event]:
-    """Add the paper of a revocation by word of mouth; it changes nothing of what is shown."""
-    if event.revocation not in state.oral:
-        raise Refused("revocation", "its paper is not missing.", "Leave it as it is.")
-    return [event]
+    """Add the paper of a revocation by word of mouth where it is missing; it changes nothing of what is shown."""
+    return [event.model_copy(update={"participant_id": state.participant})] if event.revocation in state.oral else []
 
 
 def authorise(state: Consent, counsel: UUID, event: CounselAuthorised, protocol: Protocol, at: datetime) -> list[Event]:
@@ -429,6 +433,9 @@ def authorise(state: Consent, counsel: UUID, event: CounselAuthorised, protocol:
     Raises `Refused` for a label that no authority can carry, an end beyond the protocol's, or paper that is not the
     client's last word.
     """
+    before_at = state.authorised_at.get(counsel)
+    if before_at is not None and event.occurred_at < before_at:
+        raise Refused("signed_at", "a later authority is recorded already.", "Keep the later one, or sign a new one.")
     offer = Offer(counsel, Reader.COUNSEL, event.labels, event.purpose, event.covers_from)
     _check_end(event.expires_at, event.occurred_at, protocol, at)
     before = _check_offer(state, event.occurred_at, offer, protocol, at, "labels", "counsel")
@@ -438,16 +445,17 @@ def authorise(state: Consent, counsel: UUID, event: CounselAuthorised, protocol:
 
 
 def end_authority(state: Consent, counsel: UUID, word_of: WordOf, at: datetime) -> list[Event]:
-    """End counsel's authority; nothing where there is none."""
+    """End counsel's authority, and the sentences signed for it; nothing where there is neither."""
     held = state.grants.get(counsel)
-    if held is None or held.reader is not Reader.COUNSEL or held.labels is None:
+    if held is None or held.reader is not Reader.COUNSEL or (held.labels is None and not held.items):
         return []
     return [CounselEnded(participant_id=state.participant, party_id=counsel, occurred_at=at, word_of=word_of)]
 
 
 def declare_conflict(state: Consent, event: ConflictDeclared) -> list[Event]:
-    """Declare a conflict of interest, once."""
-    return [] if event.party_id in state.conflicts else [event]
+    """Declare a conflict of interest about this person, once."""
+    known = event.party_id in state.conflicts
+    return [] if known else [event.model_copy(update={"participant_id": state.participant})]
 
 
 def end(state: Consent, at: datetime) -> list[Event]:

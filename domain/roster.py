@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -154,6 +154,10 @@ class Roster:
         """How many participants each member of staff carries."""
         return Counter(self.carried_by.values())
 
+    def keeps(self, participant: UUID) -> bool:
+        """Return whether a participant has a slot: carried, or kept until then."""
+        return participant in self.carried_by or participant in self.reserved
+
     def waiting(self, team: Collection[UUID]) -> int:
         """Return how many need a slot: accepted and carried by nobody, or by someone who has left the team."""
         return len(self.reserved) + sum(1 for staff in self.carried_by.values() if staff not in team)
@@ -219,7 +223,7 @@ def take(state: Roster, team: Collection[UUID], event: SlotReserved, protocol: P
     Declined when the average is above policy and someone would have to carry more than the most (T:1131). Where
     nobody has room the average cannot be at or below policy, which is never above the most.
     """
-    if event.participant_id in state.carried_by or event.participant_id in state.reserved:
+    if event.participant_id is not None and state.keeps(event.participant_id):
         return []
     _require_room(state, team, protocol)
     return [event]
@@ -238,14 +242,26 @@ def assign(state: Roster, team: Collection[UUID], event: ParticipantAssigned, pr
             f"this case manager carries {protocol.caseload_most} already.",
             "Assign someone else, or arrange cover.",
         )
-    if who not in state.carried_by and who not in state.reserved:
+    if who is not None and not state.keeps(who):
         _require_room(state, team, protocol)
     return [event]
 
 
 def release(state: Roster, event: ParticipantReleased) -> list[Event]:
     """Take a participant off the roster, or free the slot that was kept; nothing for one who is not on it."""
-    return [event] if event.participant_id in state.carried_by or event.participant_id in state.reserved else []
+    return [event] if event.participant_id is not None and state.keeps(event.participant_id) else []
+
+
+def hand_over(history: Sequence[Recorded[Event]], event: ParticipantReleased, kept: UUID) -> list[Event]:
+    """Take a record that is merged away off the roster; the kept one has its slot, and cover, unless it has its own."""
+    state, away = roster(history), event.participant_id
+    if (freed := release(state, event)) == [] or state.keeps(kept):
+        return freed
+    of_away = [r.event for r in history if r.event.participant_id == away]
+    slot = next(e for e in reversed(of_away) if isinstance(e, SlotReserved | ParticipantAssigned))
+    cover = next((e for e in reversed(of_away) if isinstance(e, ParticipantCovered) and away in state.cover), None)
+    held = [each for each in (slot, cover) if each is not None]
+    return [*freed, *(e.model_copy(update={"participant_id": kept, "occurred_at": event.occurred_at}) for e in held)]
 
 
 def _require_room(state: Roster, team: Collection[UUID], protocol: Protocol) -> None:

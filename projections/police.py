@@ -136,7 +136,9 @@ def _referral(history: History, made: Recorded[Any], lens: Lens) -> OwnReferral:
         birth_date=see(named, "birth_date") if name is not None or arrest else see(made, "birth_date"),
         vetting=[{"at": plain(r.event.occurred_at)} | fields(r, "codes", "note") for r in own],
         charges=[
-            fields(r, "charge", "exclusions", "criminal_history", "race_as_perceived") for r in same.of(ChargeHeld)
+            {"charge_id": plain(r.event.matter_id)}
+            | fields(r, "charge", "exclusions", "criminal_history", "race_as_perceived")
+            for r in same.of(ChargeHeld)
         ],
         overrides=[fields(r, "exclusion", "rank", "reason", "protocol_version") for r in same.of(ExclusionOverridden)],
         released_at=see(released, "occurred_at"),

@@ -61,7 +61,7 @@ VIEWS: dict[Reader, View] = {
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/6", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/6", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/7", police.rows),
+        View(Reader.POLICE, "police/8", police.rows),
         View(Reader.RECIPIENT, "recipient/4", recipient.rows),
         View(Reader.COURT, "court/5", court.rows),
         View(Reader.PROGRAM, "program/7", program.rows),

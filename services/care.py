@@ -23,7 +23,7 @@ from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, Par
 from domain.share import ShareMade, share, share_item
 from services.consent import Sha256, load_client
 from services.directory import Party
-from services.person import consent_of, others
+from services.person import on_each, others, reached
 from services.ports import Caller
 from services.referrals import latches
 from services.site import (
@@ -207,7 +207,7 @@ class RevokeRoi(Command):
 
     parties: Annotated[tuple[ShortText, ...], Field(min_length=1)] | None = None
     word_of: Literal[roi.WordOf.PARTICIPANT, roi.WordOf.COUNSEL]
-    medium: roi.Medium
+    medium: Literal[roi.Medium.ORAL, roi.Medium.WRITTEN]
     counsel: ShortText | None = None
     read_back: bool = False
 
@@ -215,7 +215,7 @@ class RevokeRoi(Command):
 @handles(RevokeRoi, *CARE, Role.COUNSEL)
 def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id: str, roi_id: str) -> Outcome:
     """Revoke; every path of those parties is dark when this is answered."""
-    who, history, own = load_client(site, caller, participant_id, merged=True)
+    who, history, own = load_client(site, caller, participant_id)
     by_counsel = caller.role is Role.COUNSEL
     if by_counsel and command.word_of is not roi.WordOf.COUNSEL:
         raise Refused("word_of", "you file your own word, for your client.", "Say that it is counsel's.")
@@ -224,13 +224,11 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
         raise Unknown
     parties, protocol = None, site.protocol()
     if command.parties is not None:
-        parties = [site.directory.by_code(code, f"parties[{n}]").id for n, code in enumerate(command.parties)]
+        parties = [_recipient(site, code, f"parties[{n}]")[0].id for n, code in enumerate(command.parties)]
     revocation = site.new_id()
-    appends = []
-    state = participant(who, history)
-    held = [own, *(consent_of(site, record) for record in others(site, state))]
-    for consent in held:  # whatever record of this person a party reads by
-        events = roi.revoke(
+
+    def revoked(consent: roi.Consent) -> list[Event]:
+        return roi.revoke(
             consent,
             parties,
             site.now(),
@@ -241,9 +239,9 @@ def revoke_roi(site: Site, caller: Caller, command: RevokeRoi, *, participant_id
             read_back=command.read_back,
             paper_by=end_of_day(days_after(site.now(), protocol.paper_days, protocol.tz), protocol.tz),
         )
-        appends.append(append(roi.consent_stream(consent.participant), consent.version, *events))
+
     return Outcome(
-        appends,
+        on_each(site, reached(site, caller, who), own, revoked),  # whatever record of this person a party reads by
         {
             "participant": participant_id,
             "roi": roi_id,

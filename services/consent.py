@@ -13,11 +13,11 @@ from domain.calendar import end_of_day
 from domain.disclosure import Occasion, OralDisclosure
 from domain.event import ShortText
 from domain.labels import Label, Reader
-from domain.participant import participant
+from domain.participant import living, participant
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, PartyKind, Role
 from services.directory import Party
-from services.person import consent_of, others
+from services.person import on_each, reached, records
 from services.ports import Caller
 from services.site import (
     Command,
@@ -35,12 +35,13 @@ from services.site import (
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-def load_client(site: Site, caller: Caller, text: str, *, merged: bool = False) -> tuple[UUID, list[Any], roi.Consent]:
-    """Return a participant that care names, or counsel whose authority lives, with its history and consent.
+def load_client(site: Site, caller: Caller, text: str) -> tuple[UUID, list[Any], roi.Consent]:
+    """Return a participant that care names, or a partner, for a word that takes something away: history and consent.
 
-    Raises `Unknown` to counsel whose authority has ended, or who never had one.
+    A record that was merged into another takes that word like any: each keeps its own consent, and its own ids for
+    partners. Raises `Unknown` to counsel whose authority has ended, or who never had one.
     """
-    who, history = load_participant(site, caller, text, merged=merged)
+    who, history = load_participant(site, caller, text, merged=True)
     consent = roi.consent(who, history)
     if caller.role is Role.COUNSEL and consent.live(caller.party, site.now()) is None:
         raise Unknown
@@ -69,7 +70,8 @@ class AuthoriseCounsel(Command):
 @handles(AuthoriseCounsel, *CARE)
 def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, participant_id: str) -> Outcome:
     """Record the client's authority for counsel."""
-    who, _, consent = load_client(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id)
+    state, consent = living(participant(who, history)), roi.consent(who, history)
     counsel, protocol = _counsel(site, command.counsel), site.protocol()
     signed_at = happened(site, "signed_at", command.signed_at)
     authority = site.new_id()
@@ -86,7 +88,7 @@ def authorise_counsel(site: Site, caller: Caller, command: AuthoriseCounsel, *, 
     )
     events = roi.authorise(consent, counsel.id, event, protocol, site.now())
     return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)],
+        [append(roi.consent_stream(who), consent.version, *events), append(who, state.version)],
         {
             "participant": participant_id,
             "counsel": command.counsel,
@@ -107,20 +109,22 @@ class EndCounsel(Command):
 @handles(EndCounsel, *CARE, Role.COUNSEL)
 def end_counsel(site: Site, caller: Caller, command: EndCounsel, *, participant_id: str) -> Outcome:
     """End counsel's authority; everything of it is dark when this is answered."""
-    who, _, consent = load_client(site, caller, participant_id)
+    who, _, own = load_client(site, caller, participant_id)
     if caller.role is Role.COUNSEL:
         counsel, word_of = caller.party, roi.WordOf.COUNSEL
     elif command.counsel is None:
         raise Refused("counsel", "it names nobody.", "Name the counsel whose authority ends.")
     else:
         counsel, word_of = _counsel(site, command.counsel).id, command.word_of
-    events = roi.end_authority(consent, counsel, word_of, site.now())
-    if not events:
-        raise Unknown
-    return Outcome(
-        [append(roi.consent_stream(who), consent.version, *events)],
-        {"participant": participant_id, "counsel": site.directory.party(counsel).code},
+    appends = on_each(
+        site,
+        reached(site, caller, who),
+        own,
+        lambda consent: roi.end_authority(consent, counsel, word_of, site.now()),
     )
+    if not any(each.events for each in appends):
+        raise Unknown
+    return Outcome(appends, {"participant": participant_id, "counsel": site.directory.party(counsel).code})
 
 
 class DeclareConflict(Command):
@@ -131,11 +135,13 @@ class DeclareConflict(Command):
 
 @handles(DeclareConflict, Role.DEFENDER_OBSERVER)
 def declare_conflict(site: Site, caller: Caller, command: DeclareConflict, *, participant_id: str) -> Outcome:
-    """Declare a conflict; a name that the office was shown is dark when this is answered."""
-    who, _, consent = load_client(site, caller, participant_id)
+    """Declare a conflict; by whatever record the office was shown the name, it is dark when this is answered."""
+    who, _, own = load_client(site, caller, participant_id)
     event = roi.ConflictDeclared(participant_id=who, party_id=caller.party, occurred_at=site.now())
-    events = roi.declare_conflict(consent, event)
-    return Outcome([append(roi.consent_stream(who), consent.version, *events)], {"participant": participant_id})
+    return Outcome(
+        on_each(site, records(site, who), own, lambda consent: roi.declare_conflict(consent, event)),
+        {"participant": participant_id},
+    )
 
 
 class AddPaper(Command):
@@ -155,7 +161,7 @@ def add_paper(
     site: Site, caller: Caller, command: AddPaper, *, participant_id: str, roi_id: str, revocation: str
 ) -> Outcome:
     """Add the paper, whoever's word it was, on each record of this person that lacks it."""
-    who, history, own = load_client(site, caller, participant_id, merged=True)
+    who, history, own = load_client(site, caller, participant_id)
     number = reference(site, caller, "revocation", revocation)
     line = next((r.event for r in history if r.id == number and isinstance(r.event, roi.RoiRevoked)), None)
     event = roi.RevocationPaper(
@@ -164,17 +170,10 @@ def add_paper(
         revocation=number if line is None or line.revocation is None else line.revocation,
         artefact_sha256=command.artefact_sha256,
     )
-    state = participant(who, history)
-    held = [own, *(consent_of(site, record) for record in others(site, state))]
-    lacking = [consent for consent in held if event.revocation in consent.oral] or [own]
-    appends = []
-    for consent in lacking:
-        events = roi.paper(consent, event.model_copy(update={"participant_id": consent.participant}))
-        appends.append(append(roi.consent_stream(consent.participant), consent.version, *events))
-    return Outcome(
-        appends,
-        {"participant": participant_id, "roi": roi_id, "revocation": revocation},
-    )
+    appends = on_each(site, reached(site, caller, who), own, lambda consent: roi.paper(consent, event))
+    if not any(each.events for each in appends):
+        raise Refused("revocation", "its paper is not missing.", "Leave it as it is.")
+    return Outcome(appends, {"participant": participant_id, "roi": roi_id, "revocation": revocation})
 
 
 class RecordOralDisclosure(Command):

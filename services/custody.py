@@ -75,7 +75,7 @@ class RecordArrest(Command):
 def record_arrest(site: Site, caller: Caller, command: RecordArrest) -> Outcome:
     """Record an arrest without an offer, and whether its charge could have been diverted then."""
     arrested_at = happened(site, "arrested_at", command.arrested_at)
-    protocol = site.protocol()
+    protocol = site.protocol_of("arrested_at", arrested_at)
     event = ArrestRecorded(
         party_id=caller.party,
         occurred_at=arrested_at,

@@ -93,7 +93,7 @@ def refer(site: Site, caller: Caller, command: ReferPerson) -> Outcome:
         "birth_date": command.birth_date,
         "place": command.place,
         "reason": command.reason,
-        "protocol_version": site.protocol().version,
+        "protocol_version": site.protocol_of("referred_at", at).version,
     }
     match by:
         case Door.SOCIAL_CONTACT:

@@ -25,6 +25,7 @@ from domain.legal_case import DecisionRecorded, Source
 from domain.participant import ParticipantEnrolled
 from domain.refusal import Unknown
 from domain.registry import PartyKind, Role
+from services.person import records
 from services.ports import NOBODY, Caller, Conflict, ShownTo
 from services.site import Command, Outcome, Site, append, day, example, handles, reference
 
@@ -78,13 +79,15 @@ class Audit:
         self.site.directory.refresh()
         protocol = self.site.directory.protocol(recorded.recorded_at)
         who = recorded.envelope
-        lines = self.site.log.exposures(participant, who.agency, recorded.position)
+        person = [record.id for record in records(self.site, participant)]  # by whatever record it was shown
+        shown = [line for one in person for line in self.site.log.exposures(one, who.agency, recorded.position)]
+        lines = sorted(shown, key=lambda line: line.position)
         events = find(
             recorded,
             did,
             [_exposure(line, protocol.tz) for line in lines if line.staff == who.actor],
             [_exposure(line, protocol.tz) for line in lines if line.staff != who.actor],
-            _enrolled(self.site.log.load(participant)),
+            _enrolled(r for one in person for r in self.site.log.load(one)),
             protocol,
             self.site.now(),
             is_office=self.site.directory.party(who.agency).kind is PartyKind.PROSECUTOR,

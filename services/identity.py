@@ -6,11 +6,12 @@ from datetime import date
 
 from pydantic import AwareDatetime
 
-from domain import plan, roster
+from domain import plan, roi, roster
 from domain.event import LongText, PersonName, ShortText
 from domain.participant import (
     AliasRecorded,
     NameCorrected,
+    Participant,
     ParticipantIdentified,
     PhoneChanged,
     RecordsMerged,
@@ -19,11 +20,12 @@ from domain.participant import (
     participant,
     unmerge,
 )
+from domain.refusal import Refused
 from domain.registry import CARE, Role
-from services.person import others
-from services.ports import Caller
+from services.person import consent_of, others
+from services.ports import Append, Caller
 from services.site import Command, Outcome, Site, append, day, example, handles, happened, load_participant
-from services.status import freed, latch_all
+from services.status import latch_all
 
 
 class RecordAlias(Command):
@@ -58,13 +60,15 @@ def correct_name(site: Site, caller: Caller, command: CorrectName, *, participan
     """Correct a participant's name, or birth date."""
     who, history = load_participant(site, caller, participant_id)
     state = participant(who, history)
-    known = [r.event for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
+    known = [r.event.birth_date for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
+    if command.birth_date is None and not known:
+        raise Refused("birth_date", "nobody has said it yet.", "Give it with the name.")
     event = NameCorrected(
         participant_id=who,
         party_id=caller.party,
         occurred_at=site.now(),
         name=PersonName(given=command.given, surname=command.surname),
-        birth_date=day(site, "birth_date", command.birth_date) if command.birth_date else known[-1].birth_date,
+        birth_date=day(site, "birth_date", command.birth_date) if command.birth_date else known[-1],
     )
     return Outcome([append(who, state.version, event)], {"participant": participant_id})
 
@@ -123,7 +127,8 @@ def merge_records(site: Site, caller: Caller, command: MergeRecords, *, particip
             append(other, away.version, on_away),
             append(plan.plan_stream(other), its_plan.version, *plan.close(its_plan, caller.party, site.now())),
             *latch_all(site, caller.party, records, enrolled_at),
-            *freed(site, caller, [away], roster.Leaving.WITHDRAWN),
+            *_conflicts(site, records),
+            _slot(site, caller, kept, away),
         ],
         {"participant": participant_id, "other": command.other},
     )
@@ -151,3 +156,33 @@ def unmerge_records(site: Site, caller: Caller, command: UnmergeRecords, *, part
         [append(on_away.other, kept[-1].version, on_kept), append(who, away.version, on_away)],
         {"participant": participant_id},
     )
+
+
+def _conflicts(site: Site, person: list[Participant]) -> list[Append]:
+    """Return on each record the conflicts of interest that were declared on another: they are about the person."""
+    held = [consent_of(site, record) for record in person]
+    offices = sorted({office for consent in held for office in consent.conflicts})
+    return [
+        append(
+            roi.consent_stream(consent.participant),
+            consent.version,
+            *(
+                event
+                for office in offices
+                for event in roi.declare_conflict(
+                    consent,
+                    roi.ConflictDeclared(participant_id=consent.participant, party_id=office, occurred_at=site.now()),
+                )
+            ),
+        )
+        for consent in held
+    ]
+
+
+def _slot(site: Site, caller: Caller, kept: Participant, away: Participant) -> Append:
+    """Return what frees the slot of the record merged away, or hands it over: somebody carries the person."""
+    history = site.log.load(roster.ROSTER)
+    event = roster.ParticipantReleased(
+        participant_id=away.id, party_id=caller.party, occurred_at=site.now(), reason=roster.Leaving.WITHDRAWN
+    )
+    return append(roster.ROSTER, history[-1].version if history else 0, *roster.hand_over(history, event, kept.id))

@@ -143,9 +143,16 @@ class Log(Protocol):
         """Return which of these streams exist."""
         ...
 
-    def record(self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None = None) -> int:
+    def record(
+        self,
+        appends: Sequence[Append],
+        envelope: Envelope,
+        answer: Answer | None = None,
+        since: Mapping[UUID, int] | None = None,
+    ) -> int:
         """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
 
+        `since`: participants, and the positions past which nothing may have been recorded about them; else `Conflict`.
         Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`.
         """
         ...

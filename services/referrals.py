@@ -18,7 +18,7 @@ from domain.refusal import Refused, Unknown
 from domain.registry import CARE, COMMAND, POLICE, PartyKind
 from services.person import records
 from services.ports import Append, Caller
-from services.roster import room, take
+from services.roster import room, standing, take
 from services.site import (
     Command,
     Outcome,
@@ -96,8 +96,8 @@ class OfferDiversion(Command):
 @handles(OfferDiversion, *POLICE)
 def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outcome:
     """Offer arrest diversion."""
-    protocol = site.protocol()
     offered_at = happened(site, "offered_at", command.offered_at)
+    protocol = site.protocol_of("offered_at", offered_at)
     agreed_at = happened(site, "agreed_at", command.agreed_at) if command.agreed_at else offered_at
     if agreed_at < offered_at:
         raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
@@ -165,7 +165,7 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     called_at = happened(site, "called_at", command.called_at)
     if command.person is not None:
         day(site, "person.birth_date", command.person.birth_date)
-    participant, protocol = site.new_id(), site.protocol()
+    participant, protocol = site.new_id(), site.protocol_of("offered_at", offered_at)
     offered = ref.ReferralOffered(
         participant_id=participant,
         party_id=department.id,
@@ -325,10 +325,11 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
         protocol_version=protocol.version,
     )
     events = ref.accept(state, accepted)
-    if state.door is not Door.ARREST_DIVERSION:  # nobody is served before someone under arrest
+    kept = records(site, state.participant)[0].id
+    if state.door is not Door.ARREST_DIVERSION and not standing(site).keeps(kept):  # nobody is served before an arrest
         screening.wait_your_turn(state, site.standing.waiting(), room(site), site.protocol())
     outcome = _with_latch(site, state, events, {"referral": referral})
-    return Outcome([*outcome.appends, take(site, caller, state.participant, state.door)], outcome.answer)
+    return Outcome([*outcome.appends, take(site, caller, kept, state.door)], outcome.answer)
 
 
 class RecordRelease(Command):
@@ -475,7 +476,7 @@ def _offered(
         )
         for n, (matter, charge) in enumerate(zip(matters, charges, strict=True))
     ]
-    appends = [append(referral, 0, *ref.offer(offered, held, site.protocol()), *call)]
+    appends = [append(referral, 0, *ref.offer(offered, held, site.directory.version(offered.protocol_version)), *call)]
     if person is not None:
         appends.append(identified(site, who, offered.party_id, offered.occurred_at, person))
     return Outcome(

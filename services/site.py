@@ -71,6 +71,14 @@ class Site:
         except NoProtocol:
             return None
 
+    def protocol_of(self, name: str, at: datetime) -> SiteProtocol:
+        """Return the protocol in force when something happened; raises `Refused` for a time before there was any."""
+        try:
+            return self.directory.protocol(at)
+        except NoProtocol:
+            self.protocol()  # where there is none now, the site is not set up
+            raise Refused(name, "no protocol was in force then.", "Give the time at which it happened.") from None
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -123,13 +131,14 @@ def carry_out(
     *,
     key: str | None = None,
     request: bytes = b"",
-    unchanged: Callable[[], bool] | None = None,
+    unchanged: Callable[[], Mapping[UUID, int]] | None = None,
     path: Mapping[str, str] | None = None,
 ) -> Done:
     """Carry out a command once, however often it is sent under one key.
 
-    `request` is the digest of what was sent; `path` holds the ids of the path, by name; `unchanged` is
-    the caller's precondition. Raises `Forbidden`, `Refused`, `Unknown`, `Stale`, `AuthorityEnded`, `Unavailable`.
+    `request` is the digest of what was sent; `path` holds the ids of the path, by name; `unchanged` is the caller's
+    precondition: it raises `Stale`, or returns the participants about whom nothing may have been recorded since these
+    positions. Raises `Forbidden`, `Refused`, `Unknown`, `Stale`, `AuthorityEnded`, `Unavailable`.
     """
     registered = COMMANDS[type(command)]
     if caller.role not in registered.roles:
@@ -143,11 +152,10 @@ def carry_out(
     came = replace(site, moment=site.log.now())  # decided again, it is still what was said then
     for _ in range(DECISIONS):
         try:
-            if unchanged is not None and not unchanged():
-                raise Stale  # noqa: TRY301 - a refusal like the handler's
+            since = {} if unchanged is None else unchanged()
             outcome = registered.handler(came, caller, command, **(path or {}))
             answer = None if key is None else Answer(key, request, outcome.answer)
-            position = site.log.record(outcome.appends, caller.envelope(came.version()), answer)
+            position = site.log.record(outcome.appends, caller.envelope(came.version()), answer, since)
         except Conflict:
             continue
         except (AlreadyAnswered, Refused, Stale, Unknown):

@@ -242,13 +242,15 @@ def _off_the_queue(site: Site, caller: Caller, records: list[Participant]) -> li
 
 
 def _signed_out(site: Site, who: UUID) -> list[Append]:
-    """Return the end of every sign-in of a participant."""
-    given = [r for r in site.log.history(who) if isinstance(r.event, ParticipantAccess)]
+    """Return the end of every sign-in of a participant; one that was ended before stays as it is."""
+    given = [r.stream for r in site.log.history(who) if isinstance(r.event, ParticipantAccess)]
+    last = [site.log.load(stream)[-1] for stream in given]
     return [
         append(
             recorded.stream,
             recorded.version,
             StaffEnded(participant_id=who, party_id=who, staff_id=recorded.event.staff_id, occurred_at=site.now()),
         )
-        for recorded in given
+        for recorded in last
+        if isinstance(recorded.event, ParticipantAccess)
     ]

@@ -70,6 +70,7 @@ READS_AS: dict[UUID, Reader] = {
     DEFENSE: Reader.OBSERVER,
     COURT: Reader.COURT,
 }
+ADDRESSED_AS = READS_AS | {PATEL: Reader.COUNSEL}
 THEFT = ref.Charge(code="23C", description="theft", severity="misdemeanor")
 TRESPASS = ref.Charge(code="90J", description="trespass", severity="misdemeanor")
 P7 = Protocol(
@@ -468,11 +469,11 @@ class Given:
             expires_at=self.now + timedelta(days=days),
             occurred_at=self.now,
             item_id=item,
-            reader=READS_AS[party],
+            reader=ADDRESSED_AS[party],
             labels=frozenset(labels),
             counsel_offered=True,
         )
-        self.record(item, *share_item(told, READS_AS[party], self.protocol))
+        self.record(item, *share_item(told, ADDRESSED_AS[party], self.protocol))
         self.record(roi.consent_stream(self.who), consented).then()
         return item
 

@@ -1,9 +1,10 @@
 """The commands, by subject. Each is carried out once under its Idempotency-Key, however often it is sent."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
@@ -11,7 +12,7 @@ from adapters.http import problems
 from adapters.http.questions import reply
 from adapters.http.signin import SignIn
 from adapters.telemetry.spans import Spans
-from domain.refusal import Refused
+from domain.refusal import Refused, Stale
 from services import (
     asks,
     care,
@@ -29,7 +30,7 @@ from services import (
     warrants,
 )
 from services.ports import Caller
-from services.questions.case_manager import standing_tag
+from services.questions.case_manager import stands
 from services.site import Command, Site, carry_out
 
 _REFUSALS = problems.responses(
@@ -75,10 +76,13 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
     ) -> Response:
         participant = named.get("participant_id")
 
-        def unchanged() -> bool:
+        def unchanged() -> Mapping[UUID, int]:
             if participant is None:
                 raise Refused("If-Match", "this path has no ETag to match.", "Leave it out.")
-            return if_match == f'"{standing_tag(site, caller, participant)}"'
+            tag, at = stands(site, caller, participant)
+            if if_match != f'"{tag}"':
+                raise Stale
+            return at
 
         with spans.command(type(command).__name__):
             done = carry_out(

@@ -72,17 +72,24 @@ class PostgresLog:
         )
         return {stream for (stream,) in found}
 
-    def record(self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None = None) -> int:
+    def record(
+        self,
+        appends: Sequence[Append],
+        envelope: Envelope,
+        answer: Answer | None = None,
+        since: Mapping[UUID, int] | None = None,
+    ) -> int:
         """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
 
+        `since`: participants, and the positions past which nothing may have been recorded about them; else `Conflict`.
         Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`; `KeyDestroyed` for an event about
         someone who was erased.
         """
-        recorded = self._append(appends, envelope, answer)
+        recorded = self._append(appends, envelope, answer, since or {})
         return recorded[-1][0] if recorded else self.position()
 
     def _append(
-        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None
+        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None, since: Mapping[UUID, int]
     ) -> list[tuple[int, Pending]]:
         pending = [
             Pending(append.stream, version, event, envelope)
@@ -93,7 +100,9 @@ class PostgresLog:
             try:
                 stored = [self._mapper.to_stored_event(event) for event in pending]
                 read = [(append.stream, append.expected) for append in appends]
-                positions = self._recorder.insert_events(stored, actor=envelope.actor, answer=answer, read=read)
+                positions = self._recorder.insert_events(
+                    stored, actor=envelope.actor, answer=answer, read=read, since=since
+                )
             except IntegrityError:
                 raise Conflict("the stream has moved on since it was loaded") from None
         return list(zip(positions, pending, strict=True))

@@ -39,7 +39,7 @@ _RECORD: Final = """
     select log.record(
         %s::uuid[], %s::bigint[], %s::text[], %b::bytea[],
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-        %s::uuid[], %s::uuid[], %s::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
+        %s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
     ) as position
 """
 
@@ -109,14 +109,16 @@ class GateRecorder(PostgresApplicationRecorder):
         actor: UUID | None = None,
         answer: Answer | None = None,
         read: Sequence[tuple[UUID, int]] = (),
+        since: Mapping[UUID, int] | None = None,
         **_: Any,
     ) -> Sequence[int]:
         """Append events, and the answer to the command they come from; all or nothing. Return their positions.
 
-        `read` holds the streams that the caller decided on and the versions at which it read them.
+        `read` holds the streams that the caller decided on and the versions at which it read them; `since` participants
+        and the positions at which it read all about them.
 
         Raises `AlreadyAnswered`, `AuthorityEnded` or `KeyDestroyed`; the library's `IntegrityError` for a version that
-        the stream has already, or a stream that was read and has moved on; its `OperationalError` or `InterfaceError`
+        the stream has already, or for what was read and has moved on; its `OperationalError` or `InterfaceError`
         where the outcome is unknown.
         """
         columns = (
@@ -131,12 +133,13 @@ class GateRecorder(PostgresApplicationRecorder):
             list({key for event in stored_events for key in getattr(event, "sealed_under", ())}),
         )
         stood = [stream for stream, _ in read], [version for _, version in read]
+        known = list((since or {}).keys()), list((since or {}).values())
         answered = (
             (answer.key, answer.request, Jsonb(answer.body, dumps=orjson.dumps)) if answer else (None, None, None)
         )
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             try:
-                cursor.execute(_RECORD, (*columns, *stood, actor, *answered), prepare=True)
+                cursor.execute(_RECORD, (*columns, *stood, *known, actor, *answered), prepare=True)
                 return [row["position"] for row in cursor.fetchall()]
             except psycopg.Error as error:
                 refusal = _refusal(error)

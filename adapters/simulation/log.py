@@ -113,9 +113,9 @@ class PlayedLog(PostgresLog):
         }
 
     def _append(
-        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None
+        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None, since: Mapping[UUID, int]
     ) -> list[tuple[int, Pending]]:
-        added = super()._append(appends, envelope, answer)
+        added = super()._append(appends, envelope, answer, since)
         for position, one in added:
             self._told.add(Recorded(position, self._clock.moment, one.stream, one.version, envelope, one.event))
         return added

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from domain.labels import Reader
 from domain.refusal import Unknown
@@ -146,9 +147,9 @@ def entity_tag(site: Site, caller: Caller, text: str, position: int) -> str:
     return site.tokens.tag(caller.staff, text, position)
 
 
-def standing_tag(site: Site, caller: Caller, text: str) -> str:
-    """Return the entity tag that a participant has now."""
+def stands(site: Site, caller: Caller, text: str) -> tuple[str, dict[UUID, int]]:
+    """Return the entity tag that a participant has now, and the position at which each record of it stands."""
     asked = site.ids.open(caller.party, text)
     person = records(site, asked) if asked else []
-    histories = [history for record in person if (history := site.log.history(record.id))]
-    return entity_tag(site, caller, text, max((history[-1].position for history in histories), default=0))
+    at = {record.id: history[-1].position for record in person if (history := site.log.history(record.id))}
+    return entity_tag(site, caller, text, max(at.values(), default=0)), at

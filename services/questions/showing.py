@@ -63,9 +63,21 @@ def show(site: Site, caller: Caller, row: Row) -> dict[str, Any]:
             body[column.name] = site.ids.seal(caller.party, value)
         elif isinstance(row, GrantedEntry) and column.name == "body":
             body |= value
+        elif isinstance(value, list):
+            body[column.name] = [_item(site, caller, item) for item in value]
         else:
             body[column.name] = value
     return body
+
+
+def _item(site: Site, caller: Caller, item: Any) -> Any:
+    """Return an item of a list as it is shown: an id in it is the caller's own too."""
+    if not isinstance(item, dict):
+        return item
+    return {
+        name: site.ids.seal(caller.party, UUID(value)) if name.endswith("_id") else value
+        for name, value in item.items()
+    }
 
 
 def who(site: Site, caller: Caller, row: Row) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from domain.roi import (
     consent_item,
     grants,
 )
-from tests.histories import CITY_ATTORNEY, DA, HOUSING, P7, PD, READS_AS, Given, local, named
+from tests.histories import ADDRESSED_AS, CITY_ATTORNEY, DA, HOUSING, P7, PATEL, PD, READS_AS, Given, local, named
 
 COORDINATION = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.IIP_PROGRESS})
 SCOPE = {Label.CONSENT_SCOPE}
@@ -297,6 +297,40 @@ def test_an_item_needs_no_standing_roi_and_a_partys_revocation_ends_it() -> None
     assert story.consent.grants[PD].live_item(item, story.now)
     story.revoked(PD)
     assert not story.consent.grants[PD].live_item(item, story.now)
+
+
+# Death, and counsel's authority ---------------------------------------------------------------------------------------
+
+
+def test_death_ends_what_every_party_holds_each_sentence_signed_for_it_included() -> None:
+    story = signed().authorised({Label.IDENTITY_LEGAL}, until=date(2026, 3, 20))
+    for party in ADDRESSED_AS:
+        story.item(party, "He goes by Ray.", {Label.IDENTITY_LEGAL}, days=30)
+    story.at(local(3, 21)).expired()
+    assert story.consent.grants[PATEL].labels is None, "the authority has run out; the sentence has not"
+    assert all(held.items for held in story.consent.grants.values())
+    story.died()
+    assert story.consent.grants.keys() == ADDRESSED_AS.keys()
+    assert {(held.labels, held.items) for held in story.consent.grants.values()} == {(None, ())}
+
+
+def test_a_sentence_signed_for_counsel_ends_by_the_word_that_ends_its_authority() -> None:
+    story = signed()
+    item = story.item(PATEL, "He goes by Ray.", {Label.IDENTITY_LEGAL})
+    assert story.consent.grants[PATEL].live_item(item, story.now)
+    story.counsel_ended()
+    assert not story.consent.grants[PATEL].live_item(item, story.now)
+
+
+def test_an_authority_entered_late_gives_nothing_back_that_the_client_took_away_since() -> None:
+    wide, narrow = frozenset({Label.IDENTITY_LEGAL, Label.HEALTH_MENTAL}), frozenset({Label.IDENTITY_LEGAL})
+    story = Given(now=local(3, 10)).authorised(wide).at(local(3, 20)).authorised(narrow).at(local(3, 21))
+    with pytest.raises(Refused, match="a later authority is recorded already") as refused:
+        story.authorised(wide, at=local(3, 5))
+    assert refused.value.field == "signed_at"
+    assert story.consent.grants[PATEL].labels == narrow
+    story.authorised(wide)
+    assert story.consent.grants[PATEL].labels == wide
 
 
 def test_the_gates_view_of_consent_and_the_streams_are_one() -> None:

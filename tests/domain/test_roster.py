@@ -28,6 +28,7 @@ from domain.roster import (
     arrange_cover,
     assign,
     end_cover,
+    hand_over,
     roster,
     set_on_call,
     take,
@@ -79,11 +80,15 @@ def test_who_moves_to_another_case_manager_frees_the_place() -> None:
     assert roster(story.recorded).version == 2
 
 
-def said(*events: Event, before: Roster | None = None) -> Roster:
+def written(*events: Event, before: Roster | None = None) -> list[Recorded[Event]]:
     envelope = Envelope(actor=None, role="test", agency=CARE, correlation_id=CARE)
     begun = before.version if before else 0
     at = enumerate(events, begun + 1)
-    return roster([Recorded(n, e.occurred_at, ROSTER, n, envelope, e) for n, e in at], before)
+    return [Recorded(n, e.occurred_at, ROSTER, n, envelope, e) for n, e in at]
+
+
+def said(*events: Event, before: Roster | None = None) -> Roster:
+    return roster(written(*events, before=before), before)
 
 
 def reserved(who: str) -> SlotReserved:
@@ -154,6 +159,23 @@ def test_scenario_h_declines_only_when_somebody_would_have_to_exceed_25() -> Non
     for staff in team:
         with pytest.raises(Refused):
             assign(full, team, asked("ray", staff), P7)
+
+
+def test_the_slot_of_a_record_merged_away_is_the_kept_ones_unless_it_has_one() -> None:
+    gone = ParticipantReleased(
+        participant_id=named("away"), party_id=CARE, occurred_at=local(3, 2), reason=Leaving.WITHDRAWN
+    )
+    carried = [reserved("away"), asked("away"), covered("away")]
+    for before in ([reserved("away")], carried, carried[1:2]):
+        then = said(*before, *hand_over(written(*before), gone, named("kept")))
+        was = said(*before)
+        assert not then.keeps(named("away"))
+        assert then.keeps(named("kept"))
+        assert then.carried_by.get(named("kept")) == was.carried_by.get(named("away"))
+        assert then.cover.get(named("kept")) == was.cover.get(named("away"))
+    both = [*carried, asked("kept", LEE)]
+    assert hand_over(written(*both), gone, named("kept")) == [gone]
+    assert hand_over(written(asked("kept")), gone, named("kept")) == []
 
 
 def loads(*carried: int) -> Roster:

@@ -26,12 +26,11 @@ from projections import counsel
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow
 from projections.views import VIEWS
-from tests.histories import CAMPUS_PD, DA, HOUSING, PATEL, PD, READS_AS, ZONE, Given, local
+from tests.histories import ADDRESSED_AS, CAMPUS_PD, DA, HOUSING, PATEL, PD, ZONE, Given, local
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 PARTIES = [PD, CAMPUS_PD, DA, HOUSING]
 EVERYONE = [*PARTIES, PATEL]  # counsel's authority is an instrument of its own
-COLUMN = READS_AS | {PATEL: Reader.COUNSEL}
 LABELS = [Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_FACT, Label.NEED_HOUSING, Label.IIP_PROGRESS]
 VIEWS_OF_PARTNERS = [VIEWS[reader] for reader in (Reader.POLICE, Reader.PROSECUTOR, Reader.RECIPIENT, Reader.COUNSEL)]
 
@@ -98,6 +97,7 @@ def facts(row: GrantedRow) -> set[str]:
     if isinstance(row, counsel.Entry):
         told = {"participant.identified": "name", "participant.enrolled": "enrolled"}
         said = {told.get(row.kind, "")} | ({f"contact {row.occurred_at}"} if row.kind == "contact.made" else set())
+        said |= {row.body["text"]} if row.kind == "share.made" else set()
         return said - {""}
     if isinstance(row, GrantedParticipant | counsel.Client):
         values = {"in LEAD": True, "name": row.name, "enrolled": row.enrolment}
@@ -121,6 +121,7 @@ class Consent(RuleBasedStateMachine):
         self.withdrawn: dict[UUID, datetime] = {}
         self.revoked: dict[UUID, datetime] = {}
         self.signed_at: datetime | None = None
+        self.authorised_at: datetime | None = None
         self.ends_at = NEVER
         self.has_intake = False
 
@@ -177,13 +178,21 @@ class Consent(RuleBasedStateMachine):
         self.story.authorised(labels, until=until, covers_from=covers_from)
         held = self.model[PATEL]
         held.labels, held.covers_from, held.until = labels, covers_from, self._end(until)
+        self.authorised_at = self.story.now - timedelta(minutes=1)  # the command took one
+
+    @precondition(lambda self: self.authorised_at is not None)
+    @rule()
+    def enter_an_older_authority(self) -> None:
+        assert self.authorised_at is not None
+        with pytest.raises(Refused):
+            self.story.authorised(LABELS, at=self.authorised_at - timedelta(seconds=1))
 
     @rule()
     def end_counsels_authority(self) -> None:
         self.model[PATEL].loses_all()
         self.story.counsel_ended()
 
-    @rule(party=st.sampled_from(PARTIES), days=st.integers(1, 5))
+    @rule(party=st.sampled_from(EVERYONE), days=st.integers(1, 5))
     def sign_for_a_sentence(self, party: UUID, days: int) -> None:
         text, now = f"Sentence {len(self.story.recorded)}.", self.story.now
         item = self.story.item(party, text, {Label.NEED_HOUSING}, days=days)
@@ -266,7 +275,7 @@ class Consent(RuleBasedStateMachine):
             assert epoch == grant.epoch
             assert roi_until == (grant.until if grant.labels is not None else NEVER)
             revoked_before_it_had_anything = grant == Grant(epoch=grant.epoch)
-            assert grant.reader is COLUMN[party] or revoked_before_it_had_anything
+            assert grant.reader is ADDRESSED_AS[party] or revoked_before_it_had_anything
             could_show = grant.live_roi(now) or any(until > now for _, until in grant.items)
             if now >= self.withdrawn.get(party, NEVER):
                 assert self.gate.alive(party, now) == could_show

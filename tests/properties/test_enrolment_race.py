@@ -14,8 +14,8 @@ from adapters.simulation.cast import callers
 from domain.labels import Label
 from domain.participant import ParticipantEnrolled
 from domain.referral import ChargeLatched, NoticeCode, ProsecutorNotified
-from domain.roi import Medium, RoiGranted, RoiNarrowed, RoiRevoked, WordOf
-from services import care, referrals
+from domain.roi import CounselAuthorised, Medium, RoiGranted, RoiNarrowed, RoiRevoked, WordOf
+from services import care, consent, referrals, status
 from services.ports import Caller
 from services.site import Command, carry_out
 from tests.conftest import Database
@@ -172,3 +172,27 @@ def test_a_signature_without_a_time_does_not_come_after_the_revocation_it_raced(
         with pytest.raises(Exception, match="revoked for this party after signing this"):
             site.signed(person)
     assert raced
+
+
+def test_no_authority_is_given_on_the_consent_of_someone_who_dies_meanwhile(lead: SiteUnderTest) -> None:
+    site = Site(lead)
+    who, person, _ = site.diverted(1)
+    record, raced = site.log.record, list[bool]()
+
+    def die_first(*arguments: Any, **named: Any) -> int:
+        if not raced and any(isinstance(e, CounselAuthorised) for a in arguments[0] for e in a.events):
+            raced.append(True)
+            site.do("noor", status.RecordDeath(died_at=datetime.now(UTC)), participant_id=person)
+        return record(*arguments, **named)
+
+    authority = consent.AuthoriseCounsel(
+        counsel="r-patel",
+        labels=frozenset({Label.IDENTITY_LEGAL}),
+        expires_on=datetime.now(UTC).date() + timedelta(days=90),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site.log, "record", die_first)
+        with pytest.raises(Exception, match="has died"):
+            site.do("dana", authority, participant_id=person)
+    assert raced
+    assert not [r for r in site.log.history(who) if isinstance(r.event, CounselAuthorised)]

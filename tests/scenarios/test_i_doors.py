@@ -57,6 +57,9 @@ def test_a_shop_owner_refers_a_man_in_a_doorway(lead: SiteUnderTest) -> None:
     pat.do(f"/v1/referrals/{theirs['referral_id']}/screening", MEETS | {"response_expected": False})
     assert faults(dana.post(f"{path}/acceptance", {})) == [("referral", "it does not meet both criteria.")]
 
+    # Nobody has said who he is: a name alone is not enough, and is refused rather than failing.
+    assert faults(dana.post(f"{person}/name", {"given": "Joe", "surname": "Dunn"}))[0][0] == "birth_date"
+
     # Outreach first; then a named person, for a reason from the list.
     dana.do(f"{person}/contacts", OUTREACH)
     assert faults(dana.post(f"{path}/decline", {"how": "not accepted"}))[0][0] == "reason"
@@ -303,6 +306,12 @@ def test_a_court_referral_waits_for_police_and_community(lead: SiteUnderTest) ->
     dana.do(f"{path}/acceptance", {})
     lead.settle()
     assert everything(osei) == before
+
+    # Who has a slot needs none: referred once more, he delays nobody, and does not wait for who is served first.
+    lead.person("kim").do("/v1/referrals", offer())
+    again = dana.do("/v1/referrals/without-arrest", DOORWAY | {"participant": courts["participant"]})
+    dana.do(f"/v1/referrals/{again['referral']}/screening", MEETS)
+    dana.do(f"/v1/referrals/{again['referral']}/acceptance", {})
 
 
 def test_whoever_refers_sees_what_it_said(lead: SiteUnderTest) -> None:

@@ -61,8 +61,12 @@ def test_death(lead: SiteUnderTest) -> None:
     }
     dana.do(f"{person}/items", item)
     dana.do(f"{person}/plan", {"review_on": "2026-03-25"})
-    dana.do(f"{person}/access", {"subject": "r.bell"})
+    for subject in ("r.bell", "r.bell.lost"):
+        dana.do(f"{person}/access", {"subject": subject})
+    lead.person("pat").do("/v1/register/staff/endings", {"subject": "r.bell.lost"})
     dana.do(f"{person}/counsel", AUTHORITY)
+    for_counsel = {"party": "r-patel", "text": "He broke the no-contact order once.", "labels": ["conduct.order"]}
+    dana.do(f"{person}/items", item | for_counsel)
     himself, patel = lead.person("r.bell"), lead.person("patel")
     lead.settle()
     stranger = "a" * 26
@@ -128,8 +132,9 @@ def test_death(lead: SiteUnderTest) -> None:
 
     # Nothing can be given in his name any more, and late paper gives nothing either.
     signed = story.form(signed_at="2026-04-01T09:00:00-07:00")
-    for path, body in ((f"{person}/roi", signed), (f"{person}/items", item), (f"{person}/access", {"subject": "x"})):
-        refused = dana.post(path, body)
+    given = (("roi", signed), ("items", item), ("access", {"subject": "x"}), ("counsel", AUTHORITY))
+    for path, body in given:
+        refused = dana.post(f"{person}/{path}", body)
         assert refused.status_code == 422, refused.text
         assert "has died" in refused.text
     share = {"party": "city-pd", "text": "He was well liked.", "labels": ["iip.progress"]}

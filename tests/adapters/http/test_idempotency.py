@@ -93,6 +93,17 @@ def test_eight_at_once_with_if_match_are_once(lead: SiteUnderTest, ray: story.Ra
     assert events(lead, "contact.made") == before + 1
 
 
+def test_of_eight_that_changed_the_same_reading_one_is_carried_out(lead: SiteUnderTest, ray: story.Ray) -> None:
+    """Each contact is a stream of its own: what counts is that nothing at all was recorded of whom one has read."""
+    path, before = path_of(ray, "RecordContact", whose="care"), events(lead, "contact.made")
+    lead.settle()
+    tag = ray.dana.get(f"/v1/case-manager/participants/{ray.care}").headers["etag"]
+    body = example("RecordContact")
+    answers = at_once(lead, "dana", lambda person, _: person.post(path, body, **{"If-Match": tag}))
+    assert sorted(answer.status_code for answer in answers) == [201, *[412] * (THREADS - 1)]
+    assert events(lead, "contact.made") == before + 1
+
+
 def test_eight_keys_at_once_are_eight(lead: SiteUnderTest, ray: story.Ray) -> None:
     path, before = path_of(ray, "RecordContact", whose="care"), events(lead, "contact.made")
     answers = at_once(lead, "dana", lambda person, _: person.post(path, example("RecordContact")))

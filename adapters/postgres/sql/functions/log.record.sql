@@ -1,10 +1,12 @@
 -- Append events: the only way in. One call, one transaction: fence (for a narrowing event), log lock, the caller's
--- authority, the keys that seal, the answer that makes a repeated command harmless, the streams that the decision was
--- taken on (`read` still stand at `read_at`), the events, their effect on the gate, an empty NOTIFY.
+-- authority, the keys that seal, the answer that makes a repeated command harmless, what the decision was taken on
+-- (the streams `read` still stand at `read_at`; about the participants `known` nothing is past `known_at`), the events,
+-- their effect on the gate, an empty NOTIFY.
 create or replace function log.record(
     streams uuid[], versions bigint[], topics text[], states bytea[],
     participants uuid[], matters uuid[], parties uuid[], staff uuid[], expiries timestamptz[],
-    sealed_under uuid[], read uuid[], read_at bigint[], actor uuid, answer_key text, answer_request bytea, answer_body jsonb
+    sealed_under uuid[], read uuid[], read_at bigint[], known uuid[], known_at bigint[],
+    actor uuid, answer_key text, answer_request bytea, answer_body jsonb
 ) returns setof bigint
 language plpgsql security definer set search_path = log, pg_temp
 as $$
@@ -34,6 +36,9 @@ begin
         select from unnest(read, read_at) as r(stream, version)
         where r.version
               <> coalesce((select max(e.originator_version) from event e where e.originator_id = r.stream), 0)
+    ) or exists (
+        select from unnest(known, known_at) as k(participant, position)
+        join event e on e.participant_id = k.participant and e.notification_id > k.position
     ) then
         raise exception 'a stream has moved on' using errcode = 'GT006';
     end if;
