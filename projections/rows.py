@@ -154,6 +154,12 @@ class Model(NamedTuple):
         return f"{self.reader.value}.{self.name}"
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that make a row one. A party's rows lie in the order of its pages."""
+        is_partys = self.holding in (Holding.OWN, Holding.GRANTED)
+        return ("party_id", *(c for c in self.order if c != "party_id")) if is_partys else self.order
+
+    @property
     def labels(self) -> frozenset[Label]:
         """Every label the table can hold."""
         return frozenset[Label]().union(*(c.labels for c in self.columns))

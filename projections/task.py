@@ -96,6 +96,7 @@ def tasks(history: History) -> Iterator[Task]:
         yield from _of_referral(history, stream, task)
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
+    yield from _of_filings(history, task)
     yield from _of_consent(history, task)
 
 
@@ -104,14 +105,26 @@ def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
     state, running = referral(own), deadlines(own)
     if state is None or running.intake is None:
         return
-    due_at, due_on = running.intake.event.due_at, running.intake.event.due_on
+    due_at = running.intake.event.due_at
     if not running.passed and not any(history.of(ParticipantEnrolled)):
         yield task(TaskKind.INTAKE, running.intake, due_at, stream)
-    for latched in History(history.subject, own).of(ChargeLatched):
-        for filed in history.of(CaseFiled):
-            if not latched.erased and not filed.erased and filed_after(filed.event, latched.event, due_on):
-                incident = latched.event.incident_number
-                yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, incident)
+
+
+def _of_filings(history: History, task: Any) -> Iterator[Task]:
+    """Yield each case that brings a latched incident, once: all charges of an arrest have one incident number."""
+    latches = [r for r in history.of(ChargeLatched) if not r.erased]
+    due_on = {
+        stream: running.event.due_on
+        for stream in {latched.stream for latched in latches}
+        if (running := deadlines([r for r in history.events if r.stream == stream]).intake) is not None
+    }
+    for filed in history.of(CaseFiled):
+        if not filed.erased and any(
+            filed_after(filed.event, latched.event, due_on[latched.stream])
+            for latched in latches
+            if latched.stream in due_on
+        ):
+            yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, filed.event.incident_number)
 
 
 def _of_consent(history: History, task: Any) -> Iterator[Task]:
