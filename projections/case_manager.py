@@ -160,7 +160,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             for name in labels_of(type(recorded.event))
             if name != "occurred_at" and (value := lens.see(recorded, name, _ROLE)) is not None and not is_id(value)
         }
-        if body or _seen(recorded.event):
+        if _seen(recorded.event):
             yield Entry(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -206,7 +206,7 @@ def _seen(event: Event) -> bool:
 
 def _labels(event: Event, body: dict[str, Any]) -> str:
     """Return the labels of what an entry shows, in order, separated by spaces."""
-    shown = {label for name in body for label in event.subject_labels(name)} | {event.label}
+    shown = {label for name in ("occurred_at", *body) for label in event.subject_labels(name)}
     return " ".join(sorted(shown))
 
 

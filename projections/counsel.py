@@ -16,7 +16,7 @@ from domain.roi import grants
 from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
-from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model
+from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model, shown
 from projections.task import TaskKind, not_told
 
 READER = Reader.COUNSEL
@@ -33,7 +33,7 @@ class Client(GrantedRow):
     enrolment: Annotated[str | None, Label.ENROLMENT_STATUS]
     case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
     call: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
-    roi: Annotated[UUID | None, REFERENCE]
+    roi: Annotated[UUID | None, REFERENCE, Label.CONSENT_STATE]
     authority_labels: Annotated[list[str], Label.CONSENT_SCOPE]
 
 
@@ -102,18 +102,17 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
 def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterator[Row]:
     who, behind = standing(history, lens), _behind(history, lens, grant)
-    yield Client(
-        **behind,
-        shown=" ".join(sorted({*who.labels, Label.CONSENT_SCOPE})),
-        name=who.name,
-        birth_date=who.birth_date,
-        phone=who.values.get("phone"),
-        enrolment=who.values.get("enrolment"),
-        case_manager=who.values.get("case_manager"),
-        call=who.values.get("call"),
-        roi=who.values.get("roi"),
-        authority_labels=sorted(grant.labels or ()),
-    )
+    client: dict[str, Any] = {
+        "name": who.name,
+        "birth_date": who.birth_date,
+        "phone": who.values.get("phone"),
+        "enrolment": who.values.get("enrolment"),
+        "case_manager": who.values.get("case_manager"),
+        "call": who.values.get("call"),
+        "roi": who.values.get("roi"),
+        "authority_labels": sorted(grant.labels or ()),
+    }
+    yield Client(**behind, shown=shown(Client, client), **client)
     for columns in recipients(history, at):
         given = {name: columns[name] for name in ("labels", "purpose", "covers_from", "items")}
         yield Recipient(
@@ -152,10 +151,10 @@ def _tasks(history: History, lens: Lens, grant: Grant) -> Iterator[Task]:
 
 
 def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[Entry]:
-    item = next((shown.grant for shown in one.bases if shown.basis is Basis.ITEM), None)
+    item = next((basis.grant for basis in one.bases if basis.basis is Basis.ITEM), None)
     authority = item or grant.roi
     until = dict(grant.items).get(item) if item else grant.until
-    if authority is None or until is None or not all(shown.grant for shown in one.bases):
+    if authority is None or until is None or not all(basis.grant for basis in one.bases):
         return  # the register is everyone's, and no fact about the client
     yield Entry(
         subject_id=history.subject,

@@ -53,15 +53,19 @@ class Seen(NamedTuple):
 
 
 def seen(history: History, lens: Lens) -> Iterator[Seen]:
-    """Yield every event of which the viewer may see something; ids of the log stay in it."""
+    """Yield every event that the viewer may know of, with what it may see of it; ids of the log stay in it.
+
+    An entry tells an event's kind and time. So it rests on the event's own label: one field of it is not enough.
+    """
     for recorded in history.events:
-        event, body, labels, bases = recorded.event, {}, set[Label](), set[Shown]()
+        event, known, body, labels, bases = recorded.event, False, {}, set[Label](), set[Shown]()
         for name in labels_of(type(event)):
             decision = lens.decide(recorded, name)
             if not isinstance(decision, Shown):
                 continue
             value = getattr(event, name)
             if name == "occurred_at":
+                known = True
                 labels |= event.subject_labels(name)
             elif name in recorded.erased or value is None or is_id(value):
                 continue
@@ -69,7 +73,7 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
                 body[name] = plain(value)
                 labels |= event.subject_labels(name)
             bases.add(decision)
-        if labels:
+        if known:
             yield Seen(recorded, body, " ".join(sorted(labels)), frozenset(bases))
 
 

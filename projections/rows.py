@@ -7,7 +7,7 @@ feed tells everyone; consent never touches it either. `granted`: what came from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
@@ -190,6 +190,12 @@ def model(reader: Reader, name: str, *, order: tuple[str, ...], descending: bool
         return row
 
     return declare
+
+
+def shown(row: type[Row], values: Mapping[str, Any]) -> str:
+    """Return the labels of what these columns of a row show, in order, separated by spaces."""
+    filled = (column for column in MODELS[row].columns if values.get(column.name) is not None)
+    return " ".join(sorted({label for column in filled for label in column.labels}))
 
 
 def _column(reader: Reader, holding: Holding, table: str, name: str, hint: Any) -> Column:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.deadline import settle
 from domain.labels import Label, Reader, Rule, Shown, Viewer, Withheld
 from domain.legal_case import DecisionKind
 from domain.referral import NoticeCode
@@ -104,6 +105,14 @@ def filed_after_all() -> Given:
     story.at(local(3, 15)).intake().signed({PD: POLICE_LABELS})
     story.at(local(4, 20)).case(incident_number="26-0214")
     return story
+
+
+def enrolled_late(labels: set[Label]) -> Given:
+    """Someone whose intake came when its day was over, and whose ROI gives the office these labels."""
+    story = Given(now=local(2, 14, 2, 10)).referred().met().accepted().released()
+    story.at(local(3, 20)).intake().signed({DA: labels}, covers_from=local(2, 1))
+    asked = settle(story.state, story.recorded, local(3, 20), [], story.now)
+    return story.record(story.referral, *asked).then()
 
 
 # Before --------------------------------------------------------------------------------------------------------------
@@ -210,6 +219,34 @@ def test_a_row_says_what_it_shows_and_on_which_authority() -> None:
     assert row.authority == story.consent.roi
     assert row.until == story.consent.expires_at
     assert row.as_of == story.history.position
+
+
+def test_an_office_that_may_not_know_of_the_enrolment_is_not_asked_to_decide() -> None:
+    """An intake after the deadline latches nothing: the office is asked, where its ROI gives it the enrolment."""
+    asked = "decision.requested"
+    for labels, kinds in (
+        ({Label.CHARGE_DIVERTED}, {"charge.held"}),
+        ({Label.CHARGE_DIVERTED, Label.ENROLMENT_STATUS}, {"charge.held", asked}),
+        ({Label.ENROLMENT_STATUS}, {asked}),
+    ):
+        story = enrolled_late(labels)
+        told_of = [row for row in granted(story, DA) if isinstance(row, GrantedEntry)]
+        assert {row.kind for row in told_of} == kinds
+        promises.hold(story)
+
+
+def test_discharged_and_never_enrolled_read_the_same() -> None:
+    """Also in what a row says that it shows: by that go the Part 2 notice, the accounting and the findings."""
+    labels = POLICE_LABELS - {Label.IIP_PROGRESS}
+    never = ray().signed({PD: labels, HOUSING: HOUSING_LABELS}).reached_at(None)
+    left = ray().intake(phone="555-0177").assigned().signed({PD: labels, HOUSING: HOUSING_LABELS})
+    left.discharged().reached_at(None)
+    for party in (PD, HOUSING):
+        one, other = (asdict(who(story, party)) for story in (never, left))
+        apart = {name for name in one if one[name] != other[name]}
+        assert apart == {"as_of", "authority"}
+    assert who(left, PD).shown == "consent.scope identity.legal"
+    assert who(left, HOUSING).shown == "consent.scope identity.legal"
 
 
 # After ---------------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ create table counsel.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema counsel is 'counsel/1 sha256 ee87a5744d3b7efdfac56be3058bab7d4284c1151d0a0d99ce5d60aebe08ed83';
+comment on schema counsel is 'counsel/2 sha256 ee87a5744d3b7efdfac56be3058bab7d4284c1151d0a0d99ce5d60aebe08ed83';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);

@@ -41,7 +41,7 @@ create table participant.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema participant is 'participant/1 sha256 1994702a192bac2fc1e0e5884b3b00d5f790aece70ac9426bbd6de13934f68ca';
+comment on schema participant is 'participant/2 sha256 1994702a192bac2fc1e0e5884b3b00d5f790aece70ac9426bbd6de13934f68ca';
 
 alter table participant.own add primary key (subject_id);
 alter table participant.recipient add primary key (subject_id, party_id);
