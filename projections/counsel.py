@@ -53,13 +53,14 @@ class Recipient(GrantedRow):
 @model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(GrantedRow):
-    """One event of the client's history, as far as the authority goes."""
+    """One event of the client's history, as far as the authority goes. `agency`: whose action a finding is about."""
 
     occurred_at: Annotated[datetime, AnyOf()]
     entry_id: Ref
     stream_id: Ref
     matter_id: Annotated[UUID | None, REFERENCE]
     kind: Annotated[str, AnyOf()]
+    agency_id: Annotated[UUID | None, PartyId("agency")]
     body: Annotated[dict[str, Any], AnyOf()]
 
 
@@ -169,5 +170,6 @@ def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[E
         stream_id=one.recorded.stream,
         matter_id=one.recorded.event.matter_id,
         kind=one.recorded.event.topic,
+        agency_id=one.agency,
         body=one.body,
     )

@@ -9,11 +9,12 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from domain.event import Event, Recorded, labels_of
+from domain.finding import FindingRaised
 from domain.labels import Label, Shown
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
 from domain.roi import RoiSigned, grants
 from domain.roster import ParticipantAssigned
-from projections.lens import History, Lens, is_id, plain
+from projections.lens import PLACES, History, Lens, is_id, plain
 from projections.rows import REFERENCE, AnyOf, PartyId, Ref, RoleRow
 
 
@@ -51,6 +52,12 @@ class Seen(NamedTuple):
     shown: str
     bases: frozenset[Shown]
 
+    @property
+    def agency(self) -> UUID | None:
+        """Whose action a finding is about: it is read by the agency's code, as no other id of a body is."""
+        event = self.recorded.event
+        return event.agency if isinstance(event, FindingRaised) else None
+
 
 def seen(history: History, lens: Lens) -> Iterator[Seen]:
     """Yield every event that the viewer may know of, with what it may see of it; ids of the log stay in it.
@@ -70,7 +77,7 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
             elif name in recorded.erased or value is None or is_id(value):
                 continue
             else:
-                body[name] = plain(value)
+                body[name] = plain(value, without=PLACES)
                 labels |= event.subject_labels(name)
             bases.add(decision)
         if known:

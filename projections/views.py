@@ -65,10 +65,10 @@ VIEWS: dict[Reader, View] = {
         View(Reader.RECIPIENT, "recipient/5", recipient.rows),
         View(Reader.COURT, "court/6", court.rows),
         View(Reader.PROGRAM, "program/6", program.rows),
-        View(Reader.OBSERVER, "observer/2", observer.rows),
-        View(Reader.COUNSEL, "counsel/2", counsel.rows),
+        View(Reader.OBSERVER, "observer/3", observer.rows),
+        View(Reader.COUNSEL, "counsel/3", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/2", legal_services.rows),
-        View(Reader.PARTICIPANT, "participant/2", participant.rows),
+        View(Reader.PARTICIPANT, "participant/3", participant.rows),
         View(Reader.PRIVACY, "privacy/1", privacy.rows),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,12 +19,15 @@ from projections.rows import MODELS, GrantedRow, Row, shown
 from projections.views import VIEWS
 from tests.histories import Given
 
+UUID_PATTERN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 
 def hold(story: Given) -> None:
     """Assert all of it, of every row that anybody has of a story."""
     rows = [row for view in VIEWS.values() for row in view.rows(story.history, story.protocol.ceiling, story.now)]
     no_two_share_a_key(rows)
     each_says_what_it_shows(story, rows)
+    no_id_leaves_raw(rows)
     nobody_reads_of_an_event_that_is_not_theirs_to_know_of(story, rows)
 
 
@@ -41,6 +46,15 @@ def each_says_what_it_shows(story: Given, rows: list[Row]) -> None:
         fields = ["occurred_at", *row.body]
         labels = set[str]().union(*(recorded.event.subject_labels(name) for name in fields))
         assert set(row.shown.split()) == labels, row
+
+
+def no_id_leaves_raw(rows: list[Row]) -> None:
+    """Ids leave in columns of their own, sealed for their reader; places in the log to the site's own people alone."""
+    for row in rows:
+        model = MODELS[type(row)]
+        said = json.dumps([getattr(row, c.name) for c in model.columns if c.sql_type in ("jsonb", "text")], default=str)
+        assert not UUID_PATTERN.search(said), row
+        assert model.reader is Reader.PROGRAM or "position" not in said, row
 
 
 def nobody_reads_of_an_event_that_is_not_theirs_to_know_of(story: Given, rows: list[Row]) -> None:

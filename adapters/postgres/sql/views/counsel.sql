@@ -39,7 +39,7 @@ create table counsel.recipient (
     items bigint not null
 );
 
--- Entry (granted): One event of the client's history, as far as the authority goes.
+-- Entry (granted): One event of the client's history, as far as the authority goes. `agency`: whose action a finding is about.
 create table counsel.entry (
     subject_id uuid not null,
     party_id uuid not null,
@@ -53,6 +53,7 @@ create table counsel.entry (
     stream_id uuid not null,
     matter_id uuid,
     kind text not null,
+    agency_id uuid,
     body jsonb not null
 );
 
@@ -95,7 +96,7 @@ create table counsel.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema counsel is 'counsel/2 sha256 ee87a5744d3b7efdfac56be3058bab7d4284c1151d0a0d99ce5d60aebe08ed83';
+comment on schema counsel is 'counsel/3 sha256 4d4830c6f63b94db9d76ea68e819d3c03f5884001379385ad9d0a2ebe30477d7';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);
