@@ -102,17 +102,8 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
 
 def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterator[Row]:
-    who, behind = standing(history, lens), _behind(history, lens, grant)
-    client: dict[str, Any] = {
-        "name": who.name,
-        "birth_date": who.birth_date,
-        "phone": who.values.get("phone"),
-        "enrolment": who.values.get("enrolment"),
-        "case_manager": who.values.get("case_manager"),
-        "call": who.values.get("call"),
-        "roi": who.values.get("roi"),
-        "authority_labels": sorted(grant.labels or ()),
-    }
+    behind = _behind(history, lens, grant)
+    client = standing(history, lens) | {"authority_labels": sorted(grant.labels or ())}
     yield Client(**behind, shown=shown(Client, client), **client)
     for columns in recipients(history, at):
         given = {name: columns[name] for name in ("labels", "purpose", "covers_from", "items")}

@@ -49,18 +49,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     if not is_participant(history):
         return
     lens = Lens(Viewer(READER, history.subject), None, ceiling, at, trace)
-    who = standing(history, lens)
-    yield Own(
-        subject_id=history.subject,
-        as_of=history.position,
-        name=who.name,
-        birth_date=who.birth_date,
-        phone=who.values.get("phone"),
-        enrolment=who.values.get("enrolment"),
-        case_manager=who.values.get("case_manager"),
-        call=who.values.get("call"),
-        roi=who.values.get("roi"),
-    )
+    yield Own(subject_id=history.subject, as_of=history.position, **standing(history, lens))
     for columns in recipients(history, at):
         yield Recipient(**columns)
     for one in seen(history, lens):

@@ -13,11 +13,12 @@ from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, ga
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
-from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.participant import ParticipantEnrolled
 from domain.referral import ChargeLatched, ReferralOffered, referral
 from domain.roi import RoiRevoked, RoiSigned
 from domain.roster import ParticipantAssigned
 from projections.lens import History
+from projections.record import names
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
@@ -70,7 +71,7 @@ def not_told(history: History) -> Iterator[NotTold]:
 
 def tasks(history: History) -> Iterator[Task]:
     """Yield what there is to do for one participant."""
-    named = [r for r in history.of(ParticipantIdentified) if not r.erased]
+    named = [r for r in names(history) if not r.erased]
     carried = [r.event.staff_id for r in history.of(ParticipantAssigned)]
 
     def task(

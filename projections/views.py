@@ -64,7 +64,7 @@ VIEWS: dict[Reader, View] = {
         View(Reader.POLICE, "police/8", police.rows),
         View(Reader.RECIPIENT, "recipient/5", recipient.rows),
         View(Reader.COURT, "court/6", court.rows),
-        View(Reader.PROGRAM, "program/6", program.rows),
+        View(Reader.PROGRAM, "program/7", program.rows),
         View(Reader.OBSERVER, "observer/3", observer.rows),
         View(Reader.COUNSEL, "counsel/3", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/2", legal_services.rows),

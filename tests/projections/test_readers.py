@@ -18,11 +18,13 @@ from domain.participant import Enrolment, RecordsMerged
 from domain.refusal import Refused
 from projections import case_manager, counsel, legal_services, observer, participant, police, privacy, program
 from projections.lens import History
+from projections.queue import CareReferral, ProgramReferral
 from projections.rows import GrantedRow, Row, shown
+from projections.task import Task
 from projections.views import VIEWS
 from tests.histories import CARE, COURT, DA, DEFENSE, P7, PATEL, PD, Given, local, named
 from tests.projections import promises
-from tests.projections.test_partners import OFFICE_LABELS, ROI, enrolled, text
+from tests.projections.test_partners import OFFICE_LABELS, ROI, enrolled, ray, text
 
 ALL = frozenset(grantable(Reader.COUNSEL))
 
@@ -235,6 +237,54 @@ def test_the_privacy_officer_reads_consent_and_what_was_told_and_no_content() ->
         Label.CONSENT_STATE,
         Label.AUDIT_ACCESS,
     }
+
+
+# What is true no more -------------------------------------------------------------------------------------------------
+
+
+def left() -> Given:
+    """Ray, who is Rae, has no number, and was discharged; police go on using the name of before."""
+    story = ray().at(local(3, 15)).intake(phone="555-0177").assigned("Dana").authorised(ALL, covers_from=local(2, 1))
+    story.signed({**ROI, DEFENSE: {Label.IDENTITY_LEGAL}}, covers_from=local(2, 1))
+    story.renamed("Rae", "Bell").reached_at(None).discharged()
+    return story.identified().then()
+
+
+@pytest.mark.parametrize("reader", VIEWS)
+def test_no_reader_hears_a_name_that_the_person_does_not_bear_any_more(reader: Reader) -> None:
+    its_own = (police.OwnReferral, participant.Entry, case_manager.Entry)  # a department's report; the person's and
+    rows = [row for row in rows_of(reader, left()) if not isinstance(row, its_own)]  # the team's whole history
+    assert "Lewis" not in text(rows)
+    promises.hold(left())
+
+
+def test_every_reader_of_a_name_reads_the_one_that_is_borne() -> None:
+    story = left()
+    story.at(local(6, 1)).referred().identified().then()
+    named_by = {
+        type(row): str(getattr(row, "name", None))
+        for reader in VIEWS
+        for row in rows_of(reader, story)
+        if hasattr(row, "name") and not isinstance(row, police.OwnReferral)
+    }
+    assert set(named_by.values()) == {"Rae Bell"}
+    assert {observer.Named, counsel.Client, legal_services.Participant, participant.Own, Task} <= set(named_by)
+    assert {CareReferral, ProgramReferral, police.Participant} <= set(named_by)
+
+
+@pytest.mark.parametrize(
+    ("reader", "row"),
+    [
+        (Reader.COUNSEL, counsel.Client),
+        (Reader.LEGAL_SERVICES, legal_services.Participant),
+        (Reader.PARTICIPANT, participant.Own),
+    ],
+)
+def test_nobody_reads_a_number_a_case_manager_or_an_enrolment_of_before(reader: Reader, row: type[Any]) -> None:
+    before, after = enrolled().authorised(ALL, covers_from=local(2, 1)), left()
+    was, now = only(row, rows_of(reader, before)), only(row, rows_of(reader, after))
+    assert (was.phone, was.case_manager, was.call, was.enrolment) == ("555-0177", "Dana", "555-0101", "enrolled")
+    assert (now.phone, now.case_manager, now.call, now.enrolment) == (None, None, None, "discharged")
 
 
 # Asks and concerns ----------------------------------------------------------------------------------------------------
