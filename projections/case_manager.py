@@ -161,7 +161,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             for name, decision in lens.shown(recorded)
             if name in told and name != "occurred_at" and decision.basis in _ROLE
         }
-        if body or _seen(recorded.event):
+        if _seen(recorded.event):
             yield Entry(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -207,7 +207,7 @@ def _seen(event: Event) -> bool:
 
 def _labels(event: Event, body: dict[str, Any]) -> str:
     """Return the labels of what an entry shows, in order, separated by spaces."""
-    shown = {label for name in body for label in event.subject_labels(name)} | {event.label}
+    shown = {label for name in ("occurred_at", *body) for label in event.subject_labels(name)}
     return " ".join(sorted(shown))
 
 

@@ -17,7 +17,7 @@ from projections.ask import OwnAsk, OwnConcern, own_asks, own_concerns
 from projections.lens import History, Lens, Traced
 from projections.record import Seen, recipients, seen, standing
 from projections.referrer import referred
-from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model
+from projections.rows import REFERENCE, AnyOf, GrantedRow, PartyId, Ref, Row, model, shown
 from projections.task import TaskKind, not_told
 
 READER = Reader.COUNSEL
@@ -34,7 +34,7 @@ class Client(GrantedRow):
     enrolment: Annotated[str | None, Label.ENROLMENT_STATUS]
     case_manager: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
     call: Annotated[str | None, Label.CASE_MANAGER_CONTACT]
-    roi: Annotated[UUID | None, REFERENCE]
+    roi: Annotated[UUID | None, REFERENCE, Label.CONSENT_STATE]
     authority_labels: Annotated[list[str], Label.CONSENT_SCOPE]
 
 
@@ -54,13 +54,14 @@ class Recipient(GrantedRow):
 @model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(GrantedRow):
-    """One event of the client's history, as far as the authority goes."""
+    """One event of the client's history, as far as the authority goes. `agency`: whose action a finding is about."""
 
     occurred_at: Annotated[datetime, AnyOf()]
     entry_id: Ref
     stream_id: Ref
     matter_id: Annotated[UUID | None, REFERENCE]
     kind: Annotated[str, AnyOf()]
+    agency_id: Annotated[UUID | None, PartyId("agency")]
     body: Annotated[dict[str, Any], AnyOf()]
 
 
@@ -103,19 +104,9 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
 
 def _client(history: History, lens: Lens, grant: Grant, at: datetime) -> Iterator[Row]:
-    who, behind = standing(history, lens), _behind(history, lens, grant)
-    yield Client(
-        **behind,
-        shown=" ".join(sorted({*who.labels, Label.CONSENT_SCOPE})),
-        name=who.name,
-        birth_date=who.birth_date,
-        phone=who.values.get("phone"),
-        enrolment=who.values.get("enrolment"),
-        case_manager=who.values.get("case_manager"),
-        call=who.values.get("call"),
-        roi=who.values.get("roi"),
-        authority_labels=sorted(grant.labels or ()),
-    )
+    behind = _behind(history, lens, grant)
+    client = standing(history, lens) | {"authority_labels": sorted(grant.labels or ())}
+    yield Client(**behind, shown=shown(Client, client), **client)
     for columns in recipients(history, at):
         given = {name: columns[name] for name in ("labels", "purpose", "covers_from", "items")}
         yield Recipient(
@@ -154,10 +145,10 @@ def _tasks(history: History, lens: Lens, grant: Grant) -> Iterator[Task]:
 
 
 def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[Entry]:
-    item = next((shown.grant for shown in one.bases if shown.basis is Basis.ITEM), None)
+    item = next((basis.grant for basis in one.bases if basis.basis is Basis.ITEM), None)
     authority = item or grant.roi
     until = dict(grant.items).get(item) if item else grant.until
-    if authority is None or until is None or not all(shown.grant for shown in one.bases):
+    if authority is None or until is None or not all(basis.grant for basis in one.bases):
         return  # the register is everyone's, and no fact about the client
     yield Entry(
         subject_id=history.subject,
@@ -172,5 +163,6 @@ def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[E
         stream_id=one.recorded.stream,
         matter_id=one.recorded.event.matter_id,
         kind=one.recorded.event.topic,
+        agency_id=one.agency,
         body=one.body,
     )

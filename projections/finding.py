@@ -16,7 +16,7 @@ from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.stop_record import ArrestRecorded
-from projections.lens import NOBODY, History, Lens, Traced, plain
+from projections.lens import NOBODY, PLACES, History, Lens, Traced, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow, Row, model
 
 _OWN, _ROLE = ALLOWED[Holding.OWN], ALLOWED[Holding.ROLE]
@@ -155,6 +155,7 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
     asked_at = {asked.stream: asked.event.occurred_at for asked in history.of(FindingAsked)}
     named = lens.viewer.reader is Reader.PROGRAM
     late = {lens.see(recorded, "case", _ROLE) for recorded in history.of(FiledAfterTimelyIntake)}
+    without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
     for raised in history.of(FindingRaised):
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
@@ -180,8 +181,8 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             verdict=verdict,
             raised_as=see("verdict"),
             alarm=verdict in ALARMS or after_intake,
-            person_was_shown=plain(see("person_shown")),
-            agency_was_shown=plain(see("agency_shown")),
+            person_was_shown=plain(see("person_shown"), without=without),
+            agency_was_shown=plain(see("agency_shown"), without=without),
             source=_source(see("source"), named=named),
             answer=_answer(answered, named=named) if answered else None,
             unanswered_since=None if answered else asked_at.get(raised.stream),

@@ -43,12 +43,12 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield Participant(
         subject_id=history.subject,
         as_of=history.position,
-        name=who.name or "",
-        birth_date=who.birth_date,
-        phone=who.values.get("phone"),
-        enrolment=who.values.get("enrolment"),
-        case_manager=who.values.get("case_manager"),
-        call=who.values.get("call"),
+        name=who["name"] or "",
+        birth_date=who["birth_date"],
+        phone=who["phone"],
+        enrolment=who["enrolment"],
+        case_manager=who["case_manager"],
+        call=who["call"],
     )
     for one in seen(history, lens):
         yield Entry(**entry_of(history, one))

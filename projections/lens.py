@@ -82,7 +82,7 @@ class History:
         if found is None:
             values = ((name, getattr(recorded.event, name)) for name in labels_of(type(recorded.event)))
             found = self._told[recorded.position] = {
-                name: plain(value)
+                name: plain(value, without=PLACES)
                 for name, value in values
                 if value is not None and name not in recorded.erased and not is_id(value)
             }
@@ -253,20 +253,25 @@ def is_id(value: Any) -> bool:
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: models as objects, sets sorted."""
+PLACES = frozenset({"position", "last_position"})
+"""Where the log has something, as models name it: who counts along knows how much happens to others meanwhile."""
+
+
+def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
+    """Return a value as JSON holds it: models as objects, without ids of the log and these fields; sets sorted."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):  # one of a closed list
         return value
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        dumped = value.model_dump(mode="json")
+        return {name: dumped[name] for name, v in value if name not in without and not is_id(v)}
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, frozenset | set):
         return sorted(plain(v) for v in value)
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [plain(v, without=without) for v in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) or hasattr(value, "isoformat") else value

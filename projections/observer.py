@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.event import Recorded
 from domain.labels import Basis, Ceiling, Grant, Label, Reader, Shown, Viewer
 from domain.legal_case import DecisionRecorded
-from domain.participant import ParticipantEnrolled, ParticipantIdentified
+from domain.participant import ParticipantEnrolled
 from domain.referral import (
     ChargeHeld,
     ChargeLatched,
@@ -28,7 +28,7 @@ from domain.stop_record import StopRecorded
 from projections import finding
 from projections.ask import OwnConcern, own_concerns
 from projections.lens import NOBODY, History, Lens, Traced, plain
-from projections.record import is_participant
+from projections.record import is_participant, names
 from projections.rows import GrantedRow, PartyId, Ref, RoleRow, Row, model
 
 READER = Reader.OBSERVER
@@ -181,7 +181,7 @@ def _decision(history: History, decided: Recorded[DecisionRecorded], lens: Lens)
 def _named(history: History, grant: Grant, lens: Lens) -> Iterator[Named]:
     if grant.roi is None or grant.until is None:
         return
-    for said in reversed([*history.of(ParticipantIdentified)]):
+    for said in reversed(names(history)):
         decision = lens.decide(said, "name")
         if isinstance(decision, Shown) and decision.grant is not None and "name" not in said.erased:
             yield Named(

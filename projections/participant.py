@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.labels import Ceiling, Label, Reader, Viewer
 from projections.lens import History, Lens, Traced
 from projections.record import RoleEntry, RoleRecipient, entry_of, is_participant, recipients, seen, standing
-from projections.rows import REFERENCE, RoleRow, Row, model
+from projections.rows import REFERENCE, PartyId, RoleRow, Row, model
 
 READER = Reader.PARTICIPANT
 
@@ -39,7 +39,9 @@ class Recipient(RoleRecipient):
 @model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(RoleEntry):
-    """One event of the participant's own history."""
+    """One event of the participant's own history. `agency`: whose action a finding is about."""
+
+    agency_id: Annotated[UUID | None, PartyId("agency")]
 
 
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
@@ -47,19 +49,8 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     if not is_participant(history):
         return
     lens = Lens(Viewer(READER, history.subject), None, ceiling, at, trace)
-    who = standing(history, lens)
-    yield Own(
-        subject_id=history.subject,
-        as_of=history.position,
-        name=who.name,
-        birth_date=who.birth_date,
-        phone=who.values.get("phone"),
-        enrolment=who.values.get("enrolment"),
-        case_manager=who.values.get("case_manager"),
-        call=who.values.get("call"),
-        roi=who.values.get("roi"),
-    )
+    yield Own(subject_id=history.subject, as_of=history.position, **standing(history, lens))
     for columns in recipients(history, at):
         yield Recipient(**columns)
     for one in seen(history, lens):
-        yield Entry(**entry_of(history, one))
+        yield Entry(**entry_of(history, one), agency_id=one.agency)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
@@ -30,7 +30,7 @@ from domain.roster import ParticipantAssigned, ParticipantReleased
 from domain.share import ShareMade
 from domain.warrant import WarrantEnded, WarrantIssued
 from projections.lens import Gathered, History, Lens, Traced, explain, plain
-from projections.rows import AnyOf, GrantedRow, Ref
+from projections.rows import AnyOf, GrantedRow, Ref, shown
 
 # What reaches a partner by itself under its grant, and which fields of it: what care says of a person goes as a share,
 # an act of its own (T:885), so of a contact only that it took place.
@@ -101,8 +101,8 @@ N = TypeVar("N", bound=GrantedEntry)
 def granted(
     history: History,
     reader: Reader,
-    participant: Callable[..., P],
-    told: Callable[..., N],
+    participant: type[P],
+    told: type[N],
     ceiling: Ceiling,
     at: datetime,
     trace: list[Traced] | None = None,
@@ -119,6 +119,7 @@ def granted(
         lens = Lens(viewer, grant, ceiling, at)
         who = _participant(lens, history, grant)
         if who.authority is not None and grant.until is not None and not _scope_alone(history, party, grant):
+            columns = _columns(participant, who)
             yield participant(
                 subject_id=history.subject,
                 party_id=party,
@@ -126,16 +127,9 @@ def granted(
                 until=grant.until,
                 as_of=history.position,
                 authority=who.authority,
-                shown=who.shown(),
+                shown=shown(participant, columns),
                 place=place(party, history.subject),
-                name=_text(who.values.get("name")),
-                birth_date=who.values.get("birth_date"),
-                enrolment=Enrolment.ENROLLED if "status" in who.values else None,
-                case_manager=who.values.get("case_manager"),
-                call=who.values.get("phone"),
-                scope=plain(who.values.get("labels")),
-                purpose=who.values.get("purpose"),
-                **_more(participant, who),
+                **columns,
             )
         for recorded in history.of(*ENTRIES):
             yield from _entry(lens, history, grant, recorded, told)
@@ -187,13 +181,14 @@ def _participant(lens: Lens, history: History, grant: Grant) -> Gathered:
     return who
 
 
-def _entry(
-    lens: Lens, history: History, grant: Grant, recorded: Recorded[Event], told: Callable[..., N]
-) -> Iterator[N]:
-    gathered = Gathered()
+def _entry(lens: Lens, history: History, grant: Grant, recorded: Recorded[Event], told: type[N]) -> Iterator[N]:
+    """Yield what a party was told by one event; nothing to whom it may not know of the event itself."""
+    event = Gathered()
+    event.take(lens, recorded, "occurred_at")
+    gathered = Gathered(labels=event.labels)
     for name in sorted(ENTRIES[type(recorded.event)]):
         gathered.take(lens, recorded, name)
-    if gathered.authority is None:
+    if event.authority is None or gathered.authority is None:
         return
     ends = dict(grant.items).get(gathered.authority) if gathered.basis is Basis.ITEM else grant.until
     if ends is None:
@@ -213,10 +208,19 @@ def _entry(
     )
 
 
-def _more(participant: Callable[..., P], who: Gathered) -> dict[str, Any]:
-    """Return the columns that only some kinds of party have."""
+def _columns(participant: type[P], who: Gathered) -> dict[str, Any]:
+    """Return the columns of who a participant is; some only some kinds of party have."""
+    columns = {
+        "name": _text(who.values.get("name")),
+        "birth_date": who.values.get("birth_date"),
+        "enrolment": Enrolment.ENROLLED if "status" in who.values else None,
+        "case_manager": who.values.get("case_manager"),
+        "call": who.values.get("phone"),
+        "scope": plain(who.values.get("labels")),
+        "purpose": who.values.get("purpose"),
+    }
     more = {"phone": "participant_phone", "enrolled_at": "enrolled_at"}
-    return {column: who.values.get(name) for column, name in more.items() if hasattr(participant, column)}
+    return columns | {column: who.values.get(name) for column, name in more.items() if hasattr(participant, column)}
 
 
 def _text(value: Any) -> str | None:

@@ -12,9 +12,9 @@ from domain.contact import ContactMade
 from domain.door import ReferralDeclined, ReferralScreened, ReferralVetted
 from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
-from domain.participant import ParticipantIdentified
 from domain.referral import STARTS, ReferralOffered, referral
 from projections.lens import NOBODY, History, Lens, Traced, plain
+from projections.record import names
 from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, model
 
 _ROLE = ALLOWED[Holding.ROLE]
@@ -77,7 +77,7 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
     same = history.stream(started.stream)
     state = referral(same.events)
     arrest = isinstance(started.event, ReferralOffered)
-    said = [name for r in history.of(ParticipantIdentified) if (name := see(r, "name")) is not None]
+    said = [name for r in names(history) if (name := see(r, "name")) is not None]
     tried = [r for r in history.of(ContactMade) if r.event.occurred_at >= started.event.occurred_at]
     screened, declined = [*same.of(ReferralScreened)], next(same.of(ReferralDeclined), None)
     return _ROW[lens.viewer.reader](

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from domain.event import Event, Recorded
-from domain.labels import Label, Shown
-from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
+from domain.finding import FindingRaised
+from domain.labels import Basis, Label, Reader, Shown
+from domain.participant import (
+    IntakeCompleted,
+    NameCorrected,
+    ParticipantEnrolled,
+    ParticipantIdentified,
+    PhoneChanged,
+    StatusChanged,
+)
 from domain.roi import RoiSigned
-from domain.roster import ParticipantAssigned
+from domain.roster import ParticipantAssigned, ParticipantReleased
 from projections.lens import History, Lens
 from projections.rows import REFERENCE, AnyOf, PartyId, Ref, RoleRow
 
@@ -51,20 +59,33 @@ class Seen(NamedTuple):
     shown: str
     bases: Sequence[Shown]
 
+    @property
+    def agency(self) -> UUID | None:
+        """Whose action a finding is about: it is read by the agency's code, as no other id of a body is."""
+        event = self.recorded.event
+        return event.agency if isinstance(event, FindingRaised) else None
+
 
 def seen(history: History, lens: Lens) -> Iterator[Seen]:
-    """Yield every event of which the viewer may see something; ids of the log stay in it."""
+    """Yield every event that the viewer may know of, with what it may see of it; ids of the log stay in it.
+
+    An entry tells an event's kind and time. So it rests on the event's own label: one field of it is not enough.
+    """
+    # A name of before is told to nobody but its bearer.
+    before = frozenset[int]() if lens.viewer.reader is Reader.PARTICIPANT else names_before(history)
     for recorded in history.events:
         event, told = recorded.event, history.told(recorded)
-        body, labels, bases = {}, set[Label](), list[Shown]()
+        known, body, labels, bases = False, {}, set[Label](), list[Shown]()
         for name, decision in lens.shown(recorded):
-            if name != "occurred_at":
-                if name not in told:
-                    continue
+            if name == "occurred_at":
+                known = True
+            elif name in told and recorded.position not in before:
                 body[name] = told[name]
+            else:
+                continue
             labels |= event.subject_labels(name)
             bases.append(decision)
-        if labels:
+        if known:
             yield Seen(recorded, body, " ".join(sorted(labels)), bases)
 
 
@@ -99,51 +120,43 @@ def recipients(history: History, at: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-@dataclass(slots=True)
-class Standing:
-    """The standing facts that a viewer sees; a later one takes the place of an earlier one."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    labels: set[Label] = field(default_factory=set)
-
-    @property
-    def name(self) -> str | None:
-        """The person's name, if it may be seen."""
-        found = self.values.get("name")
-        return None if found is None else str(found)
-
-    @property
-    def birth_date(self) -> date | None:
-        """The person's birth date, if it may be seen."""
-        found: date | None = self.values.get("birth_date")
-        return found
-
-    @property
-    def shown(self) -> str:
-        """The labels of what is seen, in order, separated by spaces."""
-        return " ".join(sorted(self.labels))
-
-
-# Which field of which event says what of a person.
-_STANDING: dict[type[Event], dict[str, str]] = {
+# Which field of which event says what of a person now; None: that there is nothing any more.
+_STANDING: dict[type[Event], dict[str, str | None]] = {
     ParticipantIdentified: {"name": "name", "birth_date": "birth_date"},
-    ParticipantEnrolled: {"status": "enrolment"},
-    ParticipantAssigned: {"case_manager": "case_manager", "phone": "call"},
+    NameCorrected: {"name": "name", "birth_date": "birth_date"},
+    ParticipantEnrolled: {"enrolment": "status"},
+    StatusChanged: {"enrolment": "status"},
+    ParticipantAssigned: {"case_manager": "case_manager", "call": "phone"},
+    ParticipantReleased: {"case_manager": None, "call": None},
     IntakeCompleted: {"phone": "phone"},
+    PhoneChanged: {"phone": "phone"},
     RoiSigned: {"roi": "roi"},
 }
+_BASES = frozenset({Basis.ROLE, Basis.GRANTED})
 
 
-def standing(history: History, lens: Lens) -> Standing:
-    """Return the standing facts as the viewer sees them."""
-    found = Standing()
+def standing(history: History, lens: Lens) -> dict[str, Any]:
+    """Return what is true of a person now, by the columns that show it, as far as the viewer may see it."""
+    found: dict[str, Any] = dict.fromkeys(column for says in _STANDING.values() for column in says)
+    before = names_before(history)
     for recorded in history.of(*_STANDING):
-        for name, called in _STANDING[type(recorded.event)].items():
-            decision, value = lens.decide(recorded, name), getattr(recorded.event, name)
-            if isinstance(decision, Shown) and name not in recorded.erased and value is not None:
-                found.values[called] = value
-                found.labels |= recorded.event.subject_labels(name)
-    return found
+        if recorded.position in before or (isinstance(recorded.event, IntakeCompleted) and not recorded.event.phone):
+            continue
+        for column, name in _STANDING[type(recorded.event)].items():
+            found[column] = lens.see(recorded, name, _BASES) if name else None
+    return found | {"name": None if found["name"] is None else str(found["name"])}
+
+
+def names(history: History) -> list[Recorded[Any]]:
+    """Return the events that say a person's name: once it was corrected, no party's older or later word does."""
+    return [*history.of(NameCorrected)] or [*history.of(ParticipantIdentified)]
+
+
+def names_before(history: History) -> frozenset[int]:
+    """Return where a name stands that the person does not bear any more, or that a party still uses."""
+    corrected = [*history.of(NameCorrected)][-1:]
+    said = history.of(ParticipantIdentified, NameCorrected)
+    return frozenset(recorded.position for recorded in said if corrected and recorded.position != corrected[0].position)
 
 
 def is_participant(history: History) -> bool:

@@ -7,7 +7,7 @@ feed tells everyone; consent never touches it either. `granted`: what came from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
@@ -154,6 +154,12 @@ class Model(NamedTuple):
         return f"{self.reader.value}.{self.name}"
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that make a row one. A party's rows lie in the order of its pages."""
+        is_partys = self.holding in (Holding.OWN, Holding.GRANTED)
+        return ("party_id", *(c for c in self.order if c != "party_id")) if is_partys else self.order
+
+    @property
     def labels(self) -> frozenset[Label]:
         """Every label the table can hold."""
         return frozenset[Label]().union(*(c.labels for c in self.columns))
@@ -184,6 +190,12 @@ def model(reader: Reader, name: str, *, order: tuple[str, ...], descending: bool
         return row
 
     return declare
+
+
+def shown(row: type[Row], values: Mapping[str, Any]) -> str:
+    """Return the labels of what these columns of a row show, in order, separated by spaces."""
+    filled = (column for column in MODELS[row].columns if values.get(column.name) is not None)
+    return " ".join(sorted({label for column in filled for label in column.labels}))
 
 
 def _column(reader: Reader, holding: Holding, table: str, name: str, hint: Any) -> Column:

@@ -13,13 +13,14 @@ from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, ga
 from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
-from domain.participant import Enrolment, ParticipantEnrolled, ParticipantIdentified, StatusChanged
+from domain.participant import Enrolment, ParticipantEnrolled, StatusChanged
 from domain.plan import PlanReviewDue, plan, plan_stream
 from domain.referral import ChargeLatched, ReferralOffered, referral
 from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
 from domain.roster import roster
 from projections.lens import History
+from projections.record import names
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
@@ -75,7 +76,7 @@ def not_told(history: History) -> Iterator[NotTold]:
 def tasks(history: History) -> Iterator[Task]:
     """Yield what there is to do for one participant; after a death nothing that only the living can do."""
     dead = any(r.event.status is Enrolment.DECEASED for r in history.of(StatusChanged))
-    named = [r for r in history.of(ParticipantIdentified) if not r.erased]
+    named = [r for r in names(history) if not r.erased]
     carried_by = roster(history.events).carried_by.get(history.subject)
 
     def task(
@@ -97,10 +98,11 @@ def tasks(history: History) -> Iterator[Task]:
             incident_number=incident,
         )
 
-    for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
-        yield from (one for one in _of_referral(history, stream, task) if not dead or one.kind == TaskKind.FILED)
+    yield from _of_filings(history, task)
     if dead:
         return
+    for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
+        yield from _of_referral(history, stream, task)
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_consent(history, task)
@@ -112,14 +114,26 @@ def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
     state, running = referral(own.events), deadlines(own.events)
     if state is None or running.intake is None:
         return
-    due_at, due_on = running.intake.event.due_at, running.intake.event.due_on
+    due_at = running.intake.event.due_at
     if not running.passed and not any(history.of(ParticipantEnrolled)):
         yield task(TaskKind.INTAKE, running.intake, due_at, stream)
-    for latched in own.of(ChargeLatched):
-        for filed in history.of(CaseFiled):
-            if not latched.erased and not filed.erased and filed_after(filed.event, latched.event, due_on):
-                incident = latched.event.incident_number
-                yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, incident)
+
+
+def _of_filings(history: History, task: Any) -> Iterator[Task]:
+    """Yield each case that brings a latched incident, once: all charges of an arrest have one incident number."""
+    latches = [r for r in history.of(ChargeLatched) if not r.erased]
+    due_on = {
+        stream: running.event.due_on
+        for stream in {latched.stream for latched in latches}
+        if (running := deadlines(history.stream(stream).events).intake) is not None
+    }
+    for filed in history.of(CaseFiled):
+        if not filed.erased and any(
+            filed_after(filed.event, latched.event, due_on[latched.stream])
+            for latched in latches
+            if latched.stream in due_on
+        ):
+            yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, filed.event.incident_number)
 
 
 def _of_consent(history: History, task: Any) -> Iterator[Task]:

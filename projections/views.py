@@ -60,15 +60,15 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/6", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/6", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/8", police.rows),
-        View(Reader.RECIPIENT, "recipient/4", recipient.rows),
-        View(Reader.COURT, "court/5", court.rows),
-        View(Reader.PROGRAM, "program/7", program.rows),
-        View(Reader.OBSERVER, "observer/2", observer.rows),
-        View(Reader.COUNSEL, "counsel/2", counsel.rows),
-        View(Reader.LEGAL_SERVICES, "legal_services/1", legal_services.rows),
-        View(Reader.PARTICIPANT, "participant/1", participant.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/8", liaison_prosecutor.rows),
+        View(Reader.POLICE, "police/9", police.rows),
+        View(Reader.RECIPIENT, "recipient/6", recipient.rows),
+        View(Reader.COURT, "court/7", court.rows),
+        View(Reader.PROGRAM, "program/8", program.rows),
+        View(Reader.OBSERVER, "observer/4", observer.rows),
+        View(Reader.COUNSEL, "counsel/4", counsel.rows),
+        View(Reader.LEGAL_SERVICES, "legal_services/3", legal_services.rows),
+        View(Reader.PARTICIPANT, "participant/4", participant.rows),
         View(Reader.PRIVACY, "privacy/1", privacy.rows),
     )
 }

@@ -41,12 +41,14 @@ class Purpose:
 class Rendered:
     """An answer before it leaves: its body, and the rows about participants that it shows.
 
-    `torn`: the view was seen to change between two of its reads, so that it must be rendered again.
+    `accessed`: of whom it tells who saw what and why, read by role; `under`: that, read by counsel under a client's
+    authority. `torn`: the view was seen to change between two of its reads, so that it must be rendered again.
     """
 
     body: dict[str, Any]
     shown: list[Row] = field(default_factory=list)
     accessed: list[UUID] = field(default_factory=list)
+    under: list[GrantedRow] = field(default_factory=list)
     torn: bool = False
 
 
@@ -65,7 +67,7 @@ def answer(
             except Unknown:
                 session.release([], "", purpose, surface)  # an ended authority hears that it has ended
                 raise
-            torn = rendered.torn or is_torn(rendered.shown)
+            torn = rendered.torn or is_torn([*rendered.shown, *rendered.under])
             disclosed = [] if torn else _on_footing(site, caller, purpose, disclosures(site.digests, rendered))
             released = session.release(disclosed, view.version if view else "", purpose, surface)
         if released and not torn:  # and committed
@@ -96,9 +98,14 @@ def disclosures(digests: bytes, rendered: Rendered) -> list[Disclosed]:
         if isinstance(row, GrantedRow | RoleRow):
             by_participant.setdefault(row.subject_id, []).append(row)
     lines = [_line(digests, participant, rows) for participant, rows in by_participant.items()]
-    return lines + [
-        Disclosed(participant, None, None, 0, Label.AUDIT_ACCESS, "", digest(digests, []))
-        for participant in rendered.accessed
+    audit, nothing = Label.AUDIT_ACCESS, digest(digests, [])
+    return [
+        *lines,
+        *(Disclosed(participant, None, None, 0, audit, "", nothing) for participant in rendered.accessed),
+        *(
+            Disclosed(row.subject_id, row.epoch, row.until, row.as_of, audit, str(row.authority), nothing)
+            for row in rendered.under
+        ),
     ]
 
 

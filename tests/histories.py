@@ -502,7 +502,7 @@ class Given:
 
     # Prosecution ------------------------------------------------------------------------------------------------------
 
-    def case(self, office: UUID = DA, docket: str = "26-CR-9") -> UUID:
+    def case(self, office: UUID = DA, docket: str = "26-CR-9", incident_number: str | None = None) -> UUID:
         """An office files a case; returns the matter."""
         matter = uuid5(office, docket)
         event = legal_case.CaseFiled(
@@ -511,6 +511,7 @@ class Given:
             matter_id=matter,
             occurred_at=self.now,
             docket=docket,
+            incident_number=incident_number,
             defendant=legal_case.Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
             charges=(THEFT,),
             offense_on=date(2026, 2, 2),

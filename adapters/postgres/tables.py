@@ -84,11 +84,9 @@ def _table(model: Model, schema: str) -> str:
 
 
 def _keys(model: Model, schema: str) -> str:
-    # A party's rows lie in the order of its pages; a page in descending order reads the key backwards.
-    is_partys = model.holding in (Holding.OWN, Holding.GRANTED)
-    key = ("party_id", *(c for c in model.order if c != "party_id")) if is_partys else model.order
-    made = f"alter table {schema}.{model.name} add primary key ({', '.join(key)});\n"
-    if key[0] != "subject_id":  # by which the projector replaces rows
+    # A page in descending order reads the key backwards.
+    made = f"alter table {schema}.{model.name} add primary key ({', '.join(model.key)});\n"
+    if model.key[0] != "subject_id":  # by which the projector replaces rows
         made += f"create index on {schema}.{model.name} (subject_id);\n"
     return made
 

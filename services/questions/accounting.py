@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.disclosure import OralDisclosure
-from domain.labels import TABLE, Label, Reader
+from domain.event import Recorded
+from domain.labels import TABLE, Grant, Label, Reader, Shown, Viewer
 from domain.legal_case import DecisionRecorded
 from domain.participant import ParticipantIdentified
 from domain.referral import DepartmentNotified, NoticeCode, ProsecutorNotified
 from domain.refusal import Forbidden, Unknown
-from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed
+from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed, grants
 from projections import case_manager, counsel, participant
-from projections.lens import plain
+from projections.lens import Lens, plain
 from projections.record import RoleEntry
 from services.person import records
 from services.ports import Accounted, Caller, Session
@@ -39,6 +41,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
     )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
+    held = grants(history)
     purposes: list[_Stated] = []
     given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
     told: list[tuple[datetime, dict[str, Any]]] = []
@@ -51,9 +54,8 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
             case ItemConsented() as item:
                 purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
-                completed = sent.code is NoticeCode.COMPLETED  # the only code that goes by the participant's signature
-                grant = given_now.get((sent.participant_id, sent.party_id)) if completed else None
-                told.append((recorded.recorded_at, _notice(site, caller, sent, grant)))
+                grant = given_now.get((sent.participant_id, sent.party_id))
+                told.append((recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
             case DecisionRecorded(party_id=office):
                 decided[recorded.id] = (recorded.recorded_at, office)
             case OralDisclosure(party_id=UUID() as party) as oral:
@@ -71,7 +73,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         lines = [(row.disclosed_at, _accounted(site, caller, row, purposes, person, followed)) for row in left]
         ordered = sorted([*lines, *told], key=lambda line: line[0])
         body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
-        return Rendered(body, [*client, *known], accessed=[] if client else person)
+        return Rendered(body, known, accessed=[] if client else person, under=list(client))
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 
@@ -104,16 +106,24 @@ def _decisions(session: Session, caller: Caller, person: list[UUID]) -> list[Any
 
 
 def _notice(
-    site: Site, caller: Caller, sent: DepartmentNotified | ProsecutorNotified, grant: UUID | None
+    site: Site, caller: Caller, recorded: Recorded[Any], held: Mapping[UUID, Grant], grant: UUID | None
 ) -> dict[str, Any]:
+    """Return that a notice was sent; what it said, to those alone who may read it anyway."""
+    sent: DepartmentNotified | ProsecutorNotified = recorded.event
+    itself = sent.participant_id if caller.reader is Reader.PARTICIPANT else None
+    viewer = Viewer(caller.reader or Reader.PRIVACY, itself or caller.party)
+    eyes = Lens(viewer, held.get(caller.party), site.protocol().ceiling, site.now())
+    reads = isinstance(eyes.decide(recorded, "code"), Shown)
+    # `completed` is the only code that goes by the participant's signature.
+    signed = grant if reads and sent.code is NoticeCode.COMPLETED else None
     return {
         "what": "notice",
         "to": _party(site, sent.party_id, []),
         "labels": [sent.label],
-        "code": sent.code,
+        "code": sent.code if reads else None,
         "purpose": "notice by the protocol",
-        "grants": [site.ids.seal(caller.party, grant)] if grant else [],
-        "notice": PART2_NOTICE if grant else None,
+        "grants": [site.ids.seal(caller.party, signed)] if signed else [],
+        "notice": PART2_NOTICE if signed else None,
     }
 
 

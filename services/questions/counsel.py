@@ -84,6 +84,6 @@ def explained(site: Site, caller: Caller, text: str, party: str) -> dict[str, An
             raise Unknown
         grant = grants(site.log.history(asked)).get(caller.party)
         eyes = Lens(Viewer(Reader.COUNSEL, caller.party), grant, site.protocol().ceiling, site.now())
-        return Rendered(trace(site, caller, asked, party, eyes), list(found))
+        return Rendered(trace(site, caller, asked, party, eyes), under=list(found))
 
     return answer(site, caller, "counsel.trace", Purpose.ACCOUNTING, render)

@@ -12,15 +12,16 @@ from uuid import UUID
 import pytest
 
 from domain.deadline import FiledAfterTimelyIntake
-from domain.finding import Exposure, FindingAnswered, NamedSource, acted, find, finding_id
+from domain.finding import Exposure, FindingAnswered, FindingRaised, NamedSource, acted, find, finding_id
 from domain.labels import Basis, Label, Reader, Shown, Withheld, decide
 from domain.legal_case import Source
 from domain.stop_record import ArrestRecorded, NoOffer
-from projections import case_manager, court, finding, lens, liaison_prosecutor, police, recipient
+from projections import case_manager, counsel, court, finding, lens, liaison_prosecutor, participant, police, recipient
 from projections.finding import ObserverFinding, OwnFinding, ProgramFinding
 from projections.lens import History
 from tests.domain.test_finding import filed
 from tests.histories import CITY_ATTORNEY, DA, P7, PD, Given, erased, local, named
+from tests.projections import promises
 
 CHEN = named("chen")
 SAID = "He stays at the Lyon Building."
@@ -103,6 +104,28 @@ def test_the_manager_sees_all_of_it_and_the_observer_no_name() -> None:
         assert (row.verdict, row.raised_as) == ("independent source, later", "exposed, none named")
         assert (row.alarm, row.unanswered_since) == (False, None)
     assert "53000" not in str(asdict(to_ames))
+
+
+def test_counsel_and_participant_read_who_acted_and_what_was_shown_and_no_id_of_the_log() -> None:
+    ray, _ = found(incident_number=None)
+    ray.authorised({Label.FINDING}, covers_from=local(4, 1))
+    views: dict[type[Any], Iterator[Any]] = {
+        counsel.Entry: counsel.rows(ray.history, P7.ceiling, ray.now),
+        participant.Entry: participant.rows(ray.history, P7.ceiling, ray.now),
+    }
+    for kind, rows in views.items():
+        (row,) = [row for row in rows if isinstance(row, kind) and row.kind == FindingRaised.topic]
+        assert (row.agency_id, row.body["verdict"], row.body["action"]["kind"]) == (DA, "exposed, none named", "filing")
+        (shown,) = row.body["person_shown"]
+        assert (shown["labels"], shown["times"]) == (["contact.location"], 1)
+        assert not {"id", "position"} & (set(row.body["action"]) | set(shown))
+    promises.hold(ray)
+
+
+def test_a_finding_is_counsels_where_the_authority_names_it() -> None:
+    ray, _ = found(incident_number=None)
+    ray.authorised({Label.IDENTITY_LEGAL, Label.PROSECUTOR_DECISION, Label.CASE_DOCKET}, covers_from=local(2, 1))
+    assert "finding" not in str([*counsel.rows(ray.history, P7.ceiling, ray.now)])
 
 
 def test_a_reports_number_is_not_the_observers() -> None:

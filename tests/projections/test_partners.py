@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.deadline import settle
 from domain.labels import Label, Reader, Rule, Shown, Viewer, Withheld
 from domain.legal_case import DecisionKind
 from domain.referral import NoticeCode
@@ -19,8 +20,24 @@ from projections import case_manager, liaison_prosecutor, police, recipient
 from projections.lens import History, Lens, Traced, explain
 from projections.partner import GrantedEntry, GrantedParticipant, place
 from projections.rows import GrantedRow, OwnRow, Row
+from projections.task import Task, TaskKind
 from projections.views import VIEWS
-from tests.histories import CAMPUS_PD, CITY_ATTORNEY, CLINIC, DA, HOUSING, P7, PD, Given, erased, local, named
+from tests.histories import (
+    CAMPUS_PD,
+    CITY_ATTORNEY,
+    CLINIC,
+    DA,
+    HOUSING,
+    P7,
+    PD,
+    THEFT,
+    TRESPASS,
+    Given,
+    erased,
+    local,
+    named,
+)
+from tests.projections import promises
 
 POLICE_LABELS = {Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_MANAGER_CONTACT, Label.IIP_PROGRESS}
 OFFICE_LABELS = POLICE_LABELS | {Label.CASE_DOCKET, Label.CHARGE_DIVERTED}
@@ -80,6 +97,22 @@ def enrolled() -> Given:
     story.contact(kind="hospital visit", note="relapse, ashamed", location="ward 4", current_use="fentanyl")
     story.decided(story.case(), DecisionKind.MONITOR, note="weak on intent")
     return story
+
+
+def filed_after_all() -> Given:
+    """Ray, whose two charges are latched, and whose office files them when the day of the intake is over."""
+    story = Given(now=local(2, 14, 2, 10)).referred((THEFT, TRESPASS)).met().accepted().released()
+    story.at(local(3, 15)).intake().signed({PD: POLICE_LABELS})
+    story.at(local(4, 20)).case(incident_number="26-0214")
+    return story
+
+
+def enrolled_late(labels: set[Label]) -> Given:
+    """Someone whose intake came when its day was over, and whose ROI gives the office these labels."""
+    story = Given(now=local(2, 14, 2, 10)).referred().met().accepted().released()
+    story.at(local(3, 20)).intake().signed({DA: labels}, covers_from=local(2, 1))
+    asked = settle(story.state, story.recorded, local(3, 20), [], story.now)
+    return story.record(story.referral, *asked).then()
 
 
 # Before --------------------------------------------------------------------------------------------------------------
@@ -188,6 +221,34 @@ def test_a_row_says_what_it_shows_and_on_which_authority() -> None:
     assert row.as_of == story.history.position
 
 
+def test_an_office_that_may_not_know_of_the_enrolment_is_not_asked_to_decide() -> None:
+    """An intake after the deadline latches nothing: the office is asked, where its ROI gives it the enrolment."""
+    asked = "decision.requested"
+    for labels, kinds in (
+        ({Label.CHARGE_DIVERTED}, {"charge.held"}),
+        ({Label.CHARGE_DIVERTED, Label.ENROLMENT_STATUS}, {"charge.held", asked}),
+        ({Label.ENROLMENT_STATUS}, {asked}),
+    ):
+        story = enrolled_late(labels)
+        told_of = [row for row in granted(story, DA) if isinstance(row, GrantedEntry)]
+        assert {row.kind for row in told_of} == kinds
+        promises.hold(story)
+
+
+def test_discharged_and_never_enrolled_read_the_same() -> None:
+    """Also in what a row says that it shows: by that go the Part 2 notice, the accounting and the findings."""
+    labels = POLICE_LABELS - {Label.IIP_PROGRESS}
+    never = ray().signed({PD: labels, HOUSING: HOUSING_LABELS}).reached_at(None)
+    left = ray().intake(phone="555-0177").assigned().signed({PD: labels, HOUSING: HOUSING_LABELS})
+    left.discharged().reached_at(None)
+    for party in (PD, HOUSING):
+        one, other = (asdict(who(story, party)) for story in (never, left))
+        apart = {name for name in one if one[name] != other[name]}
+        assert apart == {"as_of", "authority"}
+    assert who(left, PD).shown == "consent.scope identity.legal"
+    assert who(left, HOUSING).shown == "consent.scope identity.legal"
+
+
 # After ---------------------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +342,7 @@ def stories() -> Iterator[Given]:
     yield enrolled()
     yield enrolled().revoked(PD)
     yield enrolled().at(local(2, 2, year=2027))
+    yield filed_after_all()
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
@@ -290,17 +352,9 @@ def test_twice_gives_the_same(view: Any) -> None:
         assert first == second
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
-def test_no_two_rows_of_a_table_have_one_key(view: Any) -> None:
+def test_every_view_keeps_its_promises() -> None:
     for story in stories():
-        rows = [*view.rows(story.history, P7.ceiling, story.now)]
-        for model in view.models:
-            keys = [
-                (getattr(row, "party_id", None), *(getattr(row, name) for name in model.order))
-                for row in rows
-                if type(row) is model.row
-            ]
-            assert len(keys) == len(set(keys))
+        promises.hold(story)
 
 
 def test_the_trace_gives_a_rule_or_a_basis_for_every_field_of_every_event() -> None:
@@ -445,6 +499,13 @@ def test_a_case_of_someone_not_in_lead_is_no_row_of_care() -> None:
 def test_nothing_of_nobody() -> None:
     empty = History(named("nobody"), ())
     assert [row for view in VIEWS.values() for row in view.rows(empty, P7.ceiling, local(3, 1))] == []
+
+
+def test_a_filing_of_two_latched_charges_is_one_task_and_the_person_stays_in_care() -> None:
+    rows = care(filed_after_all())
+    (filed,) = [row for row in rows if isinstance(row, Task) and row.kind == TaskKind.FILED]
+    assert filed.incident_number == "26-0214"
+    assert [row.name for row in rows if isinstance(row, case_manager.Participant)] == ["Ray Lewis"]
 
 
 # More than one of a thing ---------------------------------------------------------------------------------------------

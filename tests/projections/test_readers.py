@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,12 +16,15 @@ from domain.labels import TABLE, Label, Reader, grantable
 from domain.legal_case import DecisionKind
 from domain.participant import Enrolment, RecordsMerged
 from domain.refusal import Refused
-from projections import case_manager, counsel, observer, participant, police, privacy, program
+from projections import case_manager, counsel, legal_services, observer, participant, police, privacy, program
 from projections.lens import History
-from projections.rows import GrantedRow, Row
+from projections.queue import CareReferral, ProgramReferral
+from projections.rows import GrantedRow, Row, shown
+from projections.task import Task
 from projections.views import VIEWS
 from tests.histories import CARE, COURT, DA, DEFENSE, P7, PATEL, PD, Given, local, named
-from tests.projections.test_partners import OFFICE_LABELS, ROI, enrolled, text
+from tests.projections import promises
+from tests.projections.test_partners import OFFICE_LABELS, ROI, enrolled, ray, text
 
 ALL = frozenset(grantable(Reader.COUNSEL))
 
@@ -86,6 +89,28 @@ def test_every_label_that_a_row_names_may_reach_its_reader(reader: Reader) -> No
     for row in rows_of(reader, full()):
         named_in = set(str(getattr(row, "shown", "")).split())
         assert all(TABLE[Label(label)].cells[reader] for label in named_in), (row, named_in)
+
+
+def test_every_view_keeps_its_promises_with_every_instrument() -> None:
+    for story in (full(), full().conflict(), full().revoked(), full().counsel_ended()):
+        promises.hold(story)
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [(Label.CONTACT_LOCATION, "referral.accepted"), (Label.CONTACT_PHONE, "intake.completed")],
+)
+def test_one_field_of_an_event_does_not_tell_counsel_that_it_took_place(label: Label, kind: str) -> None:
+    rows = rows_of(Reader.COUNSEL, enrolled().authorised({label}, covers_from=local(2, 1)))
+    assert kind not in {row.kind for row in rows if isinstance(row, counsel.Entry)}
+
+
+def test_legal_services_reads_of_no_referral_and_no_intake() -> None:
+    rows = rows_of(Reader.LEGAL_SERVICES, full())
+    kinds = {row.kind for row in rows if isinstance(row, legal_services.Entry)}
+    assert "contact.made" in kinds
+    assert not {"referral.accepted", "intake.completed"} & kinds
+    assert only(legal_services.Participant, rows).phone == "555-0177"
 
 
 def test_every_secret_is_told_to_somebody() -> None:
@@ -195,8 +220,12 @@ def test_a_participant_reads_its_own_column_and_who_sees_what_now() -> None:
         and getattr(recorded.event, name) is not None
         and TABLE[label].cells[Reader.PARTICIPANT]
     }
-    shown = {Label(label) for row in rows if isinstance(row, participant.Entry) for label in row.shown.split()}
-    assert seen - shown <= {Label.CONSENT_STATE, Label.SHARE_TEXT}  # ids only, and a share stands as its subject
+    said = {label for row in rows if isinstance(row, participant.Entry) for label in row.shown.split()}
+    said |= set(shown(participant.Own, asdict(only(participant.Own, rows))).split())  # who carries, without the roster
+    assert seen - {Label(label) for label in said} <= {
+        Label.CONSENT_STATE,
+        Label.SHARE_TEXT,
+    }  # ids only, and a share stands as its subject
 
 
 def test_the_privacy_officer_reads_consent_and_what_was_told_and_no_content() -> None:
@@ -208,6 +237,54 @@ def test_the_privacy_officer_reads_consent_and_what_was_told_and_no_content() ->
         Label.CONSENT_STATE,
         Label.AUDIT_ACCESS,
     }
+
+
+# What is true no more -------------------------------------------------------------------------------------------------
+
+
+def left() -> Given:
+    """Ray, who is Rae, has no number, and was discharged; police go on using the name of before."""
+    story = ray().at(local(3, 15)).intake(phone="555-0177").assigned("Dana").authorised(ALL, covers_from=local(2, 1))
+    story.signed({**ROI, DEFENSE: {Label.IDENTITY_LEGAL}}, covers_from=local(2, 1))
+    story.renamed("Rae", "Bell").reached_at(None).discharged()
+    return story.identified().then()
+
+
+@pytest.mark.parametrize("reader", VIEWS)
+def test_no_reader_hears_a_name_that_the_person_does_not_bear_any_more(reader: Reader) -> None:
+    its_own = (police.OwnReferral, participant.Entry, case_manager.Entry)  # a department's report; the person's and
+    rows = [row for row in rows_of(reader, left()) if not isinstance(row, its_own)]  # the team's whole history
+    assert "Lewis" not in text(rows)
+    promises.hold(left())
+
+
+def test_every_reader_of_a_name_reads_the_one_that_is_borne() -> None:
+    story = left()
+    story.at(local(6, 1)).referred().identified().then()
+    named_by = {
+        type(row): str(getattr(row, "name", None))
+        for reader in VIEWS
+        for row in rows_of(reader, story)
+        if hasattr(row, "name") and not isinstance(row, police.OwnReferral)
+    }
+    assert set(named_by.values()) == {"Rae Bell"}
+    assert {observer.Named, counsel.Client, legal_services.Participant, participant.Own, Task} <= set(named_by)
+    assert {CareReferral, ProgramReferral, police.Participant} <= set(named_by)
+
+
+@pytest.mark.parametrize(
+    ("reader", "row"),
+    [
+        (Reader.COUNSEL, counsel.Client),
+        (Reader.LEGAL_SERVICES, legal_services.Participant),
+        (Reader.PARTICIPANT, participant.Own),
+    ],
+)
+def test_nobody_reads_a_number_a_case_manager_or_an_enrolment_of_before(reader: Reader, row: type[Any]) -> None:
+    before, after = enrolled().authorised(ALL, covers_from=local(2, 1)), left()
+    was, now = only(row, rows_of(reader, before)), only(row, rows_of(reader, after))
+    assert (was.phone, was.case_manager, was.call, was.enrolment) == ("555-0177", "Dana", "555-0101", "enrolled")
+    assert (now.phone, now.case_manager, now.call, now.enrolment) == (None, None, None, "discharged")
 
 
 # Asks and concerns ----------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow
 from projections.views import VIEWS
 from tests.histories import ADDRESSED_AS, CAMPUS_PD, DA, HOUSING, PATEL, PD, ZONE, Given, local
+from tests.projections import promises
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 PARTIES = [PD, CAMPUS_PD, DA, HOUSING]
@@ -281,6 +282,9 @@ class Consent(RuleBasedStateMachine):
                 assert self.gate.alive(party, now) == could_show
             else:  # the gate knows no single item: it stays open, with nothing behind it, until the longest has run out
                 assert self.gate.alive(party, now) or not could_show
+
+    def teardown(self) -> None:
+        promises.hold(self.story)
 
     def _may_know(self, party: UUID, now: datetime) -> set[str]:
         held = self.model[party]

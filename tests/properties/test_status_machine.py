@@ -18,12 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.labels import Label, Reader
 from domain.participant import Enrolment, Ground
+from domain.referral import Charge
 from domain.refusal import Refused
 from projections import case_manager
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow, OwnRow, Row
 from projections.views import VIEWS
-from tests.histories import DA, HOUSING, PD, Given, local
+from tests.histories import DA, HOUSING, PD, THEFT, TRESPASS, Given, local
+from tests.projections import promises
 
 PARTIES = [PD, DA, HOUSING]
 PARTNERS = [VIEWS[reader] for reader in (Reader.POLICE, Reader.PROSECUTOR, Reader.RECIPIENT)]
@@ -72,9 +74,9 @@ class Status(RuleBasedStateMachine):
     # Referral and enrolment -------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.model.stage == "nobody")
-    @rule()
-    def refer(self) -> None:
-        self.story.referred()
+    @rule(charges=st.sampled_from([(THEFT,), (THEFT, TRESPASS)]))
+    def refer(self, charges: tuple[Charge, ...]) -> None:
+        self.story.referred(charges)
         self.model.stage = "offered"
 
     @precondition(lambda self: self.model.stage == "offered")
@@ -202,6 +204,13 @@ class Status(RuleBasedStateMachine):
         if self.story.now < local(3, 1):  # every intake is in time
             self.story.at(min(self.story.now + timedelta(days=days), local(3, 1)))
 
+    @precondition(lambda self: self.model.latched)
+    @rule()
+    def the_office_files_the_incident_when_the_day_of_the_intake_is_over(self) -> None:
+        self.story.at(max(self.story.now, local(4, 1))).case(
+            docket=f"26-{len(self.story.recorded)}", incident_number="26-0214"
+        )
+
     # What must hold ---------------------------------------------------------------------------------------------------
 
     @invariant()
@@ -232,6 +241,9 @@ class Status(RuleBasedStateMachine):
             assert row.case_manager == self.model.carried_by
             assert (row.carried_by is None) == (row.case_manager is None)
             assert (row.ground is not None) == (self.model.standing == "discharged")
+
+    def teardown(self) -> None:
+        promises.hold(self.story)
 
     def _partners(self) -> list[Row]:
         """Return every row of a partner's, made once for each moment of the story."""

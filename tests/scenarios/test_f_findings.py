@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +87,8 @@ def test_a_source_from_before_the_first_showing(lead: SiteUnderTest) -> None:
     ames = lead.person("ames")
     (seen,) = observed(ames)
     same = set(found) - {"finding_id", "participant", "source"}
+    places = {"position", "last_position"}  # in the log of everyone: the site's own people look there, nobody else
+    found["person_was_shown"] = [{k: v for k, v in shown.items() if k not in places}]
     assert {name: seen[name] for name in same} == {name: found[name] for name in same}
     assert seen["source"] == {name: value for name, value in source.items() if name != "number"}
     (diversion,) = ames.see("/v1/defender/diversions")["diversions"]
@@ -289,6 +292,31 @@ def privacy_id(lead: SiteUnderTest) -> str:
     (row,) = lead.person("imani").see("/v1/privacy/participants")["participants"]
     found: str = row["participant"]
     return found
+
+
+def test_counsel_asks_whether_the_client_is_worse_off(lead: SiteUnderTest) -> None:
+    """Who acted, and what they had been shown before: where the authority says so, and nothing of anybody else."""
+    ray = spring(lead)
+    file(ray.chen, ray.offices_id(), "26-1-00999-9")
+    audited(lead)
+    patel, authority = lead.person("patel"), AUTHORITY | {"labels": [*AUTHORITY["labels"], "finding"]}
+    read = {}
+    for who, given in (("without", AUTHORITY), ("with", authority)):
+        ray.dana.do(f"/v1/participants/{ray.care}/counsel", given)
+        lead.settle()
+        (client,) = patel.see("/v1/counsel/participants")["clients"]
+        history = patel.see(f"/v1/counsel/participants/{client['participant']}")["history"]
+        read[who] = [entry for entry in history if entry["kind"].startswith("finding.")]
+    assert read["without"] == []
+    raised, asked = sorted(read["with"], key=lambda entry: str(entry["kind"]), reverse=True)
+    assert (raised["kind"], raised["agency"]) == ("finding.raised", "county-pa")
+    assert (raised["body"]["verdict"], raised["body"]["action"]["kind"]) == ("exposed, none named", "filing")
+    assert asked["body"]["question"] == "On which source of its own does this rest?"
+    (shown,) = [line for line in raised["body"]["person_shown"] if "contact.location" in line["labels"]]
+    assert shown["shown_on"] == "2026-03-25"
+    said = json.dumps(read["with"])
+    assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|position", said)
+    assert "Lyon" not in said
 
 
 def test_nobody_else_hears_of_it(lead: SiteUnderTest) -> None:

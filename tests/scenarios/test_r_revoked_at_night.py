@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 
+from domain.referral import NoticeCode
 from domain.roi import consent, consent_stream
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
@@ -96,6 +98,17 @@ def test_counsel_files_for_its_client_and_ends_at_once_on_every_surface(ray: sto
     assert "iip.progress" not in {label for line in trace for label in line["labels"]}  # another party's share
     accounted = patel.see(f"/v1/participants/{client['participant']}/accounting")["disclosures"]
     assert {line["to"] for line in accounted} >= {"City Police Department"}
+    # What notices said, it may not read. That it read who saw what is written down, and not that it read a name.
+    notices = [line for line in accounted if line["what"] == "notice"]
+    assert {(line["to"], line["code"], line["notice"]) for line in notices} == {
+        ("City Police Department", None, None),
+        ("County Prosecuting Attorney", None, None),
+    }
+    assert not [line for line in notices if line["grants"]]
+    again = patel.see(f"/v1/participants/{client['participant']}/accounting")["disclosures"]
+    by_patel = {line["surface"]: line for line in again if line.get("person") == "R. Patel"}
+    for surface in ("counsel.trace", "accounting"):
+        assert (by_patel[surface]["what"], by_patel[surface]["labels"]) == ("disclosure", ["audit.access"])
 
     # Its own word, as its own.
     filed = f"/v1/participants/{client['participant']}/roi/{client['roi']}/revocations"
@@ -175,6 +188,10 @@ def test_a_participant_sees_its_own_who_sees_it_and_why(ray: story.Ray) -> None:
     assert "enrolment.status" in seen
     for content in ("Bell", story.NARRATIVE, "206-555-0199", "housing application", story.FOUND_AT):
         assert content not in seen
+    told = imani.see(f"/v1/participants/{row['participant']}/accounting")["disclosures"]
+    assert {line["to"] for line in told if line["what"] == "notice"} >= {"City Police Department"}
+    assert not [code for code in NoticeCode if f'"{code.value}"' in json.dumps(told)]
+    assert {"handoff met", "completed"} <= {line.get("code") for line in lines}  # the participant reads what was said
     shaw = lead.person("shaw")
     seen = everything(shaw)
     assert "Ray Bell" in seen

@@ -50,7 +50,7 @@ create table counsel.recipient (
     items bigint not null
 );
 
--- Entry (granted): One event of the client's history, as far as the authority goes.
+-- Entry (granted): One event of the client's history, as far as the authority goes. `agency`: whose action a finding is about.
 create table counsel.entry (
     subject_id uuid not null,
     party_id uuid not null,
@@ -64,6 +64,7 @@ create table counsel.entry (
     stream_id uuid not null,
     matter_id uuid,
     kind text not null,
+    agency_id uuid,
     body jsonb not null
 );
 
@@ -106,7 +107,7 @@ create table counsel.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema counsel is 'counsel/2 sha256 f96f7f6a39fc3694a357a984b0b8c654f16bbbf779443b93f3263022f2708c91';
+comment on schema counsel is 'counsel/4 sha256 176c9b739edeaeff6586bbd6eddcff0d5c60d603eabab33422e0a196572e7494';
 
 alter table counsel.own_referral add primary key (party_id, referred_at, referral_id);
 create index on counsel.own_referral (subject_id);

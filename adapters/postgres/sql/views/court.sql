@@ -108,7 +108,7 @@ create table court.own_ask (
     birth_date date,
     text text
 );
-comment on schema court is 'court/5 sha256 b24995087311fed0951b7e9e486c115c5a2a99c0700e5637b3a27d76cf3c28b4';
+comment on schema court is 'court/7 sha256 b24995087311fed0951b7e9e486c115c5a2a99c0700e5637b3a27d76cf3c28b4';
 
 alter table court.own_referral add primary key (party_id, referred_at, referral_id);
 create index on court.own_referral (subject_id);

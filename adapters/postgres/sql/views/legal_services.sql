@@ -28,7 +28,7 @@ create table legal_services.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema legal_services is 'legal_services/1 sha256 acc050dd7445501c30691c39a8030ec3f8a538ad1ae6a75da419472e271638b9';
+comment on schema legal_services is 'legal_services/3 sha256 acc050dd7445501c30691c39a8030ec3f8a538ad1ae6a75da419472e271638b9';
 
 alter table legal_services.participant add primary key (name, subject_id);
 create index on legal_services.participant (subject_id);

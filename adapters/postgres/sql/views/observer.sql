@@ -109,7 +109,7 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/2 sha256 3772eb0410d0f41688a5ad53051d9b1828e5e2c7ed020b273f903d00645c0ed7';
+comment on schema observer is 'observer/4 sha256 3772eb0410d0f41688a5ad53051d9b1828e5e2c7ed020b273f903d00645c0ed7';
 
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);

@@ -28,7 +28,7 @@ create table participant.recipient (
     items bigint not null
 );
 
--- Entry (role): One event of the participant's own history.
+-- Entry (role): One event of the participant's own history. `agency`: whose action a finding is about.
 create table participant.entry (
     subject_id uuid not null,
     as_of bigint not null,
@@ -39,9 +39,10 @@ create table participant.entry (
     matter_id uuid,
     kind text not null,
     shown text not null,
-    body jsonb not null
+    body jsonb not null,
+    agency_id uuid
 );
-comment on schema participant is 'participant/1 sha256 1994702a192bac2fc1e0e5884b3b00d5f790aece70ac9426bbd6de13934f68ca';
+comment on schema participant is 'participant/4 sha256 1768bf1782feee3386e8f71333b0ce4885c466b8612dc9503283ca63a4048ed2';
 
 alter table participant.own add primary key (subject_id);
 alter table participant.recipient add primary key (subject_id, party_id);

@@ -122,7 +122,7 @@ create table police.own_ask (
     birth_date date,
     text text
 );
-comment on schema police is 'police/8 sha256 c03eb4b1a85c0fb74b6c59e1a96022252e2cebce326980d88b84aed33b57711e';
+comment on schema police is 'police/9 sha256 c03eb4b1a85c0fb74b6c59e1a96022252e2cebce326980d88b84aed33b57711e';
 
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);

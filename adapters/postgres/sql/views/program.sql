@@ -139,7 +139,7 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/7 sha256 9dde002805d683177c4afc0cc24bf9f6895453153f4b7ef86366c948752b6b6b';
+comment on schema program is 'program/8 sha256 9dde002805d683177c4afc0cc24bf9f6895453153f4b7ef86366c948752b6b6b';
 
 alter table program.referral add primary key (referred_at, referral_id);
 create index on program.referral (subject_id);

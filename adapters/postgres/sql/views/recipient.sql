@@ -63,7 +63,7 @@ create table recipient.own_ask (
     birth_date date,
     text text
 );
-comment on schema recipient is 'recipient/4 sha256 44470efd936aeb988db1fb7913867bfd2b126ec6353da632ee73c7496e774205';
+comment on schema recipient is 'recipient/6 sha256 44470efd936aeb988db1fb7913867bfd2b126ec6353da632ee73c7496e774205';
 
 alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
 create index on recipient.own_referral (subject_id);
