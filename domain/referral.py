@@ -274,8 +274,9 @@ class Referral:
 
     @property
     def waits(self) -> bool:
-        """Whether it may still be accepted, and nobody who screened it found that LEAD is not for this."""
-        return self.accepted_at is None and self.declined is None and self.meets is not False
+        """Whether a slot is all that it lacks: one that a person has yet to screen delays nobody (T:1133)."""
+        fits = self.meets or self.door not in SCREENED
+        return bool(self.accepted_at is None and self.declined is None and fits)
 
 
 STARTS = (ReferralOffered, SocialContactReferred, CommunityReferred, LegalSystemReferred)

@@ -324,11 +324,15 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
         found_at=command.found_at,
         protocol_version=protocol.version,
     )
-    events = ref.accept(state, accepted)
+    outcome = _with_latch(site, state, ref.accept(state, accepted), {"referral": referral})
+    return Outcome([*outcome.appends, slot(site, caller, state)], outcome.answer)
+
+
+def slot(site: Site, caller: Caller, state: ref.Referral) -> Append:
+    """Return the slot that accepting a referral takes. Raises `Refused` while it has none, or delays someone."""
     if state.door is not Door.ARREST_DIVERSION:  # nobody is served before someone under arrest
         screening.wait_your_turn(state, site.standing.waiting(), room(site), site.protocol())
-    outcome = _with_latch(site, state, events, {"referral": referral})
-    return Outcome([*outcome.appends, take(site, caller, state.participant, state.door)], outcome.answer)
+    return take(site, caller, state.participant, state.door)
 
 
 class RecordRelease(Command):
