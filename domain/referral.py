@@ -65,6 +65,7 @@ class ReferralOffered(Event):
     door: Annotated[Door, Label.REFERRAL_POLICE]
     incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
     place: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
+    precinct: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     facts: Annotated[LongText | None, Label.REFERRAL_POLICE] = None
     unit: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     agreed_at: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
@@ -183,7 +184,7 @@ class ExtensionRequested(Event):
 
 
 class ExtensionAgreed(Event):
-    """The referring officer or sergeant agreed (T:407)."""
+    """The referring officer, or a sergeant or commander, agreed (T:407)."""
 
     topic: ClassVar[str] = "extension.agreed"
     label: ClassVar[Label] = Label.REFERRAL_POLICE

@@ -262,6 +262,21 @@ def test_nobody_came_to_the_officer_who_called(lead: SiteUnderTest) -> None:
     assert "missed" not in everything(ray.kim).replace("missed_diversions", "")
 
 
+def test_two_reports_of_one_arrest_are_one_referral(lead: SiteUnderTest) -> None:
+    kim, ortiz, webb = lead.person("kim"), lead.person("ortiz"), lead.person("webb")
+    kim.do("/v1/referrals", offer())
+    shouted = {"person": story.RAY | {"surname": "BELL"}}
+    for again in (kim.post("/v1/referrals", offer()), ortiz.post("/v1/referrals", offer(**shouted))):
+        assert faults(again) == [("incident_number", "its referral is here already.")]
+        assert again.json()["faults"][0]["way_out"] == "Go on with that one: it is your own."
+    kim.do("/v1/referrals", offer(person=JOE))  # who was stopped with him
+    kim.do("/v1/referrals", offer(incident_number="2026-44999"))
+    webb.do("/v1/referrals", offer())  # another department's numbers are its own
+    lead.settle()
+    assert len(kim.see("/v1/police/referrals")["referrals"]) == 3
+    assert len(waiting(lead.person("dana"))) == 4
+
+
 def test_a_call_about_what_is_reported_already_is_sent_to_it(lead: SiteUnderTest) -> None:
     ray = story.at_work(lead)
     ray.at("2026-02-14 02:20")
