@@ -59,7 +59,7 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/6", case_manager.rows),
+        View(Reader.CASE_MANAGER, "case_manager/7", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/6", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/7", police.rows),
         View(Reader.RECIPIENT, "recipient/4", recipient.rows),

@@ -38,6 +38,7 @@ def test_above_the_average_and_somebody_has_room(lead: SiteUnderTest) -> None:
     # The project manager: the average is above policy, which alarms; someone above the intensive standard does not.
     friday = team.capacity()
     assert friday["protocol_version"] == "P-1"
+    assert friday["policy"] == {"intensive_least": 12, "intensive_most": 15, "average": 20, "most": 25}
     assert {row["case_manager"]: (row["carried"], row["free"]) for row in friday["case_managers"]} == {
         "Dana Reyes": (24, 1),
         "Luis Moreno": (25, 0),
@@ -139,6 +140,14 @@ def test_everyone_at_25(lead: SiteUnderTest) -> None:
     assert after == before | {"Ana Cruz": before["Ana Cruz"] | {"notices": [notice]}}
     seen = everything(kim)
     assert not [word for word in ("withdrawal", "declined", "25", "Dana", "Tess", "waiting") if word in seen]
+
+    # The team has to call the officer back, until it has written down that it did.
+    (to_call,) = dana.see("/v1/case-manager/tasks?team=true")["tasks"]
+    assert (to_call["kind"], to_call["name"]) == ("officer to call back: no capacity", "Ana Cruz")
+    said = {"party": "city-pd", "labels": ["referral.status"], "occasion": "phone", "person": "Officer Kim"}
+    dana.do(f"/v1/participants/{ana.care}/oral-disclosures", said)
+    lead.settle()
+    assert dana.see("/v1/case-manager/tasks?team=true")["tasks"] == []
 
     # Of the roster the officer sees nothing, whatever the officer asks.
     for path in ("/v1/program/capacity", "/v1/case-manager/on-call", "/v1/case-manager/covered"):
