@@ -65,6 +65,7 @@ class ReferralOffered(Event):
     door: Annotated[Door, Label.REFERRAL_POLICE]
     incident_number: Annotated[ShortText, Label.REFERRAL_POLICE]
     place: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
+    precinct: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     facts: Annotated[LongText | None, Label.REFERRAL_POLICE] = None
     unit: Annotated[ShortText | None, Label.REFERRAL_POLICE] = None
     agreed_at: Annotated[AwareDatetime, Label.REFERRAL_POLICE]
@@ -183,7 +184,7 @@ class ExtensionRequested(Event):
 
 
 class ExtensionAgreed(Event):
-    """The referring officer or sergeant agreed (T:407)."""
+    """The referring officer, or a sergeant or commander, agreed (T:407)."""
 
     topic: ClassVar[str] = "extension.agreed"
     label: ClassVar[Label] = Label.REFERRAL_POLICE
@@ -274,8 +275,9 @@ class Referral:
 
     @property
     def waits(self) -> bool:
-        """Whether it may still be accepted, and nobody who screened it found that LEAD is not for this."""
-        return self.accepted_at is None and self.declined is None and self.meets is not False
+        """Whether a slot is all that it lacks: one that a person has yet to screen delays nobody (T:1133)."""
+        fits = self.meets or self.door not in SCREENED
+        return bool(self.accepted_at is None and self.declined is None and fits)
 
 
 STARTS = (ReferralOffered, SocialContactReferred, CommunityReferred, LegalSystemReferred)

@@ -45,10 +45,17 @@ def vet(event: ReferralVetted) -> list[Event]:
 
 
 def decline(
-    state: Referral, event: ReferralDeclined, contacts: Iterable[Recorded[Event]], protocol: Protocol, now: datetime
+    state: Referral,
+    event: ReferralDeclined,
+    contacts: Iterable[Recorded[Event]],
+    protocol: Protocol,
+    now: datetime,
+    *,
+    has_slot: bool,
 ) -> list[Event]:
     """End a referral without accepting it. `contacts`: what is recorded about the person.
 
+    `has_slot`: whether a slot could be taken for it now; then nobody says `no capacity` (T:1131).
     A department hears of `no capacity` where it holds someone who is under arrest, and of nothing else; no other
     referrer hears of anything.
     """
@@ -62,6 +69,8 @@ def decline(
         isinstance(r.event, StatusChanged) and r.event.status is Enrolment.DECEASED for r in contacts
     ):
         raise Refused("how", "no death is recorded.", "Let a supervisor record it: that ends all that waits.")
+    if event.how is Decline.NO_CAPACITY and has_slot:
+        raise Refused("how", "there is a slot for it.", "Accept it; the project manager sees who has room.")
     arrest = state.door is Door.ARREST_DIVERSION
     tried = [r.event for r in contacts if isinstance(r.event, ContactMade) and r.event.occurred_at >= state.offered_at]
     if event.how in _REFUSALS and not (tried or state.met or (arrest and event.how is Decline.NO_CAPACITY)):

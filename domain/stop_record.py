@@ -38,8 +38,12 @@ class StopRecorded(Event):
 
 
 class NoOffer(StrEnum):
-    """Why an arrest came without an offer of diversion; `not stated` is an answer (T:491)."""
+    """Why an arrest led to no diversion; `not stated` is an answer (T:491).
 
+    Whoever is offered diversion may decline (T:1101): that is told like the others, and is no missed diversion.
+    """
+
+    DECLINED = "the person declined the offer"
     EXCLUDED = "an exclusion stood and was not overridden"
     OTHER_CHARGE = "another charge was not divertible"
     WARRANT = "a warrant required booking"
@@ -52,7 +56,7 @@ class NoOffer(StrEnum):
 
 
 class ArrestRecorded(Event):
-    """A department arrested someone and offered no diversion. Nothing names the person or the incident.
+    """A department arrested someone and diverted nobody. Nothing names the person or the incident.
 
     `divertible`: whether this charge was, under the protocol that is named.
     """

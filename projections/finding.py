@@ -15,7 +15,7 @@ from domain.deadline import FiledAfterTimelyIntake
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
-from domain.stop_record import ArrestRecorded
+from domain.stop_record import ArrestRecorded, NoOffer
 from projections.lens import NOBODY, PLACES, History, Lens, Traced, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow, Row, model
 
@@ -79,8 +79,8 @@ class OwnFinding(OwnRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissedDiversionRow(RoleRow):
-    """An arrest for a divertible charge that came without an offer, and the reason that was stated."""
+class _ArrestRow(RoleRow):
+    """An arrest for a divertible charge that led to no diversion; nobody is named."""
 
     arrested_at: Annotated[datetime, Label.STOP_RECORD]
     agency_id: Annotated[UUID, PartyId("agency")]
@@ -88,8 +88,19 @@ class MissedDiversionRow(RoleRow):
     precinct: Annotated[str | None, Label.STOP_RECORD]
     unit: Annotated[str | None, Label.STOP_RECORD]
     race_as_perceived: Annotated[str | None, Label.STOP_RECORD]
-    reason: Annotated[str, Label.STOP_RECORD]
     protocol_version: Annotated[str, Label.STOP_RECORD]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedDiversionRow(_ArrestRow):
+    """Nothing was offered, and the reason that was stated."""
+
+    reason: Annotated[str, Label.STOP_RECORD]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferNotTakenRow(_ArrestRow):
+    """Diversion was offered, and the person declined (T:1101)."""
 
 
 @model(Reader.PROGRAM, "missed_diversion", order=("arrested_at", "subject_id"), descending=True)
@@ -104,22 +115,35 @@ class ObserverMissedDiversion(MissedDiversionRow):
     """A missed diversion, to the defender's observer."""
 
 
+@model(Reader.PROGRAM, "offer_not_taken", order=("arrested_at", "subject_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramOfferNotTaken(OfferNotTakenRow):
+    """An offer that was declined, to the project manager."""
+
+
+@model(Reader.OBSERVER, "offer_not_taken", order=("arrested_at", "subject_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverOfferNotTaken(OfferNotTakenRow):
+    """An offer that was declined, to the defender's observer."""
+
+
 F = TypeVar("F", bound=FindingRow)
 M = TypeVar("M", bound=MissedDiversionRow)
+N = TypeVar("N", bound=OfferNotTakenRow)
 
 
 def program_rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the project manager's findings and missed diversions of one subject."""
+    """Yield the project manager's findings, missed diversions and offers not taken of one subject."""
     lens = Lens(Viewer(Reader.PROGRAM, NOBODY), None, ceiling, at, trace)
     yield from _findings(history, lens, ProgramFinding)
-    yield from _missed(history, lens, ProgramMissedDiversion)
+    yield from _arrests(history, lens, ProgramMissedDiversion, ProgramOfferNotTaken)
 
 
 def observer_rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
-    """Yield the observer's findings and missed diversions of one subject."""
+    """Yield the observer's findings, missed diversions and offers not taken of one subject."""
     lens = Lens(Viewer(Reader.OBSERVER, NOBODY), None, ceiling, at, trace)
     yield from _findings(history, lens, ObserverFinding)
-    yield from _missed(history, lens, ObserverMissedDiversion)
+    yield from _arrests(history, lens, ObserverMissedDiversion, ObserverOfferNotTaken)
 
 
 def office_rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
@@ -203,19 +227,16 @@ def _answer(answered: Recorded[FindingAnswered], *, named: bool) -> dict[str, An
     return body | ({"text": answered.event.text} if named else {})
 
 
-def _missed(history: History, lens: Lens, row: type[M]) -> Iterator[M]:
+def _arrests(history: History, lens: Lens, missed: type[M], not_taken: type[N]) -> Iterator[M | N]:
     for arrest in history.of(ArrestRecorded):
         if arrest.event.party_id is None or not lens.see(arrest, "divertible", _ROLE):
             continue
-        yield row(
-            subject_id=history.subject,
-            as_of=history.position,
-            arrested_at=arrest.event.occurred_at,
-            agency_id=arrest.event.party_id,
-            code=lens.see(arrest, "code", _ROLE),
-            precinct=lens.see(arrest, "precinct", _ROLE),
-            unit=lens.see(arrest, "unit", _ROLE),
-            race_as_perceived=lens.see(arrest, "race_as_perceived", _ROLE),
-            reason=lens.see(arrest, "reason", _ROLE),
-            protocol_version=lens.see(arrest, "protocol_version", _ROLE),
-        )
+        said = ("code", "precinct", "unit", "race_as_perceived", "protocol_version")
+        facts: dict[str, Any] = {name: lens.see(arrest, name, _ROLE) for name in said} | {
+            "subject_id": history.subject,
+            "as_of": history.position,
+            "arrested_at": arrest.event.occurred_at,
+            "agency_id": arrest.event.party_id,
+        }
+        reason = lens.see(arrest, "reason", _ROLE)
+        yield not_taken(**facts) if reason is NoOffer.DECLINED else missed(reason=reason, **facts)

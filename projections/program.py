@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from domain.event import Event
+from domain.event import Event, Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, StatusChanged, participant
-from domain.referral import STARTS, ChargeHeld, ReferralAccepted
+from domain.referral import STARTS, ChargeHeld, ReferralAccepted, ReferralOffered
 from domain.roster import ROSTER, roster
 from domain.stop_record import StopRecorded
 from projections import deadlines, finding
@@ -54,6 +54,7 @@ class Way(RoleRow):
 
     referral_id: Ref
     door: Annotated[str, Label.REFERRAL_POLICE, Label.REFERRAL_COMMUNITY, Label.MESSAGE_ASK]
+    precinct: Annotated[str, Label.REFERRAL_POLICE]
     accepted: Annotated[bool, Label.REFERRAL_STATUS]
     enrolled: Annotated[bool, Label.ENROLMENT_STATUS]
     race_self_reported: Annotated[str, Label.DEMOGRAPHICS_SELF]
@@ -131,11 +132,18 @@ def _referrals(history: History, lens: Lens) -> Iterator[Way]:
             as_of=history.position,
             referral_id=recorded.stream,
             door=lens.see(recorded, "door", _ROLE) or UNKNOWN,
+            precinct=_precinct(recorded, lens) or UNKNOWN,
             accepted=any(stream.of(*ACCEPTED)),
             enrolled=enrolled,
             race_self_reported=said[-1] if said else UNKNOWN,
             race_as_perceived=next(filter(None, perceived), UNKNOWN),
         )
+
+
+def _precinct(recorded: Recorded[Event], lens: Lens) -> str | None:
+    """Return where an arrest was; no other door has a precinct."""
+    found: str | None = lens.see(recorded, "precinct", _ROLE) if isinstance(recorded.event, ReferralOffered) else None
+    return found
 
 
 def _places(history: History) -> Iterator[Row]:

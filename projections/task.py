@@ -10,12 +10,13 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
+from domain.disclosure import OralDisclosure
 from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
 from domain.participant import Enrolment, ParticipantEnrolled, StatusChanged
 from domain.plan import PlanReviewDue, plan, plan_stream
-from domain.referral import ChargeLatched, ReferralOffered, referral
+from domain.referral import ChargeLatched, DepartmentNotified, NoticeCode, ReferralOffered, referral
 from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
 from domain.roster import roster
@@ -37,6 +38,7 @@ class TaskKind(StrEnum):
     READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
     FILED = "latched charge filed after timely intake"
+    CALL_BACK = "officer to call back: no capacity"
 
 
 @model(READER, "task", order=("due_at", "task_id"))
@@ -105,6 +107,7 @@ def tasks(history: History) -> Iterator[Task]:
         yield from _of_referral(history, stream, task)
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
+    yield from _of_officers(history, task)
     yield from _of_consent(history, task)
     yield from _of_plan(history, task)
 
@@ -134,6 +137,15 @@ def _of_filings(history: History, task: Any) -> Iterator[Task]:
             if latched.stream in due_on
         ):
             yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, filed.event.incident_number)
+
+
+def _of_officers(history: History, task: Any) -> Iterator[Task]:
+    """Yield whom an officer still holds, or has let go, without a word from the team; the call is written down."""
+    called = [(r.event.party_id, r.event.occurred_at) for r in history.of(OralDisclosure)]
+    for told in history.of(DepartmentNotified):
+        party, at = told.event.party_id, told.event.occurred_at
+        if told.event.code is NoticeCode.NO_CAPACITY and not any(to == party and when >= at for to, when in called):
+            yield task(TaskKind.CALL_BACK, told, at, told.stream)
 
 
 def _of_consent(history: History, task: Any) -> Iterator[Task]:

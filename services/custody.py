@@ -57,7 +57,10 @@ def record_booking(site: Site, caller: Caller, command: RecordBooking) -> Outcom
 
 
 class RecordArrest(Command):
-    """An arrest came without an offer. It names nobody: a charge by code, where, which unit, and the stated reason."""
+    """An arrest led to no diversion: none was offered, or the person declined.
+
+    It names nobody: a charge by code, where, which unit, and the stated reason.
+    """
 
     model_config = example(
         code="90J", reason="the officer's discretion", precinct="West", unit="West 2nd watch", race_as_perceived="Black"
@@ -73,7 +76,7 @@ class RecordArrest(Command):
 
 @handles(RecordArrest, *POLICE)
 def record_arrest(site: Site, caller: Caller, command: RecordArrest) -> Outcome:
-    """Record an arrest without an offer, and whether its charge could have been diverted then."""
+    """Record an arrest without a diversion, and whether its charge could have been diverted then."""
     arrested_at = happened(site, "arrested_at", command.arrested_at)
     protocol = site.protocol_of("arrested_at", arrested_at)
     event = ArrestRecorded(

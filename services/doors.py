@@ -17,10 +17,11 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from domain import door, screening
 from domain.event import NO_NUL, LongText, ShortText
 from domain.protocol import Door
+from domain.referral import Referral
 from domain.refusal import Refused
 from domain.registry import CARE, POLICE, PartyKind, Role
 from services.ports import NOBODY, Caller
-from services.referrals import Person, identified, load_referral, own_referral
+from services.referrals import Person, identified, load_referral, own_referral, rules, slot
 from services.site import (
     Command,
     Outcome,
@@ -258,9 +259,23 @@ def decline(site: Site, caller: Caller, command: DeclineReferral, *, referral: s
         decided_by=caller.name,
         protocol_version=state.protocol_version,
     )
-    known = site.log.history(state.participant)
-    events = screening.decline(state, event, known, site.directory.version(state.protocol_version), site.now())
+    events = screening.decline(
+        state,
+        event,
+        site.log.history(state.participant),
+        rules(site, state),
+        site.now(),
+        has_slot=_has_slot(site, caller, state),
+    )
     return Outcome([append(state.id, state.version, *events)], {"referral": referral})
+
+
+def _has_slot(site: Site, caller: Caller, state: Referral) -> bool:
+    try:
+        slot(site, caller, state)
+    except Refused:
+        return False
+    return True
 
 
 def _sender(site: Site, address: str) -> bytes:

@@ -67,6 +67,7 @@ class OfferDiversion(Command):
         person={"given": "Ray", "surname": "Bell", "birth_date": "1984-05-09"},
         incident_number="2026-44871",
         place="3rd Ave and Pine",
+        precinct="West",
         facts="Took two coats; stopped at the door; agreed to be referred.",
         unit="West 2nd watch",
         charges=[
@@ -86,6 +87,7 @@ class OfferDiversion(Command):
     participant: str | None = None
     incident_number: ShortText
     place: ShortText
+    precinct: ShortText | None = None
     facts: LongText
     unit: ShortText | None = None
     offered_at: AwareDatetime | None = None
@@ -103,9 +105,6 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         raise Refused("agreed_at", "it lies before offered_at.", "Give the time at which the person agreed.")
     day(site, "person.birth_date", command.person.birth_date)
     participant = site.new_id() if command.participant is None else known_to(site, caller, command.participant)
-    known = _of_incident(site, caller.party, command.incident_number, command.person, ref.ReferralCalledIn)
-    if any(state.unreported for state in known):
-        raise Refused("incident_number", "it was called in.", "Send your report to it: it is your own referral.")
     offered = ref.ReferralOffered(
         participant_id=participant,
         party_id=caller.party,
@@ -113,12 +112,19 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         door=Door(command.door),
         incident_number=command.incident_number,
         place=command.place,
+        precinct=command.precinct,
         facts=command.facts,
         unit=command.unit,
         agreed_at=agreed_at,
         protocol_version=protocol.version,
     )
-    return _offered(site, caller, participant, offered, command.charges, command.person)
+    outcome = _offered(site, caller, participant, offered, command.charges, command.person)
+    known = _of_incident(site, caller.party, command.incident_number, command.person)
+    if any(state.unreported for state in known):
+        raise Refused("incident_number", "it was called in.", "Send your report to it: it is your own referral.")
+    if known:
+        raise Refused("incident_number", "its referral is here already.", "Go on with that one: it is your own.")
+    return outcome
 
 
 class RecordCall(Command):
@@ -142,6 +148,7 @@ class RecordCall(Command):
     department: ShortText
     officer: ShortText
     incident_number: ShortText
+    precinct: ShortText | None = None
     person: Person | None = None
     unit: ShortText | None = None
     offered_at: AwareDatetime | None = None
@@ -155,7 +162,7 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     department = site.directory.by_code(command.department, "department")
     if department.kind is not PartyKind.POLICE:
         raise Refused("department", "it is not a police department.", "Name the department whose officer called.")
-    if _of_incident(site, department.id, command.incident_number, command.person, ref.ReferralOffered):
+    if _of_incident(site, department.id, command.incident_number, command.person):
         raise Refused(
             "incident_number",
             "its referral is here already.",
@@ -173,6 +180,7 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
         door=Door.ARREST_DIVERSION,
         incident_number=command.incident_number,
         unit=command.unit,
+        precinct=command.precinct,
         agreed_at=offered_at,
         protocol_version=protocol.version,
     )
@@ -324,12 +332,16 @@ def accept_referral(site: Site, caller: Caller, command: AcceptReferral, *, refe
         found_at=command.found_at,
         protocol_version=protocol.version,
     )
-    events = ref.accept(state, accepted)
+    outcome = _with_latch(site, state, ref.accept(state, accepted), {"referral": referral})
+    return Outcome([*outcome.appends, slot(site, caller, state)], outcome.answer)
+
+
+def slot(site: Site, caller: Caller, state: ref.Referral) -> Append:
+    """Return the slot that accepting a referral takes. Raises `Refused` while it has none, or delays someone."""
     kept = records(site, state.participant)[0].id
     if state.door is not Door.ARREST_DIVERSION and not standing(site).keeps(kept):  # nobody is served before an arrest
         screening.wait_your_turn(state, site.standing.waiting(), room(site), site.protocol())
-    outcome = _with_latch(site, state, events, {"referral": referral})
-    return Outcome([*outcome.appends, take(site, caller, kept, state.door)], outcome.answer)
+    return take(site, caller, kept, state.door)
 
 
 class RecordRelease(Command):
@@ -378,7 +390,7 @@ def request_extension(site: Site, caller: Caller, command: RequestExtension, *, 
 
 
 class AgreeExtension(Command):
-    """The referring officer or sergeant agrees to more time (T:407)."""
+    """The referring officer, or a sergeant or commander of the department, agrees to more time (T:407)."""
 
     model_config = example(until="2026-03-30")
 
@@ -390,6 +402,8 @@ class AgreeExtension(Command):
 def agree_extension(site: Site, caller: Caller, command: AgreeExtension, *, referral: str) -> Outcome:
     """Agree to an extension."""
     state = _own_arrest(site, caller, referral)
+    if caller.role not in COMMAND and not _referred(site, caller, state):
+        raise Refused("referral", "another officer made it.", "That officer agrees, or your sergeant or commander.")
     agreed_at = happened(site, "agreed_at", command.agreed_at)
     until = last_day(site, "until", command.until)
     events = ref.agree_extension(state, until, agreed_at, rules(site, state), site.now())
@@ -417,6 +431,17 @@ def _own_arrest(site: Site, caller: Caller, text: str) -> ref.Referral:
     if state.door is not Door.ARREST_DIVERSION:
         raise Unknown  # before anything that the department may not know is looked at
     return state
+
+
+def _referred(site: Site, caller: Caller, state: ref.Referral) -> bool:
+    """Return whether an officer made a referral of the department: offered it, called it in or reported it."""
+    return any(
+        recorded.event.officer == caller.name
+        if isinstance(recorded.event, ref.ReferralCalledIn)
+        else recorded.envelope.actor == caller.staff
+        for recorded in site.log.load(state.id)
+        if isinstance(recorded.event, ref.ReferralOffered | ref.ReferralCalledIn | ref.ReferralReported)
+    )
 
 
 def _arrest(site: Site, caller: Caller, text: str) -> ref.Referral:
@@ -498,25 +523,26 @@ def identified(site: Site, who: UUID, party: UUID | None, at: datetime, person: 
     return append(who, known[-1].version if known else 0, event)
 
 
-def _of_incident(
-    site: Site, department: UUID, incident_number: str, person: Person | None, told: type[Event]
-) -> list[ref.Referral]:
-    """Return the department's referrals of an incident, as such an event tells it, that may be about this person."""
+def _of_incident(site: Site, department: UUID, incident_number: str, person: Person | None) -> list[ref.Referral]:
+    """Return the department's arrest diversions of an incident that may be about this person."""
     found = []
-    for recorded in site.log.of_topics([told.topic]):
+    for recorded in site.log.of_topics([ref.ReferralOffered.topic]):
         event = recorded.event
         if event.party_id == department and getattr(event, "incident_number", None) == incident_number:
             state = ref.referral(site.log.load(recorded.stream))
-            if state is not None and _may_be(site, department, state.participant, person):
+            if state is not None and _may_be(site, state, person):
                 found.append(state)
     return found
 
 
-def _may_be(site: Site, department: UUID, who: UUID, person: Person | None) -> bool:
-    """Return whether a person may be this one, by what the department itself has said."""
-    said = [r.event for r in site.log.load(who) if r.event.party_id == department]
-    names = [event.name for event in said if isinstance(event, ParticipantIdentified)]
-    return person is None or not names or str(person.name).casefold() in {str(name).casefold() for name in names}
+def _may_be(site: Site, state: ref.Referral, person: Person | None) -> bool:
+    """Return whether a referral may be about this person, by what the department itself has said.
+
+    Called in without a name, it may be anybody until the report is there.
+    """
+    said = [r.event for r in site.log.load(state.participant) if r.event.party_id == state.department]
+    names = {str(event.name).casefold() for event in said if isinstance(event, ParticipantIdentified)}
+    return person is None or str(person.name).casefold() in names or (not names and state.unreported)
 
 
 def latches(

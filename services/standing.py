@@ -13,7 +13,7 @@ from domain.roster import Roster
 from services.ports import Log
 
 _WAITING = tuple(kind.topic for kind in (*STARTS, ReferralScreened, ReferralAccepted, ReferralDeclined))
-"""What says whether a referral may still be accepted."""
+"""What says whether a referral waits for a slot."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Standing:
             return self._roster
 
     def waiting(self) -> list[Referral]:
-        """Read what was recorded since the last time, and return the referrals that may still be accepted."""
+        """Read what was recorded since the last time, and return the referrals that wait for a slot."""
         with self._lock:
             for recorded in self.log.of_topics(_WAITING, self._referrals_position):
                 state = referral([recorded], self._referrals.get(recorded.stream))

@@ -274,7 +274,7 @@ class Given:
     def extension_agreed(self, until: date) -> Self:
         """The department agrees."""
         events = ref.agree_extension(self.state, until, self.now, self.protocol, self.now)
-        return self.record(self.referral, *events, agency=self.state.department).then()
+        return self.record(self.referral, *events, agency=self.state.department)._latched().then()
 
     # Enrolment --------------------------------------------------------------------------------------------------------
 

@@ -185,7 +185,7 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
     ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),
     ("bookings", custody.RecordBooking, "Record a booking."),
-    ("arrests", custody.RecordArrest, "Record an arrest that came without an offer of diversion."),
+    ("arrests", custody.RecordArrest, "Record an arrest that led to no diversion."),
     ("cases/{case}/updates", court.UpdateCase, "Record other charges."),
     ("cases/{case}/hearings", court.SetHearing, "Set a hearing."),
     ("cases/{case}/hearings/{hearing}/moves", court.MoveHearing, "Move a hearing."),

@@ -58,10 +58,11 @@ def referred(year: Year, person: Person) -> Story:
 
 def _waits(year: Year, person: Person, at: datetime) -> Story:
     """Tell how someone waits for a slot, behind those who are served first, and then begins."""
-    for _ in range(WAITED_FOR):
+    for again in range(WAITED_FOR):
+        if again:
+            yield (at := person.by_day(at, 5, 9))
         if year.attempt("teo", referrals.AcceptReferral(), referral=person.referral) is not None:
             break
-        yield (at := person.by_day(at, 5, 9))
     else:
         year.do("teo", doors.DeclineReferral(how=Decline.NO_CAPACITY), referral=person.referral)
         return

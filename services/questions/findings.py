@@ -1,4 +1,4 @@
-"""Findings and missed diversions: what project manager, observer and the office concerned ask about them."""
+"""Findings, missed diversions and offers not taken: what project manager, observer and the office concerned ask."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from projections.finding import (
     MissedDiversionRow,
     ObserverFinding,
     ObserverMissedDiversion,
+    ObserverOfferNotTaken,
+    OfferNotTakenRow,
     OwnFinding,
     ProgramFinding,
     ProgramMissedDiversion,
+    ProgramOfferNotTaken,
 )
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.showing import columns_of
@@ -36,7 +39,7 @@ def _with_names(asking: Asking, rows: Sequence[FindingRow]) -> Items:
     return Items(items, rows)
 
 
-def _arrests(asking: Asking, rows: Sequence[MissedDiversionRow]) -> Items:
+def _arrests(asking: Asking, rows: Sequence[MissedDiversionRow | OfferNotTakenRow]) -> Items:
     """Show arrests. They are about nobody whose reading could be accounted for."""
     return Items([asking.show(row) for row in rows])
 
@@ -63,6 +66,14 @@ _MISSED = Listing(
     items=_arrests,
     columns=columns_of(ProgramMissedDiversion),
 )
+_NOT_TAKEN = replace(
+    _MISSED,
+    path="program/offers-not-taken",
+    key="offers_not_taken",
+    row=ProgramOfferNotTaken,
+    doc="Arrests for a divertible charge where the person declined the offer, newest first: nobody is named.",
+    columns=columns_of(ProgramOfferNotTaken),
+)
 _ASKED = Listing(
     path="prosecutor/findings",
     key="findings",
@@ -75,6 +86,7 @@ _ASKED = Listing(
 LISTINGS = (
     _FINDINGS,
     _MISSED,
+    _NOT_TAKEN,
     _ASKED,
     replace(
         _FINDINGS, path="defender/findings", row=ObserverFinding, reader=Reader.OBSERVER, purpose=Purpose.OBSERVING
@@ -83,6 +95,13 @@ LISTINGS = (
         _MISSED,
         path="defender/missed-diversions",
         row=ObserverMissedDiversion,
+        reader=Reader.OBSERVER,
+        purpose=Purpose.OBSERVING,
+    ),
+    replace(
+        _NOT_TAKEN,
+        path="defender/offers-not-taken",
+        row=ObserverOfferNotTaken,
         reader=Reader.OBSERVER,
         purpose=Purpose.OBSERVING,
     ),

@@ -54,8 +54,8 @@ LISTINGS = (
 
 
 def funnel(site: Site, caller: Caller) -> dict[str, Any]:
-    """Return participants by status, those who died too; referrals, acceptances and enrolments by door and by race;
-    stops and arrests by precinct and race.
+    """Return participants by status, those who died too; referrals, acceptances and enrolments by door, race and
+    precinct; stops and arrests by precinct and race.
 
     Race as the person says it and as an officer wrote it are counted apart.
     """
@@ -73,17 +73,21 @@ def funnel(site: Site, caller: Caller) -> dict[str, Any]:
         referrals = session.select(Way)
         by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
         doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
-        races = {
+        groups = {
             column: [
-                {"door": door, "race": race} | _steps([row for row in rows if getattr(row, column) == race])
+                {"door": door, name: value} | _steps([row for row in rows if getattr(row, column) == value])
                 for door, rows in by_door.items()
-                for race in sorted({getattr(row, column) for row in rows})
+                for value in sorted({getattr(row, column) for row in rows})
             ]
-            for column in ("race_self_reported", "race_as_perceived")
+            for column, name in _GROUPS.items()
         }
-        return Rendered({"participants": participants, "doors": doors, **races, "cells": cells} | totals)
+        return Rendered({"participants": participants, "doors": doors, **groups, "cells": cells} | totals)
 
     return answer(site, caller, "program.funnel", Purpose.RUNNING_THE_SITE, render)
+
+
+_GROUPS = {"race_self_reported": "race", "race_as_perceived": "race", "precinct": "precinct"}
+"""By what referrals are counted beside their door, and what a line calls it."""
 
 
 def _steps(rows: Sequence[Way]) -> dict[str, int]:
@@ -120,7 +124,12 @@ def capacity(site: Site, caller: Caller) -> dict[str, Any]:
         ]
         body = {
             "protocol_version": protocol.version,
-            "policy": {"average": protocol.caseload_average, "most": protocol.caseload_most},
+            "policy": {
+                "intensive_least": protocol.caseload_intensive_least,
+                "intensive_most": protocol.caseload_intensive_most,
+                "average": protocol.caseload_average,
+                "most": protocol.caseload_most,
+            },
             "case_managers": [
                 {
                     "case_manager": person.name,

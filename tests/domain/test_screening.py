@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.contact import ContactKind, ContactMade
 from domain.door import (
+    SCREENED,
     CommunityReferred,
     Decline,
     LegalSystemReferred,
@@ -85,8 +86,9 @@ def accepted(story: Given) -> ReferralAccepted:
     return ReferralAccepted(participant_id=story.who, party_id=CARE, occurred_at=story.now)
 
 
-def end(story: Given, how: Decline, **more: Any) -> list[Event]:
-    return decline(story.state, declined(story, how, **more), story.recorded, P7, story.now)
+def end(story: Given, how: Decline, *, has_slot: bool = False, **more: Any) -> list[Event]:
+    event = declined(story, how, **more)
+    return decline(story.state, event, story.recorded, P7, story.now, has_slot=has_slot)
 
 
 def looked_for(story: Given, *, reached: bool) -> Given:
@@ -125,7 +127,7 @@ def test_where_a_charge_is_filed_nothing_is_screened(door: Door) -> None:
 
 @pytest.mark.parametrize("how", [Decline.UNREACHABLE, Decline.NOT_ACCEPTED, Decline.NO_CAPACITY])
 def test_no_refusal_before_anybody_went_out(how: Decline) -> None:
-    reason = {"reason": Reason.NOT_CHRONIC} if how is Decline.NOT_ACCEPTED else {}
+    reason: dict[str, Any] = {"reason": Reason.NOT_CHRONIC} if how is Decline.NOT_ACCEPTED else {}
     with pytest.raises(Refused, match="nobody has looked for the person yet"):
         end(referred(Door.COMMUNITY), how, **reason)
     assert end(looked_for(referred(Door.COMMUNITY), reached=False), how, **reason)
@@ -199,6 +201,14 @@ def test_an_officer_who_holds_someone_hears_that_there_is_no_capacity_and_whom_t
     assert (told.party_id, told.code, told.team_number) == (PD, NoticeCode.NO_CAPACITY, P7.team_number)
 
 
+@pytest.mark.parametrize("story", [Given().referred(), looked_for(referred(Door.COMMUNITY), reached=True)])
+def test_nobody_says_no_capacity_while_there_is_a_slot(story: Given) -> None:
+    with pytest.raises(Refused, match="there is a slot for it") as refused:
+        end(story, Decline.NO_CAPACITY, has_slot=True)
+    assert refused.value.field == "how"
+    assert end(story, Decline.WITHDRAWN, has_slot=True)
+
+
 @pytest.mark.parametrize("how", [Decline.OFFER_DECLINED, Decline.WITHDRAWN])
 def test_of_any_other_end_the_officer_hears_nothing(how: Decline) -> None:
     assert [event.topic for event in end(Given().referred().met(), how)] == ["referral.declined"]
@@ -249,7 +259,10 @@ def test_a_text_that_says_what_to_look_out_for_is_not(note: str | None) -> None:
 
 
 def state_of(door: Door, name: str) -> Referral:
+    """Return a referral that a slot is all it lacks."""
     story = Given(name).referred() if door is Door.ARREST_DIVERSION else referred(door, name)
+    if door in SCREENED:
+        story.record(story.referral, *screen(story.state, screened(story))).then()
     return story.state
 
 
@@ -274,10 +287,24 @@ def test_a_court_referral_waits_while_it_would_delay_police_or_community(ahead: 
     wait_your_turn(other, [court, other], 0, P7)
 
 
-def test_who_was_screened_out_delays_nobody() -> None:
+@pytest.mark.parametrize("ahead", [Door.ARREST_DIVERSION, Door.SOCIAL_CONTACT])
+def test_a_community_referral_waits_while_it_would_delay_police(ahead: Door) -> None:
+    community, police = state_of(Door.COMMUNITY, "community"), state_of(ahead, "police")
+    for room in (-3, 0, 1):
+        with pytest.raises(Refused, match="served first"):
+            wait_your_turn(community, [community, police], room, P7)
+    wait_your_turn(community, [community, police], 2, P7)
+    wait_your_turn(police, [community, police], 1, P7)
+
+
+def test_who_was_screened_out_delays_nobody_nor_who_is_yet_to_be_screened() -> None:
     court, story = state_of(Door.COURT, "court"), referred(Door.COMMUNITY)
+    wait_your_turn(court, [story.state], 0, P7)  # anybody may fill in the public form
     story.record(story.referral, *screen(story.state, screened(story, meets=False))).then()
     wait_your_turn(court, [story.state], 0, P7)
+    story.record(story.referral, *screen(story.state, screened(story))).then()
+    with pytest.raises(Refused, match="served first"):
+        wait_your_turn(court, [story.state], 0, P7)
 
 
 def test_events_fold_the_same_before_and_after_they_are_recorded() -> None:

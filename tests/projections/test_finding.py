@@ -213,3 +213,18 @@ def test_an_arrest_is_missed_if_it_could_have_been_diverted(divertible: bool) ->
         assert [(row.code, row.unit, row.reason) for row in listed] == [
             ("90J", "West 2nd watch", "the officer did not know that the charge is divertible")
         ] * divertible
+
+
+def test_an_offer_that_the_person_declined_is_no_missed_diversion() -> None:
+    arrest = ArrestRecorded(
+        party_id=PD,
+        occurred_at=local(4, 20),
+        code="90J",
+        divertible=True,
+        reason=NoOffer.DECLINED,
+        protocol_version="P-7",
+    )
+    history = History(named("arrest"), tuple(Given().record(named("arrest"), arrest).recorded))
+    (told,) = finding.program_rows(history, P7.ceiling, local(4, 21))
+    (seen,) = finding.observer_rows(history, P7.ceiling, local(4, 21))
+    assert (type(told), type(seen)) == (finding.ProgramOfferNotTaken, finding.ObserverOfferNotTaken)

@@ -1,6 +1,6 @@
 """A process of the site that acts on the roster when told to: `python -m tests.properties.rostered URL PREFIX SECRETS`.
 
-Each line of its input is an act, `SUBJECT assign PARTICIPANT` or `SUBJECT take PARTICIPANT`: for herself, at once. It
+Each line of its input is an act, `SUBJECT assign PARTICIPANT` or `SUBJECT accept REFERRAL`: for herself, at once. It
 answers `done`, or the field that was refused, or how else it failed.
 """
 
@@ -14,32 +14,21 @@ from adapters.bootstrap import Database, opened
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.simulation.cast import callers
-from domain.protocol import Door
 from domain.refusal import Refused
-from domain.registry import CARE
 from services.ports import Caller
-from services.roster import AssignParticipant, take
-from services.site import Command, Outcome, Site, carry_out, handles
+from services.referrals import AcceptReferral
+from services.roster import AssignParticipant
+from services.site import Site, carry_out
 
 
-class Accept(Command):
-    """LEAD accepts someone."""
-
-
-@handles(Accept, *CARE)
-def accept(site: Site, caller: Caller, _: Accept, *, who: str) -> Outcome:
-    """Take a slot, as accepting a referral does."""
-    return Outcome([take(site, caller, UUID(who), Door.ARREST_DIVERSION)], {})
-
-
-def did(site: Site, caller: Caller, act: str, who: str) -> str:
+def did(site: Site, caller: Caller, act: str, what: str) -> str:
     """Carry out an act; return how it ended."""
+    name = site.ids.seal(caller.party, UUID(what))
     try:
         if act == "assign":
-            path = {"participant_id": site.ids.seal(caller.party, UUID(who))}
-            carry_out(site, caller, AssignParticipant(), path=path)
+            carry_out(site, caller, AssignParticipant(), path={"participant_id": name})
         else:
-            carry_out(site, caller, Accept(), path={"who": who})
+            carry_out(site, caller, AcceptReferral(), path={"referral": name})
     except Refused as refused:
         return refused.field
     except Exception as error:  # noqa: BLE001 - the test says what it expected
@@ -59,8 +48,8 @@ def main(url: str, prefix: str, folder: Path) -> None:
         site, staff = parts.site, callers(parts.site)
         say("ready")
         for line in sys.stdin:
-            subject, act, who = line.split()
-            say(did(site, staff[subject], act, who))
+            subject, act, what = line.split()
+            say(did(site, staff[subject], act, what))
 
 
 if __name__ == "__main__":

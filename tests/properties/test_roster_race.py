@@ -20,9 +20,10 @@ from adapters.simulation.cast import callers, set_up
 from domain.event import Envelope, Event, PersonName
 from domain.participant import ParticipantIdentified
 from domain.roster import ROSTER, Leaving, ParticipantAssigned, ParticipantReleased
+from services import referrals
 from services.ports import NOBODY
 from services.roster import standing
-from services.site import append
+from services.site import append, carry_out
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
@@ -63,6 +64,24 @@ class Team:
         )
         self._record(who, 0, said)
         return who
+
+    def referred(self) -> tuple[UUID, UUID]:
+        """Return someone whom an officer offers diversion, and the referral: it can be accepted."""
+        kim, number = self.staff["kim"], uuid4().hex
+        offer = referrals.OfferDiversion(
+            door="arrest_diversion",
+            person=referrals.Person(given="Ray", surname=number, birth_date=date(1980, 1, 1)),
+            incident_number=number,
+            place="x",
+            facts="x",
+            charges=(referrals.HeldCharge(code="23C", description="x", severity="x", prosecutor="county-pa"),),
+        )
+        site = self.parts.site
+        made = carry_out(site, kim, offer).answer
+        who, referral = (site.ids.open(kim.party, made[name]) for name in ("participant", "referral"))
+        assert who is not None
+        assert referral is not None
+        return who, referral
 
     def carries(self, subject: str, count: int) -> list[UUID]:
         """Let a case manager carry this many more."""
@@ -152,8 +171,8 @@ def test_the_last_slot_of_the_site_goes_to_one_who_is_accepted(team: Callable[[i
         site.carries(who, count)
     before = set(standing(site.parts.site).carried_by)
     for n in range(ROUNDS):
-        ray, ana = site.person(), site.person()
-        said = site.at_once(f"dana take {ray}", f"grace {'assign' if n % 2 else 'take'} {ana}")
+        (_, rays), (ana, anas) = site.referred(), site.referred()
+        said = site.at_once(f"dana accept {rays}", f"grace assign {ana}" if n % 2 else f"grace accept {anas}")
         assert said.count("done") == 1
         assert set(said) - {"done"} <= {"capacity", "case_manager"}
         state = standing(site.parts.site)
@@ -166,8 +185,8 @@ def test_eight_at_once_are_all_carried_where_there_is_room(team: Callable[[int],
     site = team(AT_ONCE)
     managers = ("dana", "luis", "grace")
     for n in range(ROUNDS // 2):
-        whom = [site.person() for _ in range(AT_ONCE)]
-        verb = "take" if n % 2 else "assign"
-        said = site.at_once(*(f"{managers[k % 3]} {verb} {who}" for k, who in enumerate(whom)))
+        people = [site.referred() for _ in range(AT_ONCE)]
+        acts = [f"accept {referral}" if n % 2 else f"assign {who}" for who, referral in people]
+        said = site.at_once(*(f"{managers[k % 3]} {act}" for k, act in enumerate(acts)))
         assert said == ["done"] * AT_ONCE
-        site.leaves(*whom)
+        site.leaves(*(who for who, _ in people))

@@ -1,14 +1,16 @@
 """One participant's way through LEAD, played at random against a small model written without the domain.
 
-`Model` says in plain words where the participant stands and what each party holds. After every step what partners have
-is what the model says: enrolled or not, whom to call, the name, the latch; never more, and after a death nothing. What
-only care may know (how active someone is, why it was discharged) changes no row of a partner's own.
+`Model` says in plain words where the participant stands, what each party holds, and how full a small team is. After
+every step what partners have is what the model says: enrolled or not, whom to call, the name, the latch, the notices;
+never more, and after a death nothing. What only care may know (how active someone is, why it was discharged, how a
+referral ended) changes no row of a partner's own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,15 +18,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from domain import deadline, roster, screening
+from domain.calendar import end_of_day
+from domain.door import Decline, ReferralDeclined
+from domain.event import Event
 from domain.labels import Label, Reader
 from domain.participant import Enrolment, Ground
-from domain.referral import Charge
+from domain.protocol import Door
+from domain.referral import Charge, ChargeLatched, NoticeCode, ProsecutorNotified
 from domain.refusal import Refused
+from domain.roster import ROSTER, ParticipantAssigned, SlotReserved
 from projections import case_manager
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import GrantedRow, OwnRow, Row
 from projections.views import VIEWS
-from tests.histories import DA, HOUSING, PD, THEFT, TRESPASS, Given, local
+from tests.histories import CARE, DA, HOUSING, P7, PD, THEFT, TRESPASS, Given, local, named
 from tests.projections import promises
 
 PARTIES = [PD, DA, HOUSING]
@@ -34,14 +42,33 @@ EVERYTHING = {
     DA: {Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_MANAGER_CONTACT, Label.CHARGE_DIVERTED},
     HOUSING: {Label.ENROLMENT_STATUS, Label.CONTACT_PHONE},
 }
-NEVER = ("inactive", "active", "discharge", "deceased", "died", "engagement", "shelter", "asked for", "returned")
+MOST = 2
+SMALL = P7.model_copy(
+    update=dict.fromkeys(("caseload_intensive_least", "caseload_intensive_most"), 1)
+    | dict.fromkeys(("caseload_average", "caseload_most"), MOST)
+)
+TEAM = ("Dana", "Luis")
+LAST_DAY = local(7, 1)
+NEVER = (
+    "offer declined",
+    "withdrawn",
+    "inactive",
+    "active",
+    "discharge",
+    "deceased",
+    "died",
+    "engagement",
+    "shelter",
+    "asked for",
+    "returned",
+)
 
 
 @dataclass
 class Model:
     """Where the participant stands, as someone would tell it."""
 
-    stage: str = "nobody"  # nobody, offered, accepted, released
+    stage: str = "offered"  # offered, declined, accepted, released
     has_intake: bool = False
     has_signed: bool = False
     standing: str = "referred"  # referred, enrolled, active, inactive, discharged, dead
@@ -49,65 +76,149 @@ class Model:
     name: str = "Ray Lewis"
     phone: str | None = None
     latched: bool = False
+    enrolled_at: datetime | None = None
+    due_on: date | None = None
+    due_heard: bool = False
+    has_slot: bool = False
+    others: Counter[str] = field(default_factory=Counter)
     holds: set[UUID] = field(default_factory=set)
 
     @property
     def is_in_lead(self) -> bool:
         return self.standing in ("enrolled", "active", "inactive")
 
-    def settle(self) -> None:
-        """Both steps enrol once; whoever is in LEAD has its accepted charges latched."""
+    @property
+    def full(self) -> bool:
+        return self.others.total() + self.has_slot == MOST * len(TEAM)
+
+    def carries(self, who: str) -> int:
+        return self.others[who] + (self.carried_by == who)
+
+    def in_time(self, at: datetime) -> bool:
+        return self.due_on is None or at <= end_of_day(self.due_on, SMALL.tz)
+
+    def settle(self, at: datetime) -> None:
+        """Both steps enrol once; whoever is in LEAD, and came in time, has its accepted charges latched."""
         if self.has_intake and self.has_signed and self.standing == "referred":
-            self.standing = "enrolled"
-        if self.is_in_lead and self.stage in ("accepted", "released"):
-            self.latched = True
+            self.standing, self.enrolled_at = "enrolled", at
+        if self.is_in_lead and self.enrolled_at and self.stage in ("accepted", "released"):
+            self.latched |= self.in_time(self.enrolled_at)
 
 
 class Status(RuleBasedStateMachine):
     """Police refer, care accepts, the participant signs, comes, goes, returns, dies."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.story, self.model = Given(now=local(2, 14)), Model()
+    @initialize(
+        others=st.integers(0, MOST * len(TEAM)),
+        released=st.booleans(),
+        charges=st.sampled_from([(THEFT,), (THEFT, TRESPASS)]),
+    )
+    def begin(self, others: int, released: bool, charges: tuple[Charge, ...]) -> None:
+        """Someone is referred to a team that carries some already; perhaps LEAD has come to the release."""
+        self.story, self.model = Given(now=local(2, 14), protocol=SMALL), Model()
+        self.others = Given("others", now=local(2, 14), protocol=SMALL)
         self.seen: tuple[int, datetime, list[Row]] | None = None
+        for n in range(others):
+            self.somebody_else_comes(TEAM[n % len(TEAM)])
+        self.story.referred(charges)
+        self.charges = len(charges)
+        if released and not self.model.full:
+            self.accept()
+            self.release()
 
     # Referral and enrolment -------------------------------------------------------------------------------------------
-
-    @precondition(lambda self: self.model.stage == "nobody")
-    @rule(charges=st.sampled_from([(THEFT,), (THEFT, TRESPASS)]))
-    def refer(self, charges: tuple[Charge, ...]) -> None:
-        self.story.referred(charges)
-        self.model.stage = "offered"
 
     @precondition(lambda self: self.model.stage == "offered")
     @rule()
     def accept(self) -> None:
-        self.story.accepted()
-        self.model.stage = "accepted"
-        self.model.settle()
+        """Whoever has no slot takes one; where there is none, nobody is accepted."""
+        model, at = self.model, self.story.now
+        try:
+            slot = self._slot()
+        except Refused:
+            assert model.full
+            assert not model.has_slot
+            return
+        assert model.has_slot or not model.full
+        self.story.record(ROSTER, *slot).accepted()
+        model.stage, model.has_slot = "accepted", True
+        model.settle(at)
+
+    @precondition(lambda self: self.model.stage == "offered")
+    @rule(how=st.sampled_from([Decline.OFFER_DECLINED, Decline.WITHDRAWN, Decline.NO_CAPACITY]))
+    def decline(self, how: Decline) -> None:
+        """The officer hears `no capacity`, where that is so, and of no other end."""
+        story, model, before = self.story, self.model, self._told(self._partners())
+        event = ReferralDeclined(
+            participant_id=story.who,
+            party_id=CARE,
+            staff_id=named("Dana"),
+            occurred_at=story.now,
+            how=how,
+            decided_by="Dana",
+            protocol_version=SMALL.version,
+        )
+        no_capacity, has_slot = how is Decline.NO_CAPACITY, self._has_slot()
+        try:
+            ended = screening.decline(story.state, event, story.recorded, SMALL, story.now, has_slot=has_slot)
+        except Refused:
+            assert no_capacity
+            assert model.has_slot or not model.full
+            return
+        assert not no_capacity or (model.full and not model.has_slot)
+        story.record(story.referral, *ended).then()
+        model.stage = "declined"
+        assert (self._told(self._partners()) == before) is not no_capacity
+
+    @precondition(lambda self: self.model.stage == "declined")
+    @rule()
+    def nobody_accepts_what_has_ended(self) -> None:
+        with pytest.raises(Refused):
+            self.story.accepted()
 
     @precondition(lambda self: self.model.stage == "accepted")
     @rule()
     def release(self) -> None:
+        self.model.due_on = self.story.now.date() + timedelta(days=SMALL.intake_days)
         self.story.released()
         self.model.stage = "released"
 
-    @precondition(lambda self: self.model.stage != "nobody" and not self.model.has_intake)
+    @precondition(lambda self: self.model.stage == "released")
+    @rule(days=st.sampled_from([20, 31, 45]), agreed=st.booleans())
+    def ask_for_more_time(self, days: int, agreed: bool) -> None:
+        """If it is agreed the last day moves; who enrolled late for the one before may be in time for this one."""
+        model, until = self.model, self.story.now.date() + timedelta(days=days)
+        assert model.due_on
+        try:
+            self.story.extension_asked(until)
+        except Refused:
+            assert until <= model.due_on
+            return
+        assert until > model.due_on
+        if agreed:
+            at = self.story.now
+            self.story.extension_agreed(until)
+            model.due_on, model.due_heard = until, False
+            model.settle(at)
+
+    @precondition(lambda self: not self.model.has_intake)
     @rule(phone=st.none() | st.just("206-555-0199"))
     def intake(self, phone: str | None) -> None:
+        at = self.story.now
         self.story.intake(phone=phone)
         self.model.has_intake = True
         self.model.phone = phone or self.model.phone
-        self.model.settle()
+        self.model.settle(at)
 
-    @precondition(lambda self: self.model.stage != "nobody" and self.model.standing != "dead")
+    @precondition(lambda self: self.model.standing != "dead")
     @rule(parties=st.sets(st.sampled_from(PARTIES)))
     def sign(self, parties: set[UUID]) -> None:
+        at = self.story.now
         self.story.signed(
             {party: EVERYTHING[party] for party in sorted(parties)}, completion=[DA] if DA in parties else []
         )
         self.model.has_signed, self.model.holds = True, set(parties)
-        self.model.settle()
+        self.model.settle(at)
 
     @precondition(lambda self: self.model.holds)
     @rule(data=st.data())
@@ -116,15 +227,29 @@ class Status(RuleBasedStateMachine):
         self.story.revoked(party)
         self.model.holds.remove(party)
 
-    @precondition(lambda self: self.model.stage != "nobody" and self.model.standing != "dead")
-    @rule(who=st.sampled_from(["Dana", "Luis"]))
+    @precondition(lambda self: self.model.standing != "dead")
+    @rule(who=st.sampled_from(TEAM))
     def assign(self, who: str) -> None:
-        self.story.assigned(who)
-        self.model.carried_by = who
+        model = self.model
+        if self._assigned(self.story, self.story.who, who):
+            assert model.carried_by == who or model.carries(who) < MOST
+            assert model.has_slot or not model.full
+            model.carried_by, model.has_slot = who, True
+        else:
+            assert model.carries(who) == MOST or (model.full and not model.has_slot)
+
+    @rule(who=st.sampled_from(TEAM))
+    def somebody_else_comes(self, who: str) -> None:
+        model = self.model
+        if self._assigned(self.others, named(f"other {len(self.others.recorded)}"), who):
+            assert model.carries(who) < MOST
+            assert not model.full
+            model.others[who] += 1
+        else:
+            assert model.carries(who) == MOST or model.full
 
     # Status -----------------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule(status=st.sampled_from([Enrolment.ACTIVE, Enrolment.INACTIVE]))
     def become(self, status: Enrolment) -> None:
         before = self._partners()
@@ -137,7 +262,6 @@ class Status(RuleBasedStateMachine):
             self.model.standing = status.value
         assert self._told(self._partners()) == self._told(before), "how active someone is, no partner hears"
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule(ground=st.sampled_from(Ground), by_supervisor=st.booleans())
     def discharge(self, ground: Ground, by_supervisor: bool) -> None:
         may = by_supervisor or ground in (Ground.NO_ENGAGEMENT, Ground.NO_CHANGE)
@@ -149,10 +273,9 @@ class Status(RuleBasedStateMachine):
         else:
             assert may
             assert self.model.is_in_lead
-            self.model.standing, self.model.carried_by = "discharged", None
+            self.model.standing, self.model.carried_by, self.model.has_slot = "discharged", None, False
         assert self._own() == before
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule()
     def come_back(self) -> None:
         try:
@@ -162,16 +285,17 @@ class Status(RuleBasedStateMachine):
         else:
             assert self.model.standing == "discharged"
             self.model.standing = "active"
-            self.model.settle()
+            self.model.settle(self.story.now)
 
-    @precondition(lambda self: self.model.stage != "nobody" and self.model.standing != "dead")
+    @precondition(lambda self: self.model.standing != "dead")
     @rule(chance=st.integers(0, 4))
     def die(self, chance: int) -> None:
         if chance:  # rarely, so that there is a life before it
             return
         before = self._own()
         self.story.died()
-        self.model.standing, self.model.carried_by, self.model.holds = "dead", None, set()
+        self.model.standing, self.model.carried_by, self.model.has_slot = "dead", None, False
+        self.model.holds = set()
         assert self._own() == before, "its own records tell an office nothing of a death"
 
     @precondition(lambda self: self.model.standing == "dead")
@@ -182,27 +306,29 @@ class Status(RuleBasedStateMachine):
 
     # Identity ---------------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule(given=st.sampled_from(["Rae", "Raya"]))
     def correct_the_name(self, given: str) -> None:
         self.story.renamed(given, "Lewis")
         self.model.name = f"{given} Lewis"
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule()
     def police_use_the_name_of_before(self) -> None:
         self.story.identified().then()
 
-    @precondition(lambda self: self.model.stage != "nobody")
     @rule(phone=st.none() | st.just("206-555-0147"))
     def change_the_phone(self, phone: str | None) -> None:
         self.story.reached_at(phone, shared=phone is not None)
         self.model.phone = phone
 
-    @rule(days=st.sampled_from([1, 9]))
+    @rule(days=st.sampled_from([1, 16, 31]))
     def wait(self, days: int) -> None:
-        if self.story.now < local(3, 1):  # every intake is in time
-            self.story.at(min(self.story.now + timedelta(days=days), local(3, 1)))
+        """Days go by, and what falls due meanwhile is written down, once."""
+        if self.story.now < LAST_DAY:
+            self.story.at(min(self.story.now + timedelta(days=days), LAST_DAY))
+        for _ in range(2):
+            fell_due = deadline.due(self.story.stream(self.story.referral), self.story.now, SMALL)
+            self.story.record(self.story.referral, *fell_due)
+        self.model.due_heard |= not self.model.in_time(self.story.now)
 
     @precondition(lambda self: self.model.latched)
     @rule()
@@ -227,20 +353,73 @@ class Status(RuleBasedStateMachine):
             assert getattr(row, "phone", None) == (model.phone if Label.CONTACT_PHONE in labels else None)
         latches = [r for r in rows if isinstance(r, GrantedEntry) and r.kind == "charge.latched" and r.party_id == DA]
         assert bool(latches) == (model.latched and DA in model.holds)
+        assert bool(self.story.of(ChargeLatched)) == model.latched
         said = str([row for row in rows if isinstance(row, GrantedRow)] + self._own()).lower()
         assert not [word for word in NEVER if word in said]
 
     @invariant()
     def care_reads_where_the_participant_stands(self) -> None:
         rows = case_manager.rows(self.story.history, self.story.protocol.ceiling, self.story.now)
-        row = next((row for row in rows if isinstance(row, case_manager.Participant)), None)
-        assert (row is None) == (self.model.stage == "nobody")
-        if row:
-            assert row.enrolment == self.model.standing.replace("dead", "deceased")
-            assert (row.name, row.phone) == (self.model.name, self.model.phone)
-            assert row.case_manager == self.model.carried_by
-            assert (row.carried_by is None) == (row.case_manager is None)
-            assert (row.ground is not None) == (self.model.standing == "discharged")
+        (row,) = (row for row in rows if isinstance(row, case_manager.Participant))
+        assert row.enrolment == self.model.standing.replace("dead", "deceased")
+        assert (row.name, row.phone) == (self.model.name, self.model.phone)
+        assert row.case_manager == self.model.carried_by
+        assert (row.carried_by is None) == (row.case_manager is None)
+        assert (row.ground is not None) == (self.model.standing == "discharged")
+
+    @invariant()
+    def the_office_hears_of_the_last_day_once_and_never_why(self) -> None:
+        """Where the day has passed without `completed`, it hears that; a latch it was told of, it heard before."""
+        heard = [event.code for event in self.story.of(ProsecutorNotified)]
+        assert set(heard) <= {NoticeCode.DIVERSION_PENDING, NoticeCode.NO_COMPLETION, NoticeCode.COMPLETED}
+        assert heard.count(NoticeCode.COMPLETED) <= self.model.latched * self.charges
+        if self.model.due_heard:
+            assert heard[-1] in (NoticeCode.NO_COMPLETION, NoticeCode.COMPLETED)
+        elif heard:
+            assert heard[-1] is not NoticeCode.NO_COMPLETION
+
+    @invariant()
+    def nobody_carries_more_than_the_most(self) -> None:
+        state = self._roster()
+        assert max(state.loads.values(), default=0) <= MOST
+        assert state.loads.total() + len(state.reserved) == self.model.others.total() + self.model.has_slot
+
+    def _roster(self) -> roster.Roster:
+        return roster.roster([*self.others.stream(ROSTER), *self.story.stream(ROSTER)])
+
+    def _slot(self) -> list[Event]:
+        event = SlotReserved(
+            participant_id=self.story.who,
+            party_id=CARE,
+            occurred_at=self.story.now,
+            door=Door.ARREST_DIVERSION,
+            protocol_version=SMALL.version,
+        )
+        return roster.take(self._roster(), {named(who) for who in TEAM}, event, SMALL)
+
+    def _has_slot(self) -> bool:
+        try:
+            self._slot()
+        except Refused:
+            return False
+        return True
+
+    def _assigned(self, story: Given, who: UUID, to: str) -> bool:
+        """Assign a participant, and write it into a story; return whether the roster allows it."""
+        event = ParticipantAssigned(
+            participant_id=who,
+            party_id=CARE,
+            staff_id=named(to),
+            occurred_at=self.story.now,
+            case_manager=to,
+            phone=SMALL.team_number,
+        )
+        try:
+            events = roster.assign(self._roster(), {named(each) for each in TEAM}, event, SMALL)
+        except Refused:
+            return False
+        story.record(ROSTER, *events).then()
+        return True
 
     def teardown(self) -> None:
         promises.hold(self.story)
@@ -265,6 +444,6 @@ class Status(RuleBasedStateMachine):
 
 
 Status.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestStatus = Status.TestCase

@@ -608,9 +608,7 @@ class Filling:
         """What became of a referral without an arrest: nothing yet, or any end that it can have."""
         path, how = (
             f"/v1/referrals/{{{name}.referral}}",
-            self.chance.choice(
-                ("waits", "accepted", "withdrawn", "unreachable", "not accepted", "no capacity", "offer declined")
-            ),
+            self.chance.choice(("waits", "accepted", "withdrawn", "unreachable", "not accepted", "offer declined")),
         )
         if how == "waits":
             return

@@ -69,6 +69,7 @@ def offer(ray: Ray) -> None:
             "person": RAY,
             "incident_number": INCIDENT,
             "place": "3rd Ave and Pine",
+            "precinct": "West",
             "facts": "Took two coats; stopped at the door; agreed to be referred.",
             "unit": UNIT,
             "offered_at": "2026-02-14T02:10:00-08:00",

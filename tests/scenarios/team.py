@@ -8,9 +8,8 @@ from uuid import UUID, uuid4
 from adapters.simulation.cast import callers
 from domain.event import Event, PersonName
 from domain.participant import ParticipantIdentified
-from domain.protocol import Door
 from domain.roster import ROSTER, ParticipantAssigned
-from services.roster import standing, take
+from services.roster import standing
 from services.site import Site, append
 from tests.site import Person, SiteUnderTest
 
@@ -54,13 +53,6 @@ class Team:
     def newcomer(self) -> str:
         """Return care's id of someone whom nobody carries."""
         return self.site.ids.seal(self.staff["dana"].party, self._person())
-
-    def accept(self, door: Door, participant: str) -> None:
-        """Keep a slot for someone, as accepting a referral does. Raises `Refused`."""
-        dana = self.staff["dana"]
-        who = self.site.ids.open(dana.party, participant)
-        assert who is not None
-        self.site.log.record([take(self.site, dana, who, door)], dana.envelope())
 
     def capacity(self) -> dict[str, Any]:
         """Return what the project manager reads now."""

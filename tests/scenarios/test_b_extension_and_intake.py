@@ -35,6 +35,21 @@ def completions(chen: Person) -> list[dict[str, Any]]:
     return [notice for notice in notices if notice["code"] == "completed"]
 
 
+def test_who_agrees_to_more_time(lead: SiteUnderTest) -> None:
+    """The officer who referred, or a sergeant or commander of that department (T:407); no other officer."""
+    ray = story.arrest(lead)
+    park = {"party": "city-pd", "name": "Officer Park", "role": "officer", "subject": "park"}
+    lead.person("pat").do("/v1/register/staff", park)
+    ray.at("2026-03-10 10:00")
+    for person, until in (("kim", "2026-03-30"), ("ortiz", "2026-03-31"), ("lang", "2026-04-01")):
+        asked = {"until": until, "reason": story.HOSPITAL}
+        ray.dana.do(f"/v1/referrals/{ray.care_referral}/extensions", asked)
+        agreement = (f"/v1/referrals/{ray.referral}/extension-agreements", {"until": until})
+        refused = lead.person("park").post(*agreement)
+        assert (refused.status_code, refused.json()["faults"][0]["reason"]) == (422, "another officer made it.")
+        lead.person(person).do(*agreement)
+
+
 def test_extension_and_intake(lead: SiteUnderTest) -> None:
     ray = story.arrest(lead)
     ruiz, marta = city_attorney(lead), lead.person("marta")

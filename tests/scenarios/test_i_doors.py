@@ -11,6 +11,7 @@ from adapters.simulation.cast import protocol
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
+from tests.scenarios.team import Team
 from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local
 
@@ -156,6 +157,8 @@ def test_a_decline_of_a_social_contact_leaves_no_trace_that_police_could_see(lea
 
     (his,) = waiting(dana)
     path = f"/v1/referrals/{his['referral_id']}"
+    if how == "no capacity":
+        Team(lead).carries(25, 25, 25, 25, 25)
     dana.do(f"{path}/identification", {"person": JOE | {"given": "Joseph"}})
     dana.do(f"{path}/screening", MEETS)
     dana.do(f"/v1/participants/{his['participant']}/contacts", OUTREACH | {"reached": True})
@@ -175,9 +178,13 @@ def test_a_decline_of_a_social_contact_leaves_no_trace_that_police_could_see(lea
 
 
 def test_an_officer_who_holds_someone_hears_no_capacity_and_whom_to_call(lead: SiteUnderTest) -> None:
-    ray = story.at_work(lead)
+    ray, team = story.at_work(lead), Team(lead)
     story.offer(ray)
-    ray.dana.do(f"/v1/referrals/{ray.care_referral}/decline", {"how": "no capacity"})
+    decline = f"/v1/referrals/{ray.care_referral}/decline"
+    team.carries(25, 25, 25, 25, 24)  # the average is above policy, and somebody has room
+    assert faults(ray.dana.post(decline, {"how": "no capacity"})) == [("how", "there is a slot for it.")]
+    team.carries(0, 0, 0, 0, 1)
+    ray.dana.do(decline, {"how": "no capacity"})
     lead.settle()
     (own,) = ray.kim.see("/v1/police/referrals")["referrals"]
     assert [(n["code"], n["call"]) for n in own["notices"]] == [("no capacity", "206-555-0100")]
@@ -258,6 +265,21 @@ def test_nobody_came_to_the_officer_who_called(lead: SiteUnderTest) -> None:
     assert "missed" not in everything(ray.kim).replace("missed_diversions", "")
 
 
+def test_two_reports_of_one_arrest_are_one_referral(lead: SiteUnderTest) -> None:
+    kim, ortiz, webb = lead.person("kim"), lead.person("ortiz"), lead.person("webb")
+    kim.do("/v1/referrals", offer())
+    shouted = {"person": story.RAY | {"surname": "BELL"}}
+    for again in (kim.post("/v1/referrals", offer()), ortiz.post("/v1/referrals", offer(**shouted))):
+        assert faults(again) == [("incident_number", "its referral is here already.")]
+        assert again.json()["faults"][0]["way_out"] == "Go on with that one: it is your own."
+    kim.do("/v1/referrals", offer(person=JOE))  # who was stopped with him
+    kim.do("/v1/referrals", offer(incident_number="2026-44999"))
+    webb.do("/v1/referrals", offer())  # another department's numbers are its own
+    lead.settle()
+    assert len(kim.see("/v1/police/referrals")["referrals"]) == 3
+    assert len(waiting(lead.person("dana"))) == 4
+
+
 def test_a_call_about_what_is_reported_already_is_sent_to_it(lead: SiteUnderTest) -> None:
     ray = story.at_work(lead)
     ray.at("2026-02-14 02:20")
@@ -291,11 +313,12 @@ def test_a_court_referral_waits_for_police_and_community(lead: SiteUnderTest) ->
     courts, *doorways = waiting(dana)
     assert courts["door"] == "court"
     path = f"/v1/referrals/{courts['referral_id']}"
+    for his in doorways:
+        dana.do(f"/v1/referrals/{his['referral_id']}/screening", MEETS)
     later = ("referral", "others whose door is served first still wait for a slot.")
     assert faults(dana.post(f"{path}/acceptance", {})) == [later]
     last = doorways.pop()
     for his in doorways:
-        dana.do(f"/v1/referrals/{his['referral_id']}/screening", MEETS)
         dana.do(f"/v1/referrals/{his['referral_id']}/acceptance", {})
         dana.do(f"/v1/participants/{his['participant']}/assignment", {})
     assert faults(dana.post(f"{path}/acceptance", {})) == [later]  # the last slot is the last doorway's

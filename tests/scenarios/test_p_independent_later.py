@@ -103,6 +103,17 @@ def test_missed_diversions(lead: SiteUnderTest) -> None:
     funnel = pat.see("/v1/program/funnel")
     assert (funnel["stops"], funnel["arrests"]) == (0, 0)
     assert kim.get("/v1/program/missed-diversions").status_code == 403
+    # Whoever is offered diversion may decline (T:1101): apart from those, and nobody in it either.
+    declined = missed | {"reason": "the person declined the offer"}
+    kim.do("/v1/arrests", declined)
+    assert kim.post("/v1/arrests", declined | {"name": "Ray Bell"}).status_code == 422
+    lead.settle()
+    for who, reader in ((pat, "program"), (lead.person("ames"), "defender")):
+        (told,) = who.see(f"/v1/{reader}/offers-not-taken")["offers_not_taken"]
+        assert told.pop("arrested_at")
+        assert told == missed | {"agency": "city-pd", "protocol_version": "P-1"}
+        assert len(who.see(f"/v1/{reader}/missed-diversions")["missed_diversions"]) == 1
+    assert kim.get("/v1/program/offers-not-taken").status_code == 403
     (seen,) = lead.person("ames").see("/v1/defender/missed-diversions")["missed_diversions"]
     assert seen.pop("arrested_at")
     assert seen == listed

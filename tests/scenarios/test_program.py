@@ -46,6 +46,7 @@ def test_the_way_from_the_door_to_enrolment(lead: SiteUnderTest) -> None:
     steps = {"referred": 1, "accepted": 1, "enrolled": 1}
     assert of(funnel["doors"]) == [steps]
     assert of(funnel["race_as_perceived"]) == [{"race": "White"} | steps]
+    assert of(funnel["precinct"]) == [{"precinct": "West"} | steps]
     assert of(funnel["race_self_reported"]) == [{"race": "unknown"} | steps]
     assert (funnel["stops"], funnel["arrests"], funnel["cells"]) == (0, 0, [])
     assert "Bell" not in str(funnel)

@@ -679,15 +679,16 @@ def test_hidden_and_never_existed_are_the_same_to_a_partners_commands(lead: Site
     parties = ["city-attorney", "transit-pd"]
     grants = [{"party": p, "labels": ["identity.legal"], "purpose": "coordination"} for p in parties]
 
-    def granted() -> tuple[UUID, str]:
-        who = ids.open(department, kim.do("/v1/referrals", OFFER)["participant"])
+    def granted(incident: str) -> tuple[UUID, str]:
+        offer = OFFER | {"incident_number": incident}
+        who = ids.open(department, kim.do("/v1/referrals", offer)["participant"])
         assert who is not None
         path = f"/v1/participants/{ids.seal(care, who)}/roi"
         form = ROI | {"grants": grants, "struck_out": [], "warned": ["county-pa"]}
         return who, f"{path}/{dana.do(path, form)['roi']}/revocations"
 
-    standing, _ = granted()
-    revoked, path = granted()
+    standing, _ = granted("2026-44881")
+    revoked, path = granted("2026-44882")
     dana.do(path, {"parties": parties, "word_of": "participant", "medium": "oral"})
     with unrecorded(lead):
         for person, party, where, body in (

@@ -38,7 +38,20 @@ create table observer.missed_diversion (
     precinct text,
     unit text,
     race_as_perceived text,
-    reason text not null,
+    protocol_version text not null,
+    reason text not null
+);
+
+-- ObserverOfferNotTaken (role): An offer that was declined, to the defender's observer.
+create table observer.offer_not_taken (
+    subject_id uuid not null,
+    as_of bigint not null,
+    arrested_at timestamptz not null,
+    agency_id uuid not null,
+    code text not null,
+    precinct text,
+    unit text,
+    race_as_perceived text,
     protocol_version text not null
 );
 
@@ -109,12 +122,14 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/4 sha256 3772eb0410d0f41688a5ad53051d9b1828e5e2c7ed020b273f903d00645c0ed7';
+comment on schema observer is 'observer/5 sha256 7a7dc6241544684e7123e4845db3d4f65d52cccd52523b7556783b151b4b2183';
 
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);
 alter table observer.missed_diversion add primary key (arrested_at, subject_id);
 create index on observer.missed_diversion (subject_id);
+alter table observer.offer_not_taken add primary key (arrested_at, subject_id);
+create index on observer.offer_not_taken (subject_id);
 alter table observer.diversion add primary key (offered_at, referral_id);
 create index on observer.diversion (subject_id);
 alter table observer.decision add primary key (decided_at, decision_id);
@@ -144,6 +159,15 @@ create policy role on observer.missed_diversion for select to goldenthread_obser
 create policy projector on observer.missed_diversion for all to goldenthread_projector using (true) with check (true);
 grant select on observer.missed_diversion to goldenthread_observer;
 grant select, insert, delete on observer.missed_diversion to goldenthread_projector;
+
+alter table observer.offer_not_taken enable row level security;
+alter table observer.offer_not_taken force row level security;
+create policy role on observer.offer_not_taken for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.offer_not_taken for all to goldenthread_projector using (true) with check (true);
+grant select on observer.offer_not_taken to goldenthread_observer;
+grant select, insert, delete on observer.offer_not_taken to goldenthread_projector;
 
 alter table observer.diversion enable row level security;
 alter table observer.diversion force row level security;

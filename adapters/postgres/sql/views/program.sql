@@ -60,7 +60,20 @@ create table program.missed_diversion (
     precinct text,
     unit text,
     race_as_perceived text,
-    reason text not null,
+    protocol_version text not null,
+    reason text not null
+);
+
+-- ProgramOfferNotTaken (role): An offer that was declined, to the project manager.
+create table program.offer_not_taken (
+    subject_id uuid not null,
+    as_of bigint not null,
+    arrested_at timestamptz not null,
+    agency_id uuid not null,
+    code text not null,
+    precinct text,
+    unit text,
+    race_as_perceived text,
     protocol_version text not null
 );
 
@@ -108,6 +121,7 @@ create table program.way (
     as_of bigint not null,
     referral_id uuid not null,
     door text not null,
+    precinct text not null,
     accepted boolean not null,
     enrolled boolean not null,
     race_self_reported text not null,
@@ -139,7 +153,7 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/8 sha256 9dde002805d683177c4afc0cc24bf9f6895453153f4b7ef86366c948752b6b6b';
+comment on schema program is 'program/9 sha256 f90ff46aa91f4fd5804662ef2aaa98e052b2c04801e61f95b37296549d927aa6';
 
 alter table program.referral add primary key (referred_at, referral_id);
 create index on program.referral (subject_id);
@@ -147,6 +161,8 @@ alter table program.finding add primary key (raised_at, finding_id);
 create index on program.finding (subject_id);
 alter table program.missed_diversion add primary key (arrested_at, subject_id);
 create index on program.missed_diversion (subject_id);
+alter table program.offer_not_taken add primary key (arrested_at, subject_id);
+create index on program.offer_not_taken (subject_id);
 alter table program.deadline add primary key (due_at, deadline_id);
 create index on program.deadline (subject_id);
 alter table program.stop add primary key (subject_id);
@@ -186,6 +202,15 @@ create policy role on program.missed_diversion for select to goldenthread_progra
 create policy projector on program.missed_diversion for all to goldenthread_projector using (true) with check (true);
 grant select on program.missed_diversion to goldenthread_program;
 grant select, insert, delete on program.missed_diversion to goldenthread_projector;
+
+alter table program.offer_not_taken enable row level security;
+alter table program.offer_not_taken force row level security;
+create policy role on program.offer_not_taken for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.offer_not_taken for all to goldenthread_projector using (true) with check (true);
+grant select on program.offer_not_taken to goldenthread_program;
+grant select, insert, delete on program.offer_not_taken to goldenthread_projector;
 
 alter table program.deadline enable row level security;
 alter table program.deadline force row level security;
