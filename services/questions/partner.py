@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.labels import Reader
-from projections import court, custody, finding, liaison_prosecutor, police, recipient, referrer
+from projections import court, custody, liaison_prosecutor, police, recipient
 from projections.partner import GrantedEntry, GrantedParticipant
 from projections.rows import MODELS, Row
 from services.ports import Caller, Session
@@ -21,7 +21,10 @@ ONE_SENTENCE = "one sentence, which the participant signed for"
 
 
 class Tables(NamedTuple):
-    """A partner's tables: who was shown to it, what it was told, and what is its own."""
+    """A partner's tables: who was shown to it, what it was told, and what is its own.
+
+    Its referrals stand in their own list alone: here one of a person unknown to it would say who that is.
+    """
 
     who: type[GrantedParticipant]
     told: type[GrantedEntry]
@@ -40,12 +43,10 @@ TABLES: dict[Reader, Tables] = {
             liaison_prosecutor.OwnWarrant,
             liaison_prosecutor.OwnNotice,
             liaison_prosecutor.OwnObligation,
-            referrer.ProsecutorReferral,
-            finding.OwnFinding,
         ),
     ),
-    Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry, (referrer.CommunityReferral,)),
-    Reader.COURT: Tables(court.Participant, court.Entry, (referrer.CourtReferral,)),
+    Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry),
+    Reader.COURT: Tables(court.Participant, court.Entry),
 }
 
 

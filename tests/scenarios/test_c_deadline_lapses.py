@@ -204,7 +204,9 @@ def test_an_office_that_hears_nothing_reads_nothing_of_its_filing_beside(lead: S
         {"completed_at": "2026-03-15T16:20:00-07:00", "narrative": story.NARRATIVE},
     )
     grants = [story.grants()[0], story.grants()[2]]
-    signed = story.form(signed_at="2026-03-15T16:40:00-07:00", grants=grants, struck_out=["county-pa"])
+    signed = story.form(
+        signed_at="2026-03-15T16:40:00-07:00", grants=grants, struck_out=["county-pa"], warned=["county-pa"]
+    )
     ray.dana.do(f"/v1/participants/{ray.care}/roi", signed)
     audited(lead)
     assert [f["after_timely_intake"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
