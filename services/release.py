@@ -97,16 +97,27 @@ def disclosures(digests: bytes, rendered: Rendered) -> list[Disclosed]:
     for row in rendered.shown:
         if isinstance(row, GrantedRow | RoleRow):
             by_participant.setdefault(row.subject_id, []).append(row)
-    lines = [_line(digests, participant, rows) for participant, rows in by_participant.items()]
-    audit, nothing = Label.AUDIT_ACCESS, digest(digests, [])
-    return [
-        *lines,
-        *(Disclosed(participant, None, None, 0, audit, "", nothing) for participant in rendered.accessed),
-        *(
-            Disclosed(row.subject_id, row.epoch, row.until, row.as_of, audit, str(row.authority), nothing)
-            for row in rendered.under
-        ),
+    lines = {participant: _line(digests, participant, rows) for participant, rows in by_participant.items()}
+    for row in rendered.under:
+        lines[row.subject_id] = _under(row, lines.get(row.subject_id), digests)
+    return [*lines.values()] + [
+        Disclosed(participant, None, None, 0, Label.AUDIT_ACCESS, "", digest(digests, []))
+        for participant in rendered.accessed
     ]
+
+
+def _under(row: GrantedRow, line: Disclosed | None, digests: bytes) -> Disclosed:
+    """Return a client's line, with it that who saw what was read under the client's authority."""
+    audit, authority = str(Label.AUDIT_ACCESS), str(row.authority)
+    if line is None or line.epoch is None or line.until is None:
+        return Disclosed(row.subject_id, row.epoch, row.until, row.as_of, audit, authority, digest(digests, []))
+    return replace(
+        line,
+        epoch=min(line.epoch, row.epoch),
+        until=min(line.until, row.until),
+        labels=" ".join(sorted({audit, *line.labels.split()})),
+        grants=" ".join(sorted({authority, *line.grants.split()})),
+    )
 
 
 def _line(digests: bytes, participant: UUID, rows: list[GrantedRow | RoleRow]) -> Disclosed:
