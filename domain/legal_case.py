@@ -37,7 +37,10 @@ class Defendant(Value):
 
 
 class CaseFiled(Event):
-    """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479)."""
+    """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479).
+
+    `cites_share`: it cites what the office knows only from LEAD (T:690); so it may say of a decision too.
+    """
 
     topic: ClassVar[str] = "case.filed"
     label: ClassVar[Label] = Label.CASE_DOCKET
@@ -51,6 +54,7 @@ class CaseFiled(Event):
     arrested_on: Annotated[date | None, Label.CASE_DOCKET] = None
     filed_on: Annotated[date, Label.CASE_DOCKET]
     received_at: Annotated[AwareDatetime, Label.CASE_DOCKET]
+    cites_share: Annotated[bool, Label.CASE_DOCKET] = False
 
     def jurisdiction(self) -> UUID | None:
         """Return the office that filed it."""
@@ -222,6 +226,7 @@ class DecisionRecorded(Event):
     source: Annotated[Source | None, Label.PROSECUTOR_DECISION] = None
     source_number: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
     source_on: Annotated[date | None, Label.PROSECUTOR_DECISION] = None
+    cites_share: Annotated[bool, Label.PROSECUTOR_DECISION] = False
     note: Annotated[LongText | None, Label.PROSECUTOR_WORKPRODUCT] = None
     protocol_version: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
 

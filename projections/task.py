@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
+from domain.deadline import PaperMissing, RenewalDue, deadlines, gave_to_the_end, papered
 from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
@@ -36,7 +36,7 @@ class TaskKind(StrEnum):
     PAPER = "paper of a revocation missing"
     READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
-    FILED = "latched charge filed after timely intake"
+    FILED = "latched charge filed"
 
 
 @model(READER, "task", order=("due_at", "task_id"))
@@ -121,18 +121,9 @@ def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
 
 def _of_filings(history: History, task: Any) -> Iterator[Task]:
     """Yield each case that brings a latched incident, once: all charges of an arrest have one incident number."""
-    latches = [r for r in history.of(ChargeLatched) if not r.erased]
-    due_on = {
-        stream: running.event.due_on
-        for stream in {latched.stream for latched in latches}
-        if (running := deadlines(history.stream(stream).events).intake) is not None
-    }
+    latched = {(r.event.prosecutor, r.event.incident_number) for r in history.of(ChargeLatched) if not r.erased}
     for filed in history.of(CaseFiled):
-        if not filed.erased and any(
-            filed_after(filed.event, latched.event, due_on[latched.stream])
-            for latched in latches
-            if latched.stream in due_on
-        ):
+        if not filed.erased and (filed.event.party_id, filed.event.incident_number) in latched:
             yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, filed.event.incident_number)
 
 

@@ -53,7 +53,10 @@ Charges = Annotated[tuple[Charge, ...], Field(min_length=1, max_length=50)]
 
 
 class FileCase(Command):
-    """Notice of a filing. `participant`: your own id of the person, where you know it from a notice or an answer."""
+    """Notice of a filing. `participant`: your own id of the person, where you know it from a notice or an answer.
+
+    `cites_share`: it cites something that your office knows only from LEAD.
+    """
 
     model_config = example(
         docket="26-1-00317-9",
@@ -72,6 +75,7 @@ class FileCase(Command):
     arrested_on: date | None = None
     filed_on: date
     received_at: AwareDatetime | None = None
+    cites_share: bool = False
 
 
 @handles(FileCase, Role.LIAISON_PROSECUTOR)
@@ -98,6 +102,7 @@ def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
         arrested_on=command.arrested_on,
         filed_on=command.filed_on,
         received_at=happened(site, "received_at", command.received_at),
+        cites_share=command.cites_share,
     )
     today = now.astimezone(site.protocol().tz).date()
     return Outcome([append(case, 0, *legal_case.file(event, today))], {"case": site.ids.seal(caller.party, case)})
@@ -326,6 +331,7 @@ class DecideCase(Command):
     """A decision in a case. Standard processing needs no source; `held by our office, not stated` is a valid one.
 
     `ceiling`: the most severe result that your office allows itself from now on; left out, it stays as it stands.
+    `cites_share`: its source cites something that your office knows only from LEAD.
     `review_on`: when what is put off is looked at again; left out, after the protocol's days.
     """
 
@@ -337,6 +343,7 @@ class DecideCase(Command):
     source: Source | None = None
     source_number: ShortText | None = None
     source_on: date | None = None
+    cites_share: bool = False
     note: LongText | None = None
     decided_at: AwareDatetime | None = None
     review_on: date | None = None

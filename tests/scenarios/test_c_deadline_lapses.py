@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.deadline import DeadlinePassed, FiledAfterTimelyIntake, HandoffMissed, NonReturnEnded, RenewalDue
+from domain.deadline import DeadlinePassed, HandoffMissed, NonReturnEnded, RenewalDue
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, findings, observed
 from tests.scenarios.eyes import everything
@@ -144,22 +144,18 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
     case = ray.chen.do("/v1/cases", filed)["case"]
     audited(lead)
     before = findings(pat) + observed(ames)
-    assert [(f["after_timely_intake"], f["alarm"]) for f in before] == [(False, False)] * 2
+    assert [(f["latched_charge"], f["alarm"]) for f in before] == [(False, False)] * 2
     story.enrol(ray)
     change = story.form(grants=story.grants()[2:])
     ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", change)
     lead.settle()
-    (raised,) = lead.parts.log.of_topics([FiledAfterTimelyIntake.topic])
-    assert (raised.event.docket, raised.event.enrolled_at) == ("26-1-00317-9", local("2026-03-15 16:40"))  # type: ignore[attr-defined]
-    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [
-        "latched charge filed after timely intake"
-    ]
+    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == ["latched charge filed"]
     assert notices(ray.chen)[0]["code"] == "completed"
 
     # The finding of that filing alarms now, whatever it was raised as; the observer knows Ray by a pseudonym alone.
     for found in findings(pat, "?alarms=true") + observed(ames, "?alarms=true"):
         assert (found["action"], found["agency"], found["person"]) == ("filing", "county-pa", "Alex Chen")
-        assert (found["after_timely_intake"], found["raised_as"]) == (True, "no exposure")
+        assert (found["latched_charge"], found["raised_as"]) == (True, "no exposure")
     (to_ames,) = observed(ames, "?alarms=true")
     assert to_ames["participant"] not in (ray.care, ray.participant, ray.offices_id())
     seen = everything(ames, ids=(to_ames["participant"],))
@@ -172,7 +168,7 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
     assert (owed["obligation"], owed["filed_as"]) == ("will not be filed", ["26-1-00317-9"])
     assert "will not be filed" in ray.chen.get("/v1/prosecutor/obligations.csv?search=23C").text
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
-    assert "after_intake" not in everything(ray.chen, ids=(ray.offices_id(),))
+    assert "latched" not in everything(ray.chen, ids=(ray.offices_id(),))
     ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
 
     # Every other office sees nothing of it, and history stays as it was: filed, then enrolled in time.
@@ -207,8 +203,8 @@ def test_an_office_that_hears_nothing_reads_nothing_of_its_filing_beside(lead: S
     signed = story.form(signed_at="2026-03-15T16:40:00-07:00", grants=grants, struck_out=["county-pa"])
     ray.dana.do(f"/v1/participants/{ray.care}/roi", signed)
     audited(lead)
-    assert [f["after_timely_intake"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
-    assert [f["after_timely_intake"] for f in observed(lead.person("ames"), "?alarms=true")] == [True]
+    assert [f["latched_charge"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
+    assert [f["latched_charge"] for f in observed(lead.person("ames"), "?alarms=true")] == [True]
     assert everything(ray.chen, ids=ids) == before
 
 

@@ -203,7 +203,7 @@ create table liaison_prosecutor.own_ask (
     birth_date date,
     text text
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/8 sha256 f670441e9011d396457b31bf6edd14a61f03c28f0aebcc0beb10248aa25c8399';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/9 sha256 f670441e9011d396457b31bf6edd14a61f03c28f0aebcc0beb10248aa25c8399';
 
 alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
 create index on liaison_prosecutor.own_referral (subject_id);

@@ -15,7 +15,7 @@ create table observer.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
-    after_timely_intake boolean not null,
+    latched_charge boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -109,7 +109,7 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/4 sha256 3772eb0410d0f41688a5ad53051d9b1828e5e2c7ed020b273f903d00645c0ed7';
+comment on schema observer is 'observer/5 sha256 a3e6d1f54457ea98bdd9e393641e6c8ef6cde22796f214fd8d1ff30b1c8d5417';
 
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);

@@ -37,7 +37,7 @@ create table program.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
-    after_timely_intake boolean not null,
+    latched_charge boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -139,7 +139,7 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/8 sha256 9dde002805d683177c4afc0cc24bf9f6895453153f4b7ef86366c948752b6b6b';
+comment on schema program is 'program/9 sha256 026128c88b070ec227e3b1fea7e577370e7fcf5abddd666011653ca9eff91152';
 
 alter table program.referral add primary key (referred_at, referral_id);
 create index on program.referral (subject_id);
