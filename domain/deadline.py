@@ -18,6 +18,7 @@ from pydantic import AwareDatetime
 from domain import roi
 from domain.event import Event, PartyIs, Recorded, ShortText
 from domain.labels import Label
+from domain.legal_case import CaseFiled, DecisionRecorded
 from domain.protocol import Protocol
 from domain.referral import (
     DeadlineSet,
@@ -256,6 +257,20 @@ def ask_to_decide(
         )
         for matter, held in state.charges.items()
         if not held.latched and not held.excluded and matter not in asked
+    ]
+
+
+def undecided(history: Sequence[Recorded[Event]]) -> list[Recorded[DecisionRequested]]:
+    """Return the requests that an office has not met yet, by a decision on the charge or by filing it."""
+    decided = {(r.event.party_id, r.event.matter_id) for r in history if isinstance(r.event, DecisionRecorded)}
+    filed = {(r.event.party_id, r.event.incident_number) for r in history if isinstance(r.event, CaseFiled)}
+    return [
+        recorded  # type: ignore[misc]  # narrowed by the line below
+        for recorded in history
+        if isinstance(asked := recorded.event, DecisionRequested)
+        and not recorded.erased
+        and (asked.party_id, asked.matter_id) not in decided
+        and (asked.party_id, asked.incident_number) not in filed
     ]
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from domain.deadline import PaperMissing, RenewalDue, deadlines, gave_to_the_end, papered
+from domain.deadline import PaperMissing, RenewalDue, deadlines, gave_to_the_end, papered, undecided
 from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
@@ -24,7 +24,14 @@ from projections.record import names
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
-_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE, Label.IIP_GOAL)
+_ABOUT = (
+    Label.REFERRAL_STATUS,
+    Label.CHARGE_DIVERTED,
+    Label.CASE_DOCKET,
+    Label.CONSENT_STATE,
+    Label.IIP_GOAL,
+    Label.ENROLMENT_STATUS,
+)
 
 
 class TaskKind(StrEnum):
@@ -37,6 +44,7 @@ class TaskKind(StrEnum):
     READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
     FILED = "latched charge filed"
+    UNDECIDED = "charge not latched, its office asked to decide"
 
 
 @model(READER, "task", order=("due_at", "task_id"))
@@ -105,6 +113,8 @@ def tasks(history: History) -> Iterator[Task]:
         yield from _of_referral(history, stream, task)
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
+    for asked in undecided(history.events):
+        yield task(TaskKind.UNDECIDED, asked, asked.event.occurred_at, asked.stream, asked.event.incident_number)
     yield from _of_consent(history, task)
     yield from _of_plan(history, task)
 

@@ -219,3 +219,70 @@ def test_an_roi_near_its_end_is_a_task(lead: SiteUnderTest) -> None:
     assert datetime.fromisoformat(task["due_at"]) == local("2027-03-15 23:59:59")
     assert lead.person("luis").see("/v1/case-manager/tasks")["tasks"] == []
     assert len(lead.person("luis").see("/v1/case-manager/tasks?team=true")["tasks"]) == 1
+
+
+def test_the_office_decides_on_a_charge_that_it_has_not_filed(lead: SiteUnderTest) -> None:
+    """Enrolled too late, he is asked about; the office monitors, then declines, and files nothing (T:477, T:686)."""
+    ray = story.arrest(lead)
+    the_day_ends(ray)
+    ray.at("2026-03-18 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    labels = [*story.PROSECUTOR, "charge.diverted"]
+    grants = [{"party": "county-pa", "labels": labels, "purpose": story.COORDINATION}]
+    ray.roi = ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form(grants=grants))["roi"]
+    lead.settle()
+    (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
+    assert (task["kind"], task["incident_number"]) == (
+        "charge not latched, its office asked to decide",
+        story.INCIDENT,
+    )
+    page = ray.chen.see("/v1/prosecutor/decision-requests")
+    (asked,) = page["requests"]
+    assert (asked["participant"], asked["incident_number"], asked["charge_code"]) == (
+        ray.offices_id(),
+        story.INCIDENT,
+        "23C",
+    )
+    assert {n["charge_id"] for n in notices(ray.chen)} == {asked["charge_id"]}
+
+    # It looks on, then declines; whoever was not told of the charge by a notice cannot decide on it.
+    decisions, about = f"/v1/cases/{asked['charge_id']}/decisions", {"participant": asked["participant"]}
+    assert ray.chen.post(decisions, {"kind": "monitor in queue"}).status_code == 404
+    assert ray.chen.post(decisions, {"kind": "monitor in queue", "participant": asked["charge_id"]}).status_code == 404
+    ray.chen.do(decisions, about | {"kind": "monitor in queue", "review_on": "2026-04-18"})
+    lead.settle()
+    (date,) = ray.chen.see("/v1/prosecutor/calendar")["dates"]
+    assert (date["what"], date["case_id"], date["docket"]) == ("review", asked["charge_id"], None)
+    assert ray.chen.see("/v1/prosecutor/decision-requests")["requests"] == []
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
+    ray.chen.do(decisions, about | {"kind": "decline to file", "note": "First in years."})
+    ray.chen.do(decisions, about | {"kind": "seek warrant", "source": "held by our office, not stated"})
+    audited(lead)
+    made = ray.chen.see("/v1/prosecutor/decisions")["decisions"]
+    assert [d["kind"] for d in made] == ["seek warrant", "decline to file", "monitor in queue"]
+    assert {d["case_id"] for d in made} == {asked["charge_id"]}
+    assert ray.chen.see("/v1/prosecutor/calendar")["dates"] == []
+    assert ray.chen.see("/v1/prosecutor/pending-cases")["cases"] == []
+    assert [f["action"] for f in findings(lead.person("pat"))] == ["warrant sought"]
+
+    # Care reads what was decided, never the office's own note; no other partner reads anything of it.
+    assert [e["body"]["kind"] for e in ray.history("decision.recorded")][:2] == ["monitor in queue", "decline to file"]
+    assert "First in years" not in everything(ray.dana, ids=(ray.care,))
+    for other in (ray.kim, lead.person("judge"), lead.person("marta")):
+        seen = everything(other, lookups=(story.BY_NAME,), ids=(ray.participant,))
+        assert not [word for word in ("decline to file", "monitor", "First in years") if word in seen]
+
+
+def test_a_request_is_as_dark_as_the_enrolment_that_it_tells_of(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    the_day_ends(ray)
+    ray.at("2026-03-18 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    ray.roi = ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form())["roi"]
+    lead.settle()
+    (asked,) = ray.chen.see("/v1/prosecutor/decision-requests")["requests"]
+    told = (asked["participant"], asked["charge_id"], asked["incident_number"], asked["charge_code"])
+    assert told == (ray.offices_id(), None, None, None), "its ROI does not name the charge"
+    word = {"word_of": "participant", "medium": "oral", "parties": ["county-pa"]}
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
+    assert ray.chen.see("/v1/prosecutor/decision-requests")["requests"] == []
