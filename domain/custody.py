@@ -12,7 +12,10 @@ from domain.legal_case import Source
 
 
 class PersonBooked(Event):
-    """Someone was booked into a jail. `source`: what it rests on, by its own number and day."""
+    """Someone was booked into a jail. `source`: what it rests on, by its own number and day.
+
+    `cites_share`: that source cites what the department knows only from LEAD.
+    """
 
     topic: ClassVar[str] = "custody.booked"
     label: ClassVar[Label] = Label.CUSTODY
@@ -23,6 +26,7 @@ class PersonBooked(Event):
     source: Annotated[Source, Label.CUSTODY]
     source_number: Annotated[ShortText | None, Label.CUSTODY] = None
     source_on: Annotated[date | None, Label.CUSTODY] = None
+    cites_share: Annotated[bool, Label.CUSTODY] = False
 
 
 def booking_id(party: UUID, number: str) -> UUID:

@@ -18,10 +18,9 @@ from pydantic import AwareDatetime
 from domain import roi
 from domain.event import Event, PartyIs, Recorded, ShortText
 from domain.labels import Label
-from domain.legal_case import CaseFiled
+from domain.legal_case import CaseFiled, DecisionRecorded
 from domain.protocol import Protocol
 from domain.referral import (
-    ChargeLatched,
     DeadlineSet,
     HeldCharge,
     NoticeCode,
@@ -90,26 +89,6 @@ class DecisionRequested(Event):
     def jurisdiction(self) -> UUID | None:
         """Return the office that is asked."""
         return self.party_id
-
-
-class FiledAfterTimelyIntake(Event):
-    """A charge was filed that an intake in time, entered later, latched (T:1183). For project manager and defender.
-
-    `party_id`: the office, which does not hear of it here; told `completed`, it reads its own case beside its
-    obligation. History is not rewritten, and nothing is blocked (T:473).
-    """
-
-    topic: ClassVar[str] = "case.filed_after_intake"
-    label: ClassVar[Label] = Label.FINDING
-    party_is: ClassVar[PartyIs] = PartyIs.ADDRESSEE
-    requires: ClassVar[tuple[str, ...]] = ("participant_id", "party_id", "matter_id")
-
-    case: Annotated[UUID, Label.FINDING]
-    docket: Annotated[ShortText, Label.FINDING]
-    filed_on: Annotated[date, Label.FINDING]
-    enrolled_at: Annotated[AwareDatetime, Label.FINDING]
-    incident_number: Annotated[ShortText, Label.FINDING]
-    charge_code: Annotated[ShortText, Label.FINDING]
 
 
 class RenewalDue(Event):
@@ -259,61 +238,40 @@ def _no_completion(state: Referral, matter: UUID, held: HeldCharge, at: datetime
     )
 
 
-def settle(
-    state: Referral,
-    history: Sequence[Recorded[Event]],
-    enrolled_at: datetime,
-    latched: Iterable[Event],
-    now: datetime,
+def ask_to_decide(
+    state: Referral, history: Sequence[Recorded[Event]], enrolled_at: datetime, now: datetime
 ) -> list[Event]:
-    """Return what an enrolment that is entered comes to beside the latch. `history` is the participant's.
-
-    A charge that it came too late for: its office is asked to decide, once. A charge that it latches now, and that its
-    office filed since: `FiledAfterTimelyIntake`.
-    """
-    latching = [event for event in latched if isinstance(event, ChargeLatched)]
-    known = deadlines(r for r in history if r.stream == state.id)
-    too_late = state.accepted_at is not None and state.due_at is not None and enrolled_at > state.due_at
-    filed = [r.event for r in history if isinstance(r.event, CaseFiled) and not r.erased]
+    """Ask offices, once, to decide on the charges that an enrolment came too late for. `history`: the participant's."""
+    asked = deadlines(r for r in history if r.stream == state.id).asked
+    if state.accepted_at is None or state.due_at is None or enrolled_at <= state.due_at:
+        return []
     return [
-        *(
-            DecisionRequested(
-                participant_id=state.participant,
-                party_id=held.prosecutor,
-                matter_id=matter,
-                occurred_at=now,
-                enrolled_at=enrolled_at,
-                incident_number=held.incident_number,
-                charge_code=held.charge.code,
-            )
-            for matter, held in state.charges.items()
-            if too_late and not held.latched and not held.excluded and matter not in known.asked
-        ),
-        *(
-            FiledAfterTimelyIntake(
-                participant_id=state.participant,
-                party_id=latch.prosecutor,
-                matter_id=latch.matter_id,
-                occurred_at=now,
-                case=case.matter_id or state.id,
-                docket=case.docket,
-                filed_on=case.filed_on,
-                enrolled_at=enrolled_at,
-                incident_number=latch.incident_number,
-                charge_code=latch.charge.code,
-            )
-            for latch in latching
-            for case in filed
-            if known.intake is not None and filed_after(case, latch, known.intake.event.due_on)
-        ),
+        DecisionRequested(
+            participant_id=state.participant,
+            party_id=held.prosecutor,
+            matter_id=matter,
+            occurred_at=now,
+            enrolled_at=enrolled_at,
+            incident_number=held.incident_number,
+            charge_code=held.charge.code,
+        )
+        for matter, held in state.charges.items()
+        if not held.latched and not held.excluded and matter not in asked
     ]
 
 
-def filed_after(case: CaseFiled, latch: ChargeLatched, due_on: date) -> bool:
-    """Return whether an office filed a latched charge's incident once the day of the intake was over."""
-    return (
-        case.party_id == latch.prosecutor and case.incident_number == latch.incident_number and case.filed_on > due_on
-    )
+def undecided(history: Sequence[Recorded[Event]]) -> list[Recorded[DecisionRequested]]:
+    """Return the requests that an office has not met yet, by a decision on the charge or by filing it."""
+    decided = {(r.event.party_id, r.event.matter_id) for r in history if isinstance(r.event, DecisionRecorded)}
+    filed = {(r.event.party_id, r.event.incident_number) for r in history if isinstance(r.event, CaseFiled)}
+    return [
+        recorded  # type: ignore[misc]  # narrowed by the line below
+        for recorded in history
+        if isinstance(asked := recorded.event, DecisionRequested)
+        and not recorded.erased
+        and (asked.party_id, asked.matter_id) not in decided
+        and (asked.party_id, asked.incident_number) not in filed
+    ]
 
 
 def expired(history: Sequence[Recorded[Event]], now: datetime, _: Protocol) -> list[Event]:

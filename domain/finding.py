@@ -19,9 +19,11 @@ from pydantic import AwareDatetime
 from domain.custody import PersonBooked
 from domain.event import Event, LongText, Recorded, ShortText, Value
 from domain.labels import Label
-from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Source, harsher
+from domain.legal_case import CaseEntered, CaseFiled, CaseUpdated, DecisionKind, DecisionRecorded, Source, harsher
 from domain.protocol import Protocol
+from domain.referral import Charge
 from domain.refusal import Refused
+from domain.warrant import WarrantIssued, WarrantKind
 
 _FINDINGS = UUID("8f1e2a64-6d0b-5c55-9d2f-4a7e0b6c3d18")
 
@@ -172,30 +174,51 @@ class Acted:
     beyond_ceiling: bool = False
 
 
-ADVERSE_TOPICS = (CaseFiled.topic, DecisionRecorded.topic, PersonBooked.topic)
+ADVERSE_TOPICS = tuple(kind.topic for kind in (CaseFiled, CaseUpdated, WarrantIssued, DecisionRecorded, PersonBooked))
 """The topics among which adverse actions are found."""
 
 
-def acted(event: Event, before: Iterable[DecisionRecorded] = ()) -> Acted | None:
-    """Return the adverse action that an event is; None for any other, and for one about nobody in LEAD.
+def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
+    """Return the adverse action that an event is; None for any other.
 
-    `before`: the decisions that the case had already. A filing's source is the incident report that it names.
+    `before`: what the case's stream had already. A filing's source is the incident report that it names. A bench
+    warrant, or one for a failure to appear, rests on the court's own record; an arrest warrant on what an office sought
+    it with, and a charge raised on what it was raised with, which neither tells.
     """
-    if event.participant_id is None:
-        return None
     match event:
-        case CaseFiled(incident_number=number, offense_on=day):
-            report = number and NamedSource(kind=Source.INCIDENT_REPORT, number=number, on=day)
+        case CaseFiled(incident_number=number, offense_on=day, cites_share=cites):
+            report = number and NamedSource(kind=Source.INCIDENT_REPORT, number=number, on=day, cites_share=cites)
             return Acted(Adverse.FILING, report or None, incident_on=day)
+        case CaseUpdated(office=office, party_id=party) if office == party:
+            return Acted(Adverse.CHARGE_RAISED) if _raised(event, before) else None
+        case WarrantIssued(office=office, party_id=party) if office == party:
+            record = NamedSource(kind=Source.COURT_RECORD, number=event.number, on=event.issued_on)
+            return Acted(Adverse.WARRANT_SOUGHT, None if event.warrant_kind is WarrantKind.ARREST else record)
         case DecisionRecorded(kind=kind, source=source):
-            beyond = any(found.decision is event for found in harsher([*before, event]))
+            decisions = [earlier for earlier in before if isinstance(earlier, DecisionRecorded)]
+            beyond = any(found.decision is event for found in harsher([*decisions, event]))
             adverse = _ADVERSE.get(kind, Adverse.BEYOND_CEILING if beyond else None)
-            named = source and NamedSource(kind=source, number=event.source_number, on=event.source_on)
-            return Acted(adverse, named or None, beyond_ceiling=beyond) if adverse else None
-        case PersonBooked(source=source):
-            return Acted(Adverse.BOOKING, NamedSource(kind=source, number=event.source_number, on=event.source_on))
+            return Acted(adverse, _named(event) if source else None, beyond_ceiling=beyond) if adverse else None
+        case PersonBooked():
+            return Acted(Adverse.BOOKING, _named(event))
         case _:
             return None
+
+
+def _named(event: DecisionRecorded | PersonBooked) -> NamedSource:
+    return NamedSource(
+        kind=event.source or Source.NOT_STATED,
+        number=event.source_number,
+        on=event.source_on,
+        cites_share=event.cites_share,
+    )
+
+
+def _raised(update: CaseUpdated, before: Sequence[Event]) -> bool:
+    """Return whether the charges of a case hold one now that they did not hold before."""
+    charged = [event.charges for event in before if isinstance(event, CaseFiled | CaseEntered | CaseUpdated)]
+    stood: tuple[Charge, ...] = charged[-1] if charged else ()
+    return not {(each.code, each.severity) for each in update.charges} <= {(each.code, each.severity) for each in stood}
 
 
 class FindingRaised(Event):
@@ -227,6 +250,11 @@ class Question(StrEnum):
 
     SOURCE = "On which source of its own does this rest?"
     CEILING = "Why does this go beyond the most that your office recorded for this case?"
+    LATCHED = "Your office was told that this charge will not be filed. On which source of its own does this rest?"
+
+
+_QUESTIONS = {Verdict.NONE_NAMED: Question.SOURCE, Verdict.HARSHER: Question.CEILING}
+"""What an office is asked where the verdict alarms."""
 
 
 class FindingAsked(Event):
@@ -252,13 +280,14 @@ class FindingAnswered(Event):
     text: Annotated[LongText | None, Label.FINDING] = None
 
 
-def finding_id(action: UUID) -> UUID:
-    """Return the stream of the finding about this action."""
-    return uuid5(_FINDINGS, str(action))
+def finding_id(action: UUID, joined: UUID | None = None) -> UUID:
+    """Return the stream of the finding about this action; `joined`: about whom, where the action names nobody."""
+    return uuid5(_FINDINGS, str(action) if joined is None else f"{action} {joined}")
 
 
 def find(
     recorded: Recorded[Event],
+    who: UUID,
     did: Acted,
     exposures_of_person: Iterable[Exposure],
     exposures_of_agency: Iterable[Exposure],
@@ -267,8 +296,13 @@ def find(
     now: datetime,
     *,
     is_office: bool,
+    owes: bool = False,
 ) -> list[Event]:
-    """Raise the finding about an adverse action; where it alarms, ask the prosecutor's office (`is_office`)."""
+    """Raise the finding about an adverse action against `who`; where it alarms, ask the prosecutor's office.
+
+    `is_office`: an office acted. `owes`: it had been told `completed` of this very incident. An office that was not
+    told is asked nothing on account of a latch: the question would betray it (labels, `finding`).
+    """
     event, tz = recorded.event, protocol.tz
     action = Action(
         id=recorded.id,
@@ -283,7 +317,7 @@ def find(
     late = now - recorded.recorded_at
     enrolled_on = enrolled_at.astimezone(tz).date() if enrolled_at and enrolled_at <= recorded.recorded_at else None
     raised = FindingRaised(
-        participant_id=event.participant_id,
+        participant_id=who,
         matter_id=event.matter_id,
         occurred_at=now,
         agency=recorded.envelope.agency,
@@ -298,14 +332,15 @@ def find(
         within_protocol=late <= timedelta(hours=protocol.finding_hours),
         protocol_version=protocol.version,
     )
-    if not is_office or found.verdict not in ALARMS:
+    question = Question.LATCHED if owes else _QUESTIONS.get(found.verdict)
+    if not is_office or question is None:
         return [raised]
     asked = FindingAsked(
-        participant_id=event.participant_id,
+        participant_id=who,
         party_id=recorded.envelope.agency,
         matter_id=event.matter_id,
         occurred_at=now,
-        question=Question.CEILING if found.verdict is Verdict.HARSHER else Question.SOURCE,
+        question=question,
         kind=did.kind,
         acted_at=recorded.recorded_at,
     )

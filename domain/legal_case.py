@@ -37,7 +37,10 @@ class Defendant(Value):
 
 
 class CaseFiled(Event):
-    """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479)."""
+    """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479).
+
+    `cites_share`: it cites what the office knows only from LEAD (T:690); so it may say of a decision too.
+    """
 
     topic: ClassVar[str] = "case.filed"
     label: ClassVar[Label] = Label.CASE_DOCKET
@@ -51,6 +54,7 @@ class CaseFiled(Event):
     arrested_on: Annotated[date | None, Label.CASE_DOCKET] = None
     filed_on: Annotated[date, Label.CASE_DOCKET]
     received_at: Annotated[AwareDatetime, Label.CASE_DOCKET]
+    cites_share: Annotated[bool, Label.CASE_DOCKET] = False
 
     def jurisdiction(self) -> UUID | None:
         """Return the office that filed it."""
@@ -162,6 +166,7 @@ class DecisionKind(StrEnum):
     FORGO_DETENTION = "forgo detention motion"
     SUPPORT_RELEASE = "support release"
     SUPPORT_QUASH = "support quash"
+    FORGO_WARRANT = "forgo warrant"
     LESSER_DISPOSITION = "disposition short of dismissal"
     STANDARD = "proceed as standard"
     RAISE_CHARGE = "raise charge"
@@ -186,6 +191,7 @@ SEVERITY: Mapping[DecisionKind, str] = {
     DecisionKind.MONITOR: "nothing is filed while the office looks on",
     DecisionKind.ABEYANCE: "whether to file waits for how the person fares",
     DecisionKind.SUPPORT_QUASH: "the case stands, without the threat of arrest",
+    DecisionKind.FORGO_WARRANT: "the case stands, and the office adds no threat of arrest",
     DecisionKind.SUPPORT_RELEASE: "the case goes on, the office speaks for liberty meanwhile",
     DecisionKind.FORGO_DETENTION: "the case goes on, the office leaves liberty to the court",
     DecisionKind.LESSER_DISPOSITION: "the case ends with less than it would",
@@ -222,6 +228,7 @@ class DecisionRecorded(Event):
     source: Annotated[Source | None, Label.PROSECUTOR_DECISION] = None
     source_number: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
     source_on: Annotated[date | None, Label.PROSECUTOR_DECISION] = None
+    cites_share: Annotated[bool, Label.PROSECUTOR_DECISION] = False
     note: Annotated[LongText | None, Label.PROSECUTOR_WORKPRODUCT] = None
     protocol_version: Annotated[ShortText | None, Label.PROSECUTOR_DECISION] = None
 
@@ -268,9 +275,11 @@ class LegalCase:
     disposed: bool = False
 
 
-def legal_case(history: Iterable[Recorded[Event]]) -> LegalCase | None:
-    """Fold a case's stream; None for a stream that is no case's."""
-    state: LegalCase | None = None
+def legal_case(history: Iterable[Recorded[Event]], state: LegalCase | None = None) -> LegalCase | None:
+    """Fold a case's stream; None for a stream that is no case's.
+
+    `state`: a charge held back, of which an office was told, to begin with: it decides on that without filing it.
+    """
     for recorded in history:
         match recorded.event:
             case CaseFiled(party_id=UUID() as party) as event:

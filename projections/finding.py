@@ -11,10 +11,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from domain.deadline import FiledAfterTimelyIntake
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
+from domain.referral import ChargeLatched
 from domain.stop_record import ArrestRecorded, NoOffer
 from projections.lens import NOBODY, PLACES, History, Lens, Traced, plain
 from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, PartyId, Ref, RoleRow, Row, model
@@ -26,8 +26,8 @@ _OWN, _ROLE = ALLOWED[Holding.OWN], ALLOWED[Holding.ROLE]
 class FindingRow(RoleRow):
     """A finding with its evidence. `verdict` is that of today, with the office's answer; `raised_as` the first.
 
-    `unanswered_since`: the office was asked then, and has said nothing. `after_timely_intake`: a filing of a charge
-    that an intake in time, entered later, latched (T:1183); it alarms, whatever the verdict.
+    `unanswered_since`: the office was asked then, and has said nothing. `latched_charge`: what was filed is a charge
+    that will not be filed (T:1183), whichever was written down first; it alarms, whatever the verdict.
     """
 
     raised_at: Annotated[datetime, Label.FINDING]
@@ -38,7 +38,7 @@ class FindingRow(RoleRow):
     acted_at: Annotated[datetime, Label.FINDING]
     incident_on: Annotated[date | None, Label.FINDING]
     pre_enrolment_incident: Annotated[bool, Label.FINDING]
-    after_timely_intake: Annotated[bool, Label.FINDING]
+    latched_charge: Annotated[bool, Label.FINDING]
     verdict: Annotated[str, Label.FINDING]
     raised_as: Annotated[str, Label.FINDING]
     alarm: Annotated[bool, Label.FINDING]
@@ -178,7 +178,11 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
     answers = _answers(history)
     asked_at = {asked.stream: asked.event.occurred_at for asked in history.of(FindingAsked)}
     named = lens.viewer.reader is Reader.PROGRAM
-    late = {lens.see(recorded, "case", _ROLE) for recorded in history.of(FiledAfterTimelyIntake)}
+    latched = {
+        (lens.see(charge, "prosecutor", _ROLE), lens.see(charge, "incident_number", _ROLE))
+        for charge in history.of(ChargeLatched)
+        if not charge.erased
+    }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
     for raised in history.of(FindingRaised):
 
@@ -189,7 +193,8 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             continue
         answered = answers.get(raised.stream)
         verdict = standing(raised.event, answered.event if answered else None)
-        after_intake = action.kind is Adverse.FILING and raised.event.matter_id in late
+        source = see("source")
+        is_latched = action.kind is Adverse.FILING and source is not None and (see("agency"), source.number) in latched
         yield row(
             subject_id=history.subject,
             as_of=history.position,
@@ -201,13 +206,13 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             acted_at=action.recorded_at,
             incident_on=action.incident_on,
             pre_enrolment_incident=see("pre_enrolment"),
-            after_timely_intake=after_intake,
+            latched_charge=is_latched,
             verdict=verdict,
             raised_as=see("verdict"),
-            alarm=verdict in ALARMS or after_intake,
+            alarm=verdict in ALARMS or is_latched,
             person_was_shown=plain(see("person_shown"), without=without),
             agency_was_shown=plain(see("agency_shown"), without=without),
-            source=_source(see("source"), named=named),
+            source=_source(source, named=named),
             answer=_answer(answered, named=named) if answered else None,
             unanswered_since=None if answered else asked_at.get(raised.stream),
             within_protocol=see("within_protocol"),

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
+from domain.deadline import undecided
 from domain.event import Recorded
 from domain.hearing import hearings
 from domain.labels import Ceiling, Label, Reader, Viewer
@@ -31,7 +33,7 @@ from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
 from projections.public_record import charges_now, last, next_hearing
 from projections.referrer import referred
-from projections.rows import ALLOWED, REFERENCE, Holding, OwnRow, Ref, Row, model
+from projections.rows import ALLOWED, REFERENCE, GrantedRow, Holding, OwnRow, Ref, Row, model
 
 READER = Reader.PROSECUTOR
 _OWN = ALLOWED[Holding.OWN]
@@ -113,11 +115,12 @@ class OwnWarrant(OwnRow):
 @model(READER, "own_notice", order=("sent_at", "notice_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnNotice(OwnRow):
-    """A closed code that this office was sent; once sent, it is the office's own."""
+    """A closed code that this office was sent; once sent, it is the office's own. On `charge_id` it may decide."""
 
     sent_at: Annotated[datetime, Label.CHARGE_DIVERTED]
     notice_id: Ref
     participant_id: Ref
+    charge_id: Annotated[UUID | None, REFERENCE]
     code: Annotated[str | None, Label.CHARGE_DIVERTED]
     until_day: Annotated[date | None, Label.CHARGE_DIVERTED]
     incident_number: Annotated[str | None, Label.CHARGE_DIVERTED]
@@ -163,6 +166,18 @@ class Entry(GrantedEntry):
     """What LEAD told this office."""
 
 
+@model(READER, "granted_request", order=("asked_at", "request_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(GrantedRow):
+    """A charge that its person's enrolment came too late for: this office is asked to decide, and has not yet."""
+
+    asked_at: Annotated[datetime, Label.ENROLMENT_STATUS]
+    request_id: Ref
+    charge_id: Annotated[UUID | None, REFERENCE]
+    incident_number: Annotated[str | None, Label.CHARGE_DIVERTED]
+    charge_code: Annotated[str | None, Label.CHARGE_DIVERTED]
+
+
 @model(READER, "own_ask", order=("asked_at", "ask_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(OwnAsk):
@@ -181,6 +196,8 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for filed in history.of(CaseFiled):
         if filed.event.party_id is not None:
             yield from _matter(history.stream(filed.stream), filed, eyes(filed.event.party_id))
+    for charge, office in _charges_decided(history).items():
+        yield from _held(history.stream(charge), charge, eyes(office))
     for issued in history.of(WarrantIssued):
         if issued.event.office is not None and issued.event.office == issued.event.party_id:
             yield _warrant(history.stream(issued.stream), issued, eyes(issued.event.office))
@@ -193,27 +210,55 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from finding.office_rows(history, ceiling, at, trace)
     yield from referred(history, READER, ceiling, at, trace)
     yield from public.public_record(history, READER, ceiling, at, trace, case=PublicCase, warrant=PublicWarrant)
-    yield from granted(history, READER, Participant, Entry, ceiling, at, trace)
+    yield from _granted(history, ceiling, at, trace)
     yield from own_asks(history, READER, Ask, ceiling, at, trace)
+
+
+def _granted(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None) -> Iterator[Row]:
+    """Yield what a live ROI names an office for, and again in its own list what it is asked there to decide."""
+    asked = {history.id_of(recorded): recorded.event for recorded in undecided(history.events)}
+    for row in granted(history, READER, Participant, Entry, ceiling, at, trace):
+        yield row
+        if isinstance(row, Entry) and row.entry_id in asked:
+            yield _request(row, asked[row.entry_id].matter_id)
+
+
+def _charges_decided(history: History) -> dict[UUID, UUID]:
+    """Return the charges held back on which an office decided without filing a case, and which office."""
+    filed = {recorded.stream for recorded in history.of(CaseFiled)}
+    return {
+        recorded.stream: recorded.event.party_id
+        for recorded in history.of(DecisionRecorded)
+        if recorded.event.party_id is not None and recorded.stream not in filed
+    }
 
 
 def _matter(case: History, filed: Recorded[CaseFiled], lens: Lens) -> Iterator[Row]:
     """Yield a case of an office, with its decisions and its dates."""
-    made = list(case.of(DecisionRecorded))
-    readable = [recorded.event for recorded in made if not recorded.erased]
-    beyond = {id(decision): ceiling for decision, ceiling in harsher(readable)}
-    decisions = [_decision(case, recorded, lens, beyond.get(id(recorded.event))) for recorded in made]
+    decisions = _decisions(case, lens)
     yield from decisions
     row = _case(case, filed, lens, decisions[-1] if decisions else None)
     yield row
+    date_of = partial(_date, case, filed.stream, row.docket, lens)
     for told in hearings(case.events).values():
         if told.ended is None:
-            yield _date(
-                row, told.starts_at, told.opened.id, lens.see(told.opened, "hearing_kind", _OWN), told.told, lens
-            )
-    review = _review(case)
-    if review is not None and review.event.expires_at is not None:
-        yield _date(row, review.event.expires_at, review.id, _REVIEW, None, lens)
+            yield date_of(told.starts_at, told.opened.id, lens.see(told.opened, "hearing_kind", _OWN), told.told)
+    if (review := _review(case)) is not None and review.event.expires_at is not None:
+        yield date_of(review.event.expires_at, review.id, _REVIEW)
+
+
+def _held(charge: History, number: UUID, lens: Lens) -> Iterator[Row]:
+    """Yield what an office decided on a charge held back, and when it looks at that again; it filed nothing."""
+    yield from _decisions(charge, lens)
+    if (review := _review(charge)) is not None and review.event.expires_at is not None:
+        yield _date(charge, number, None, lens, review.event.expires_at, review.id, _REVIEW)
+
+
+def _decisions(case: History, lens: Lens) -> list[OwnDecision]:
+    made = list(case.of(DecisionRecorded))
+    readable = [recorded.event for recorded in made if not recorded.erased]
+    beyond = {id(decision): ceiling for decision, ceiling in harsher(readable)}
+    return [_decision(case, recorded, lens, beyond.get(id(recorded.event))) for recorded in made]
 
 
 def _review(case: History) -> Recorded[ReviewSet] | None:
@@ -222,15 +267,22 @@ def _review(case: History) -> Recorded[ReviewSet] | None:
 
 
 def _date(
-    case: OwnCase, due_at: datetime, number: UUID, what: str | None, room: Recorded[Any] | None, lens: Lens
+    case: History,
+    case_id: UUID,
+    docket: str | None,
+    lens: Lens,
+    due_at: datetime,
+    number: UUID,
+    what: str | None,
+    room: Recorded[Any] | None = None,
 ) -> OwnDate:
     return OwnDate(
-        subject_id=case.subject_id,
-        party_id=case.party_id,
+        subject_id=case.subject,
+        party_id=lens.viewer.party,
         due_at=due_at,
         date_id=number,
-        case_id=case.case_id,
-        docket=case.docket,
+        case_id=case_id,
+        docket=docket,
         what=what,
         courtroom=lens.see(room, "courtroom", _OWN) if room is not None else None,
     )
@@ -300,6 +352,25 @@ def _warrant(history: History, issued: Recorded[WarrantIssued], lens: Lens) -> O
     )
 
 
+def _request(told: Entry, charge: UUID | None) -> Request:
+    """Return a request that an office was told of; on which charge, where its ROI names it `charge.diverted`."""
+    number, code = told.body.get("incident_number"), told.body.get("charge_code")
+    return Request(
+        subject_id=told.subject_id,
+        party_id=told.party_id,
+        epoch=told.epoch,
+        until=told.until,
+        as_of=told.as_of,
+        authority=told.authority,
+        shown=told.shown,
+        asked_at=told.occurred_at,
+        request_id=told.entry_id,
+        charge_id=None if number is None else charge,
+        incident_number=number,
+        charge_code=code,
+    )
+
+
 def _obligation(notice: OwnNotice) -> OwnObligation:
     return OwnObligation(
         subject_id=notice.subject_id,
@@ -320,6 +391,7 @@ def _notice(history: History, sent: Recorded[ProsecutorNotified], lens: Lens) ->
         sent_at=sent.event.occurred_at,
         notice_id=history.id_of(sent),
         participant_id=history.subject,
+        charge_id=sent.event.matter_id,
         code=lens.see(sent, "code", _OWN),
         until_day=lens.see(sent, "until", _OWN),
         incident_number=lens.see(sent, "incident_number", _OWN),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from domain.deadline import PaperMissing, RenewalDue, deadlines, filed_after, gave_to_the_end, papered
+from domain.deadline import PaperMissing, RenewalDue, deadlines, gave_to_the_end, papered, undecided
 from domain.disclosure import OralDisclosure
 from domain.event import Recorded
 from domain.labels import Label, Reader
@@ -25,7 +25,14 @@ from projections.record import names
 from projections.rows import REFERENCE, Ref, RoleRow, model
 
 READER = Reader.CASE_MANAGER
-_ABOUT = (Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CONSENT_STATE, Label.IIP_GOAL)
+_ABOUT = (
+    Label.REFERRAL_STATUS,
+    Label.CHARGE_DIVERTED,
+    Label.CASE_DOCKET,
+    Label.CONSENT_STATE,
+    Label.IIP_GOAL,
+    Label.ENROLMENT_STATUS,
+)
 
 
 class TaskKind(StrEnum):
@@ -37,7 +44,8 @@ class TaskKind(StrEnum):
     PAPER = "paper of a revocation missing"
     READ_BACK = "revocation by word of mouth to read back"
     OFFICE_NOT_TOLD = "charge latched, office not told"
-    FILED = "latched charge filed after timely intake"
+    FILED = "latched charge filed"
+    UNDECIDED = "charge not latched, its office asked to decide"
     CALL_BACK = "officer to call back: no capacity"
 
 
@@ -108,6 +116,8 @@ def tasks(history: History) -> Iterator[Task]:
     for latched, due_at in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_officers(history, task)
+    for asked in undecided(history.events):
+        yield task(TaskKind.UNDECIDED, asked, asked.event.occurred_at, asked.stream, asked.event.incident_number)
     yield from _of_consent(history, task)
     yield from _of_plan(history, task)
 
@@ -124,18 +134,9 @@ def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
 
 def _of_filings(history: History, task: Any) -> Iterator[Task]:
     """Yield each case that brings a latched incident, once: all charges of an arrest have one incident number."""
-    latches = [r for r in history.of(ChargeLatched) if not r.erased]
-    due_on = {
-        stream: running.event.due_on
-        for stream in {latched.stream for latched in latches}
-        if (running := deadlines(history.stream(stream).events).intake) is not None
-    }
+    latched = {(r.event.prosecutor, r.event.incident_number) for r in history.of(ChargeLatched) if not r.erased}
     for filed in history.of(CaseFiled):
-        if not filed.erased and any(
-            filed_after(filed.event, latched.event, due_on[latched.stream])
-            for latched in latches
-            if latched.stream in due_on
-        ):
+        if not filed.erased and (filed.event.party_id, filed.event.incident_number) in latched:
             yield task(TaskKind.FILED, filed, filed.event.received_at, filed.stream, filed.event.incident_number)
 
 

@@ -59,13 +59,13 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/8", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/8", liaison_prosecutor.rows),
+        View(Reader.CASE_MANAGER, "case_manager/9", case_manager.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/10", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/9", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),
         View(Reader.COURT, "court/7", court.rows),
-        View(Reader.PROGRAM, "program/9", program.rows),
-        View(Reader.OBSERVER, "observer/5", observer.rows),
+        View(Reader.PROGRAM, "program/10", program.rows),
+        View(Reader.OBSERVER, "observer/6", observer.rows),
         View(Reader.COUNSEL, "counsel/4", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/3", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/4", participant.rows),

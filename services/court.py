@@ -26,7 +26,7 @@ from domain.legal_case import (
     OrderKind,
     Source,
 )
-from domain.referral import Charge
+from domain.referral import Charge, ProsecutorNotified
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, PartyKind, Role
 from services.ports import Caller
@@ -53,7 +53,10 @@ Charges = Annotated[tuple[Charge, ...], Field(min_length=1, max_length=50)]
 
 
 class FileCase(Command):
-    """Notice of a filing. `participant`: your own id of the person, where you know it from a notice or an answer."""
+    """Notice of a filing. `participant`: your own id of the person, where you know it from a notice or an answer.
+
+    `cites_share`: it cites something that your office knows only from LEAD.
+    """
 
     model_config = example(
         docket="26-1-00317-9",
@@ -72,6 +75,7 @@ class FileCase(Command):
     arrested_on: date | None = None
     filed_on: date
     received_at: AwareDatetime | None = None
+    cites_share: bool = False
 
 
 @handles(FileCase, Role.LIAISON_PROSECUTOR)
@@ -98,6 +102,7 @@ def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
         arrested_on=command.arrested_on,
         filed_on=command.filed_on,
         received_at=happened(site, "received_at", command.received_at),
+        cites_share=command.cites_share,
     )
     today = now.astimezone(site.protocol().tz).date()
     return Outcome([append(case, 0, *legal_case.file(event, today))], {"case": site.ids.seal(caller.party, case)})
@@ -325,18 +330,23 @@ def enter_order(site: Site, caller: Caller, command: EnterOrder, *, case: str) -
 class DecideCase(Command):
     """A decision in a case. Standard processing needs no source; `held by our office, not stated` is a valid one.
 
+    A charge held back is decided on as well, by its `charge_id` and `participant` from your notice of it: nothing needs
+    to be filed.
     `ceiling`: the most severe result that your office allows itself from now on; left out, it stays as it stands.
+    `cites_share`: its source cites something that your office knows only from LEAD.
     `review_on`: when what is put off is looked at again; left out, after the protocol's days.
     """
 
     model_config = example(kind="hold in abeyance", reason="Engaged with LEAD.", ceiling="proceed as standard")
 
+    participant: str | None = None
     kind: DecisionKind
     reason: LongText | None = None
     ceiling: DecisionKind | None = None
     source: Source | None = None
     source_number: ShortText | None = None
     source_on: date | None = None
+    cites_share: bool = False
     note: LongText | None = None
     decided_at: AwareDatetime | None = None
     review_on: date | None = None
@@ -345,7 +355,7 @@ class DecideCase(Command):
 @handles(DecideCase, Role.LIAISON_PROSECUTOR)
 def decide_case(site: Site, caller: Caller, command: DecideCase, *, case: str) -> Outcome:
     """Record a decision."""
-    state, protocol = _own_case(site, caller, case), site.protocol()
+    state, protocol = _decided_on(site, caller, case, command.participant), site.protocol()
     if command.source_on is not None:
         day(site, "source_on", command.source_on)
     event = DecisionRecorded(
@@ -355,7 +365,7 @@ def decide_case(site: Site, caller: Caller, command: DecideCase, *, case: str) -
         occurred_at=happened(site, "decided_at", command.decided_at),
         ceiling=command.ceiling or state.ceiling,
         protocol_version=protocol.version,
-        **command.model_dump(exclude={"decided_at", "ceiling", "review_on"}),
+        **command.model_dump(exclude={"participant", "decided_at", "ceiling", "review_on"}),
     )
     review_on = None if command.review_on is None else last_day(site, "review_on", command.review_on)
     events = [*legal_case.decide(event), *legal_case.review(event, review_on, protocol)]
@@ -382,6 +392,18 @@ def _own_case(site: Site, caller: Caller, text: str) -> LegalCase:
     if state is None or state.party != caller.party:
         raise Unknown
     return state
+
+
+def _decided_on(site: Site, caller: Caller, text: str, participant: str | None) -> LegalCase:
+    """Return the office's own case, or the charge held back of which it had a notice about this participant."""
+    if participant is None:
+        return _own_case(site, caller, text)
+    charge, who = reference(site, caller, "case", text), known_to(site, caller, participant)
+    told = (r.event for r in site.log.history(who, caller.party) if isinstance(r.event, ProsecutorNotified))
+    if not any((event.party_id, event.matter_id) == (caller.party, charge) for event in told):
+        return _own_case(site, caller, text)
+    held = LegalCase(charge, 0, caller.party, who, caller.party)
+    return legal_case.legal_case(site.log.load(charge), held) or held
 
 
 def _of(caller: Caller, state: LegalCase) -> dict[str, Any]:

@@ -17,7 +17,10 @@ from services.site import Command, Outcome, Site, append, day, example, handles,
 
 
 class RecordBooking(Command):
-    """A person was booked into a jail. `participant`: your own id; `source`: what it rests on, by its own number."""
+    """A person was booked into a jail. `participant`: your own id; `source`: what it rests on, by its own number.
+
+    `cites_share`: that source cites something that your department knows only from LEAD.
+    """
 
     model_config = example(
         participant="k7q2m4xw6ahzn3rt5ybdcfgeuq",
@@ -34,6 +37,7 @@ class RecordBooking(Command):
     source: Source
     source_number: ShortText | None = None
     source_on: date | None = None
+    cites_share: bool = False
     booked_at: AwareDatetime | None = None
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from uuid import UUID
 
+from domain.disclosure import OralDisclosure
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
 from domain.finding import (
     ADVERSE_TOPICS,
     Acted,
+    Adverse,
     Exposure,
     FindingAnswered,
     FindingAsked,
@@ -21,8 +24,9 @@ from domain.finding import (
     finding_id,
 )
 from domain.labels import Label
-from domain.legal_case import DecisionRecorded, Source
+from domain.legal_case import CaseFiled, CaseUpdated, CourtRecord, DecisionRecorded, Source
 from domain.participant import ParticipantEnrolled
+from domain.referral import NoticeCode, ProsecutorNotified
 from domain.refusal import Unknown
 from domain.registry import PartyKind, Role
 from services.person import records
@@ -39,15 +43,16 @@ class Audit:
 
     site: Site
     _position: int = 0
-    _left: dict[UUID, Recorded[Event]] = field(default_factory=dict)
+    _left: dict[UUID, tuple[Recorded[Event], UUID]] = field(default_factory=dict)
+    _noticed: dict[tuple[UUID | None, str], set[UUID]] = field(default_factory=lambda: defaultdict(set))
 
     def beat(self) -> int:
         """Raise what was not raised yet; return how many. What fails is tried again at the next beat."""
         self._look()
         raised, failed = 0, None
-        for stream, recorded in list(self._left.items()):
+        for stream, (recorded, who) in list(self._left.items()):
             try:
-                raised += self._raise(stream, recorded)
+                raised += self._raise(stream, recorded, who)
                 del self._left[stream]
             except Exception as error:  # noqa: BLE001 - one action's trouble keeps no other from being looked at
                 failed = error
@@ -58,45 +63,68 @@ class Audit:
     def unraised(self) -> list[datetime]:
         """Look whether other audits do their work: when each action was recorded that has no finding. Raises none."""
         self._look()
-        return [recorded.recorded_at for recorded in self._left.values() if self._adverse(recorded) is not None]
+        return [recorded.recorded_at for recorded, _ in self._left.values() if self._adverse(recorded) is not None]
 
     def _look(self) -> None:
         """Let wait what was recorded since the last time and has no finding."""
-        for recorded in self.site.log.of_topics(ADVERSE_TOPICS, self._position):
-            self._left[finding_id(recorded.id)] = recorded
+        for recorded in self.site.log.of_topics((*ADVERSE_TOPICS, ProsecutorNotified.topic), self._position):
+            match recorded.event:
+                case ProsecutorNotified(participant_id=UUID() as who, party_id=office, incident_number=str() as number):
+                    self._noticed[office, number].add(who)
+                case ProsecutorNotified():  # its matter was vacated
+                    pass
+                case event if event.participant_id is not None:
+                    self._left[finding_id(recorded.id)] = recorded, event.participant_id
+                case _:
+                    self._left |= {finding_id(recorded.id, who): (recorded, who) for who in self._joined(recorded)}
             self._position = recorded.position
         for known in self.site.log.existing(list(self._left)) if self._left else ():
             del self._left[known]
+
+    def _joined(self, recorded: Recorded[Event]) -> set[UUID]:
+        """Return whom an office's case is about that names nobody: of whom it had a notice with the same incident.
+
+        By nothing else: whether the name is the same would tell the office, where it is asked, whom LEAD works with.
+        """
+        event = recorded.event
+        if isinstance(event, CourtRecord) and event.office != event.party_id:
+            return set()
+        filed = event if isinstance(event, CaseFiled) else self.site.log.load(recorded.stream)[0].event
+        if not isinstance(filed, CaseFiled) or filed.incident_number is None:
+            return set()
+        return self._noticed.get((filed.party_id, filed.incident_number), set())
 
     def _adverse(self, recorded: Recorded[Event]) -> Acted | None:
         """Return the adverse action that is to be looked at; where the matter was vacated, it is dark here too."""
         return None if recorded.erased else acted(recorded.event, _earlier(self.site, recorded))
 
-    def _raise(self, stream: UUID, recorded: Recorded[Event]) -> bool:
-        did, participant = self._adverse(recorded), recorded.event.participant_id
-        if did is None or participant is None:
+    def _raise(self, stream: UUID, recorded: Recorded[Event], who: UUID) -> bool:
+        did = self._adverse(recorded)
+        if did is None:
             return False
         self.site.directory.refresh()
         protocol = self.site.directory.protocol(recorded.recorded_at)
-        who = recorded.envelope
-        person = [record.id for record in records(self.site, participant)]  # by whatever record it was shown
-        shown = [line for one in person for line in self.site.log.exposures(one, who.agency, recorded.position)]
-        lines = sorted(shown, key=lambda line: line.position)
+        by = recorded.envelope
+        same = [record.id for record in records(self.site, who)]
+        told = [told for record in same for told in self.site.log.history(record, by.agency)]
+        person, agency = self._exposed(recorded, same, told, protocol.tz)
         events = find(
             recorded,
+            who,
             did,
-            [_exposure(line, protocol.tz) for line in lines if line.staff == who.actor],
-            [_exposure(line, protocol.tz) for line in lines if line.staff != who.actor],
-            _enrolled(r for one in person for r in self.site.log.load(one)),
+            person,
+            agency,
+            _enrolled(each for record in same for each in self.site.log.load(record)),
             protocol,
             self.site.now(),
-            is_office=self.site.directory.party(who.agency).kind is PartyKind.PROSECUTOR,
+            is_office=self.site.directory.party(by.agency).kind is PartyKind.PROSECUTOR,
+            owes=did.kind is Adverse.FILING and did.source is not None and _owes(told, recorded, did.source.number),
         )
         envelope = Envelope(
             actor=None,
             role=Role.SERVICE,
             agency=NOBODY,
-            correlation_id=who.correlation_id,
+            correlation_id=by.correlation_id,
             causation_id=recorded.id,
             protocol=protocol.version,
         )
@@ -106,12 +134,58 @@ class Audit:
             return False
         return True
 
+    def _exposed(
+        self, recorded: Recorded[Event], same: list[UUID], told: list[Recorded[Event]], tz: tzinfo
+    ) -> tuple[list[Exposure], list[Exposure]]:
+        """Return what the person who acted had been shown or told, by any record, and what the rest of the agency."""
+        by = recorded.envelope
+        lines = [line for record in same for line in self.site.log.exposures(record, by.agency, recorded.position)]
+        person = [_exposure(line, tz) for line in lines if line.staff == by.actor]
+        agency = [_exposure(line, tz) for line in lines if line.staff != by.actor]
+        actor = self.site.directory.staff.get(by.actor) if by.actor else None
+        for each in told:
+            if isinstance(each.event, OralDisclosure) and not each.erased:
+                named = actor is not None and _same_name(each.event.person, actor.name)
+                (person if named else agency).append(_heard(each, each.event, tz))
+        return sorted(person, key=_place), sorted(agency, key=_place)
 
-def _earlier(site: Site, recorded: Recorded[Event]) -> list[DecisionRecorded]:
-    if not isinstance(recorded.event, DecisionRecorded):
+
+def _earlier(site: Site, recorded: Recorded[Event]) -> list[Event]:
+    if not isinstance(recorded.event, DecisionRecorded | CaseUpdated):
         return []
-    stream = [r for r in site.log.load(recorded.stream) if r.position < recorded.position and not r.erased]
-    return [r.event for r in stream if isinstance(r.event, DecisionRecorded)]
+    return [r.event for r in site.log.load(recorded.stream) if r.position < recorded.position and not r.erased]
+
+
+def _owes(told: Iterable[Recorded[Event]], filing: Recorded[Event], incident: str | None) -> bool:
+    """Return whether an office had been told, before it filed, that a charge of this incident will not be filed."""
+    return any(
+        isinstance(r.event, ProsecutorNotified)
+        and (r.event.party_id, r.event.code) == (filing.envelope.agency, NoticeCode.COMPLETED)
+        and r.event.incident_number == incident
+        and r.position < filing.position
+        for r in told
+    )
+
+
+def _same_name(one: str | None, other: str) -> bool:
+    return one is not None and one.casefold().split() == other.casefold().split()
+
+
+def _place(exposure: Exposure) -> int:
+    return exposure.position
+
+
+def _heard(recorded: Recorded[Event], told: OralDisclosure, tz: tzinfo) -> Exposure:
+    return Exposure(
+        labels=told.labels,
+        surface=f"told: {told.occasion}",
+        position=recorded.position,
+        shown_at=told.occurred_at,
+        shown_on=told.occurred_at.astimezone(tz).date(),
+        last_position=recorded.position,
+        last_at=told.occurred_at,
+        times=1,
+    )
 
 
 def _exposure(line: ShownTo, tz: tzinfo) -> Exposure:

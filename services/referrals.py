@@ -554,6 +554,6 @@ def latches(
         state = ref.referral([r for r in history if r.stream == stream])
         if state is not None and enrolled_at is not None:
             latched = ref.latch(state, care, enrolled_at, tell, now)
-            settled = deadline.settle(state, history, enrolled_at, latched, now)
-            appends.append(append(stream, state.version, *latched, *settled))
+            asked = deadline.ask_to_decide(state, history, enrolled_at, now)
+            appends.append(append(stream, state.version, *latched, *asked))
     return appends

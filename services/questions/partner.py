@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.labels import Reader
 from projections import court, custody, liaison_prosecutor, police, recipient
 from projections.partner import GrantedEntry, GrantedParticipant
-from projections.rows import MODELS, Row
+from projections.rows import MODELS, GrantedRow, Row
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Items
 from services.questions.showing import nothing, require, show, who
@@ -66,8 +66,8 @@ def participant(site: Site, caller: Caller, reader: Reader, text: str) -> dict[s
     return answer(site, caller, f"{reader}.participant", Purpose.AS_THE_ROI_STATES, render)
 
 
-def named_participants(asking: Asking, rows: Sequence[GrantedParticipant]) -> Items:
-    """Show a page of the participants whose consent names this party."""
+def named_participants(asking: Asking, rows: Sequence[GrantedRow]) -> Items:
+    """Show a page of what consent shows this party: participants, or something of theirs."""
     items = [asking.who(row) | asking.show(row) for row in rows]
     return Items(items, rows, statement(asking.site, rows), [statement_of(row) for row in rows])
 

@@ -21,9 +21,10 @@ from projections.liaison_prosecutor import (
     Participant,
     PublicCase,
     PublicWarrant,
+    Request,
 )
 from services.questions.listing import Asking, Choice, Items, Listing
-from services.questions.partner import statement, statement_of
+from services.questions.partner import named_participants, statement, statement_of
 from services.questions.showing import columns_of
 from services.release import PART2_NOTICE, Purpose
 
@@ -126,6 +127,17 @@ LISTINGS = (
         reader=Reader.PROSECUTOR,
         purpose=Purpose.OWN_RECORDS,
         doc="Your office's hearings that are not over, and the reviews of what it put off, the next first.",
+    ),
+    Listing(
+        path="prosecutor/decision-requests",
+        key="requests",
+        row=Request,
+        reader=Reader.PROSECUTOR,
+        purpose=Purpose.AS_THE_ROI_STATES,
+        doc="The charges held back on which your office is asked to decide, because the person enrolled after the "
+        "deadline; newest first, until it has.",
+        items=named_participants,
+        columns=("participant", *columns_of(Request), "statement"),
     ),
     Listing(
         path="prosecutor/warrants",

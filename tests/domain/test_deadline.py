@@ -17,7 +17,6 @@ from domain.calendar import end_of_day
 from domain.deadline import (
     DeadlinePassed,
     DecisionRequested,
-    FiledAfterTimelyIntake,
     HandoffMissed,
     NonReturnEnded,
     PaperMissing,
@@ -26,7 +25,7 @@ from domain.deadline import (
 from domain.event import Event, Recorded, labels_of
 from domain.labels import TABLE, Basis, Label, Reader, Viewer, decide
 from domain.legal_case import CaseFiled
-from domain.referral import ChargeLatched, DeadlineSet, NoticeCode, ProsecutorNotified, ReleasedFromCustody, latch
+from domain.referral import ChargeLatched, DeadlineSet, NoticeCode, ProsecutorNotified, ReleasedFromCustody
 from domain.refusal import Refused
 from domain.roi import consent_stream
 from projections.task import TaskKind, tasks
@@ -258,23 +257,22 @@ def test_paper_that_does_not_come_is_a_task_and_returns_nothing_to_anyone() -> N
 # What is settled when an enrolment is entered ------------------------------------------------------------------------
 
 
-def settled(story: Story, enrolled_at: datetime) -> list[Event]:
+def asked_to_decide(story: Story, enrolled_at: datetime) -> list[Event]:
 
-    latched = latch(story.state, PD, enrolled_at, frozenset(), story.now)
-    return deadline.settle(story.state, story.recorded, enrolled_at, latched, story.now)
+    return deadline.ask_to_decide(story.state, story.recorded, enrolled_at, story.now)
 
 
 def test_a_charge_that_enrolment_came_too_late_for_is_put_to_its_office_once() -> None:
     story = diverted(charges=(THEFT, TRESPASS)).at(LAST_SECOND).ticked().at(local(3, 19))
-    asked = settled(story, local(3, 18))
+    asked = asked_to_decide(story, local(3, 18))
     assert [type(event) for event in asked] == [DecisionRequested] * 2
     story.record(story.referral, *asked)
-    assert settled(story, local(3, 18)) == []
+    assert asked_to_decide(story, local(3, 18)) == []
 
 
 def test_only_the_office_asked_sees_the_request_and_only_by_its_roi() -> None:
     story = diverted().at(local(3, 19))
-    (asked,) = settled(story, local(3, 18))
+    (asked,) = asked_to_decide(story, local(3, 18))
     story.signed({DA: ENROLMENT, CITY_ATTORNEY: ENROLMENT, PD: ENROLMENT})
     ceiling, now = story.protocol.ceiling, story.now
 
@@ -288,20 +286,6 @@ def test_only_the_office_asked_sees_the_request_and_only_by_its_roi() -> None:
     assert basis(Reader.POLICE, PD) is None
     story.revoked(DA)
     assert basis(Reader.PROSECUTOR, DA) is None
-
-
-def test_a_case_filed_before_a_timely_intake_was_entered_goes_to_project_manager_and_defender() -> None:
-    story = diverted().at(local(3, 17, 10))
-    story.case()  # another incident
-    assert settled(story, local(3, 15)) == []
-    filed_again(story, "26-CR-10", "26-0214")
-    found = settled(story, local(3, 15))
-    assert [type(event) for event in found] == [FiledAfterTimelyIntake]
-    assert "26-CR-10" in str(found)
-    for reader, bases in {Reader.PROGRAM: {Basis.ROLE}, Reader.OBSERVER: {Basis.PSEUDONYM}}.items():
-        assert TABLE[FiledAfterTimelyIntake.label].cells[reader] == bases
-    office = decide(Viewer(Reader.PROSECUTOR, DA), found[0].fact("docket"), None, story.protocol.ceiling, story.now)
-    assert not hasattr(office, "basis"), "the office does not hear of it here"
 
 
 def filed_again(story: Story, docket: str, incident: str) -> None:
@@ -331,8 +315,9 @@ def test_an_office_that_may_not_hear_and_a_charge_that_it_files_are_tasks() -> N
     story = diverted()
     story.signed({PD: ENROLMENT}).intake()
     assert kinds(story) == [TaskKind.OFFICE_NOT_TOLD]
-    story.at(local(3, 17)).case()
-    filed_again(story, "26-CR-10", "26-0214")
+    story.case()  # another incident
+    assert kinds(story) == [TaskKind.OFFICE_NOT_TOLD]
+    filed_again(story, "26-CR-10", "26-0214")  # long before the intake was due: the charge is latched all the same
     assert set(kinds(story)) == {TaskKind.OFFICE_NOT_TOLD, TaskKind.FILED}
 
 

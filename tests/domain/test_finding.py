@@ -34,8 +34,10 @@ from domain.finding import (
     standing,
 )
 from domain.labels import Label
-from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Defendant, Source
+from domain.legal_case import CaseFiled, CaseUpdated, DecisionKind, DecisionRecorded, Defendant, Source
+from domain.referral import Charge
 from domain.refusal import Refused
+from domain.warrant import WarrantIssued, WarrantKind
 from tests.histories import DA, P7, PD, THEFT, local, named
 
 RAY, CASE, CHEN = named("ray"), named("case"), named("chen")
@@ -225,7 +227,48 @@ def test_what_goes_beyond_a_ceiling_that_the_office_had_set_is_adverse_whatever_
 def test_a_filing_names_the_incident_report_that_it_cites() -> None:
     assert acted(filed()) == Acted(Adverse.FILING, source(date(2026, 2, 2)), date(2026, 2, 2))
     assert acted(filed(incident_number=None)) == Acted(Adverse.FILING, None, date(2026, 2, 2))
-    assert acted(filed(participant_id=None)) is None
+    assert acted(filed(cites_share=True)) == Acted(
+        Adverse.FILING, source(date(2026, 2, 2), cites_share=True), date(2026, 2, 2)
+    )
+
+
+def updated(*charges: Charge, office: UUID | None = DA) -> CaseUpdated:
+    return CaseUpdated(
+        participant_id=RAY, party_id=DA, matter_id=CASE, occurred_at=local(4, 21), office=office, charges=charges
+    )
+
+
+def test_a_charge_that_an_office_adds_to_its_case_is_a_charge_raised() -> None:
+    robbery = Charge(code="120", description="Robbery", severity="felony A")
+    other_words = THEFT.model_copy(update={"description": "Theft, third degree"})
+    before = [filed()]
+    assert acted(updated(THEFT, robbery), before) == Acted(Adverse.CHARGE_RAISED)
+    assert acted(updated(THEFT.model_copy(update={"severity": "felony A"})), before) == Acted(Adverse.CHARGE_RAISED)
+    assert acted(updated(other_words), before) is None
+    assert acted(updated(THEFT), [*before, updated(THEFT, robbery)]) is None, "less than stood"
+    assert acted(updated(THEFT, robbery), [*before, updated(THEFT, robbery)]) is None, "it was raised before"
+    assert acted(updated(robbery, office=None), before) is None, "a court's own feed, or what care found"
+
+
+@pytest.mark.parametrize("kind", WarrantKind)
+def test_a_warrant_of_an_office_is_one_that_it_sought(kind: WarrantKind) -> None:
+    def issued(office: UUID | None) -> WarrantIssued:
+        return WarrantIssued(
+            participant_id=RAY,
+            party_id=DA,
+            matter_id=CASE,
+            occurred_at=local(4, 20),
+            office=office,
+            number="W-9",
+            warrant_kind=kind,
+            court="District Court",
+            issued_on=date(2023, 9, 12),
+        )
+
+    record = NamedSource(kind=Source.COURT_RECORD, number="W-9", on=date(2023, 9, 12))
+    rests_on = None if kind is WarrantKind.ARREST else record
+    assert acted(issued(DA)) == Acted(Adverse.WARRANT_SOUGHT, rests_on)
+    assert acted(issued(None)) is None
 
 
 def test_a_booking_names_its_own_source() -> None:
@@ -240,6 +283,10 @@ def test_a_booking_names_its_own_source() -> None:
         source_number="W-9",
         source_on=date(2023, 5, 1),
     )
+    citing = acted(booked.model_copy(update={"cites_share": True}))
+    assert citing is not None
+    assert citing.source is not None
+    assert citing.source.cites_share
     did = acted(booked)
     assert did is not None
     assert (did.kind, did.source) == (
@@ -264,7 +311,9 @@ def raised(event: Event, *exposed: Exposure, now: datetime | None = None, **othe
     did = acted(event, LOWER)
     assert did is not None
     given_: dict[str, Any] = {"enrolled_at": local(3, 15), "is_office": True} | other
-    return find(recorded(event), did, exposed, (), given_.pop("enrolled_at"), P7, now or local(4, 20, 11), **given_)
+    return find(
+        recorded(event), RAY, did, exposed, (), given_.pop("enrolled_at"), P7, now or local(4, 20, 11), **given_
+    )
 
 
 def test_an_alarm_asks_the_office_and_cites_its_own_filing_alone() -> None:
@@ -287,6 +336,15 @@ def test_without_an_alarm_and_outside_prosecution_nobody_is_asked() -> None:
     assert asked.question is Question.CEILING
 
 
+def test_an_office_that_owes_it_is_asked_about_a_latched_charge_whatever_the_verdict() -> None:
+    for shown_before in ((), (BEFORE,)):
+        (finding, asked) = raised(filed(), *shown_before, owes=True)
+        assert finding.verdict not in ALARMS
+        assert asked.question is Question.LATCHED
+    (_, asked) = raised(filed(incident_number=None), BEFORE, owes=True)
+    assert asked.question is Question.LATCHED
+
+
 def test_a_late_finding_says_that_it_is_late() -> None:
     (at_the_end,) = raised(filed(), now=local(4, 21, 10))
     (late,) = raised(filed(), now=local(4, 21, 10) + timedelta(seconds=1))
@@ -306,6 +364,8 @@ def test_one_action_has_one_finding() -> None:
     event = recorded(filed())
     assert finding_id(event.id) == finding_id(replace(event).id)
     assert finding_id(event.id) != finding_id(replace(event, version=2).id)
+    ids = {finding_id(event.id), finding_id(event.id, RAY), finding_id(event.id, CHEN)}
+    assert len(ids) == 3, "an action that names nobody has one of each person of whom it may be"
 
 
 def answered(**fields: Any) -> FindingAnswered:

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import pytest
 
-from domain.deadline import FiledAfterTimelyIntake
 from domain.finding import Exposure, FindingAnswered, FindingRaised, NamedSource, acted, find, finding_id
 from domain.labels import Basis, Label, Reader, Shown, Withheld, decide
 from domain.legal_case import Source
+from domain.referral import ChargeLatched
 from domain.stop_record import ArrestRecorded, NoOffer
 from projections import case_manager, counsel, court, finding, lens, liaison_prosecutor, participant, police, recipient
 from projections.finding import ObserverFinding, OwnFinding, ProgramFinding
 from projections.lens import History
 from tests.domain.test_finding import filed
-from tests.histories import CITY_ATTORNEY, DA, P7, PD, Given, erased, local, named
+from tests.histories import CITY_ATTORNEY, DA, P7, PD, THEFT, Given, erased, local, named
 from tests.projections import promises
 
 CHEN = named("chen")
@@ -64,7 +64,7 @@ def found(**filing: Any) -> tuple[Given, UUID]:
     did = acted(event)
     assert did is not None
     stream = finding_id(recorded.id)
-    events = find(recorded, did, [exposure(1)], [], local(3, 15), P7, ray.now, is_office=True)
+    events = find(recorded, ray.who, did, [exposure(1)], [], local(3, 15), P7, ray.now, is_office=True)
     return ray.record(stream, *events).then(), stream
 
 
@@ -159,30 +159,31 @@ def test_nobody_else_has_a_row_of_it() -> None:
         assert not [word for word in ("finding", "exposed", "none named", SAID, "53000", str(stream)) if word in told]
 
 
-def test_a_filing_after_a_timely_intake_alarms_whatever_its_verdict() -> None:
-    ray, _ = found(incident_number="2026-40001")
-    late = FiledAfterTimelyIntake(
+def latched(ray: Given, incident: str, office: UUID = DA) -> Given:
+    event = ChargeLatched(
         participant_id=ray.who,
-        party_id=DA,
+        party_id=PD,
         matter_id=ray.matter,
         occurred_at=ray.now,
-        case=named("case"),
-        docket="26-CR-9",
-        filed_on=date(2026, 4, 20),
-        enrolled_at=local(3, 15),
-        incident_number="2026-40001",
-        charge_code="23C",
+        prosecutor=office,
+        charge=THEFT,
+        incident_number=incident,
     )
-    elsewhere = ray.record(ray.referral, late.model_copy(update={"case": named("another case")})).history
-    for kind in (ProgramFinding, ObserverFinding):
-        (row,) = of(kind, elsewhere, ray.now)
-        assert (row.after_timely_intake, row.alarm) == (False, False), "another filing is another finding"
-    ray.record(ray.referral, late)
-    for kind in (ProgramFinding, ObserverFinding):
-        (row,) = of(kind, ray.history, ray.now)
-        assert (row.after_timely_intake, row.alarm, row.verdict) == (True, True, "independent source, earlier")
-        (dark,) = of(kind, erased(ray.history, ray.matter), ray.now)
-        assert (dark.after_timely_intake, dark.alarm) == (False, False), "the charge's own order takes it along"
+    return ray.record(ray.referral, event)
+
+
+@pytest.mark.parametrize("kind", [ProgramFinding, ObserverFinding])
+def test_a_filing_of_a_latched_charge_alarms_whatever_its_verdict(kind: type[Any]) -> None:
+    for incident, office in (("2026-40002", DA), ("2026-40001", CITY_ATTORNEY)):
+        ray, _ = found(incident_number="2026-40001")
+        (row,) = of(kind, latched(ray, incident, office).history, ray.now)
+        assert (row.latched_charge, row.alarm) == (False, False), "another charge, or another office's"
+    ray, _ = found(incident_number="2026-40001")
+    latched(ray, "2026-40001")
+    (row,) = of(kind, ray.history, ray.now)
+    assert (row.latched_charge, row.alarm, row.verdict) == (True, True, "independent source, earlier")
+    (dark,) = of(kind, erased(ray.history, ray.matter), ray.now)
+    assert (dark.latched_charge, dark.alarm) == (False, False), "the charge's own order takes it along"
     assert of(OwnFinding, ray.history, ray.now) == [], "the office is asked nothing"
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.deadline import settle
+from domain.deadline import ask_to_decide
 from domain.labels import Label, Reader, Rule, Shown, Viewer, Withheld
 from domain.legal_case import DecisionKind
 from domain.referral import NoticeCode
@@ -111,7 +111,7 @@ def enrolled_late(labels: set[Label]) -> Given:
     """Someone whose intake came when its day was over, and whose ROI gives the office these labels."""
     story = Given(now=local(2, 14, 2, 10)).referred().met().accepted().released()
     story.at(local(3, 20)).intake().signed({DA: labels}, covers_from=local(2, 1))
-    asked = settle(story.state, story.recorded, local(3, 20), [], story.now)
+    asked = ask_to_decide(story.state, story.recorded, local(3, 20), story.now)
     return story.record(story.referral, *asked).then()
 
 

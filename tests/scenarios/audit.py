@@ -9,7 +9,7 @@ from tests.scenarios import ray as story
 from tests.site import Person, SiteUnderTest
 
 
-def file(chen: Person, office_id: str, docket: str, **other: Any) -> str:
+def file(chen: Person, office_id: str | None, docket: str, **other: Any) -> str:
     """File notice of a theft case about Ray; return the case's id."""
     filed = {
         "docket": docket,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.deadline import DeadlinePassed, FiledAfterTimelyIntake, HandoffMissed, NonReturnEnded, RenewalDue
+from domain.deadline import DeadlinePassed, HandoffMissed, NonReturnEnded, RenewalDue
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, findings, observed
 from tests.scenarios.eyes import everything
@@ -144,22 +144,18 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
     case = ray.chen.do("/v1/cases", filed)["case"]
     audited(lead)
     before = findings(pat) + observed(ames)
-    assert [(f["after_timely_intake"], f["alarm"]) for f in before] == [(False, False)] * 2
+    assert [(f["latched_charge"], f["alarm"]) for f in before] == [(False, False)] * 2
     story.enrol(ray)
     change = story.form(grants=story.grants()[2:])
     ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", change)
     lead.settle()
-    (raised,) = lead.parts.log.of_topics([FiledAfterTimelyIntake.topic])
-    assert (raised.event.docket, raised.event.enrolled_at) == ("26-1-00317-9", local("2026-03-15 16:40"))  # type: ignore[attr-defined]
-    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [
-        "latched charge filed after timely intake"
-    ]
+    assert [t["kind"] for t in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == ["latched charge filed"]
     assert notices(ray.chen)[0]["code"] == "completed"
 
     # The finding of that filing alarms now, whatever it was raised as; the observer knows Ray by a pseudonym alone.
     for found in findings(pat, "?alarms=true") + observed(ames, "?alarms=true"):
         assert (found["action"], found["agency"], found["person"]) == ("filing", "county-pa", "Alex Chen")
-        assert (found["after_timely_intake"], found["raised_as"]) == (True, "no exposure")
+        assert (found["latched_charge"], found["raised_as"]) == (True, "no exposure")
     (to_ames,) = observed(ames, "?alarms=true")
     assert to_ames["participant"] not in (ray.care, ray.participant, ray.offices_id())
     seen = everything(ames, ids=(to_ames["participant"],))
@@ -172,7 +168,7 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
     assert (owed["obligation"], owed["filed_as"]) == ("will not be filed", ["26-1-00317-9"])
     assert "will not be filed" in ray.chen.get("/v1/prosecutor/obligations.csv?search=23C").text
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
-    assert "after_intake" not in everything(ray.chen, ids=(ray.offices_id(),))
+    assert "latched" not in everything(ray.chen, ids=(ray.offices_id(),))
     ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})
 
     # Every other office sees nothing of it, and history stays as it was: filed, then enrolled in time.
@@ -209,8 +205,8 @@ def test_an_office_that_hears_nothing_reads_nothing_of_its_filing_beside(lead: S
     )
     ray.dana.do(f"/v1/participants/{ray.care}/roi", signed)
     audited(lead)
-    assert [f["after_timely_intake"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
-    assert [f["after_timely_intake"] for f in observed(lead.person("ames"), "?alarms=true")] == [True]
+    assert [f["latched_charge"] for f in findings(lead.person("pat"), "?alarms=true")] == [True]
+    assert [f["latched_charge"] for f in observed(lead.person("ames"), "?alarms=true")] == [True]
     assert everything(ray.chen, ids=ids) == before
 
 
@@ -225,3 +221,70 @@ def test_an_roi_near_its_end_is_a_task(lead: SiteUnderTest) -> None:
     assert datetime.fromisoformat(task["due_at"]) == local("2027-03-15 23:59:59")
     assert lead.person("luis").see("/v1/case-manager/tasks")["tasks"] == []
     assert len(lead.person("luis").see("/v1/case-manager/tasks?team=true")["tasks"]) == 1
+
+
+def test_the_office_decides_on_a_charge_that_it_has_not_filed(lead: SiteUnderTest) -> None:
+    """Enrolled too late, he is asked about; the office monitors, then declines, and files nothing (T:477, T:686)."""
+    ray = story.arrest(lead)
+    the_day_ends(ray)
+    ray.at("2026-03-18 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    labels = [*story.PROSECUTOR, "charge.diverted"]
+    grants = [{"party": "county-pa", "labels": labels, "purpose": story.COORDINATION}]
+    ray.roi = ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form(grants=grants))["roi"]
+    lead.settle()
+    (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
+    assert (task["kind"], task["incident_number"]) == (
+        "charge not latched, its office asked to decide",
+        story.INCIDENT,
+    )
+    page = ray.chen.see("/v1/prosecutor/decision-requests")
+    (asked,) = page["requests"]
+    assert (asked["participant"], asked["incident_number"], asked["charge_code"]) == (
+        ray.offices_id(),
+        story.INCIDENT,
+        "23C",
+    )
+    assert {n["charge_id"] for n in notices(ray.chen)} == {asked["charge_id"]}
+
+    # It looks on, then declines; whoever was not told of the charge by a notice cannot decide on it.
+    decisions, about = f"/v1/cases/{asked['charge_id']}/decisions", {"participant": asked["participant"]}
+    assert ray.chen.post(decisions, {"kind": "monitor in queue"}).status_code == 404
+    assert ray.chen.post(decisions, {"kind": "monitor in queue", "participant": asked["charge_id"]}).status_code == 404
+    ray.chen.do(decisions, about | {"kind": "monitor in queue", "review_on": "2026-04-18"})
+    lead.settle()
+    (date,) = ray.chen.see("/v1/prosecutor/calendar")["dates"]
+    assert (date["what"], date["case_id"], date["docket"]) == ("review", asked["charge_id"], None)
+    assert ray.chen.see("/v1/prosecutor/decision-requests")["requests"] == []
+    assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
+    ray.chen.do(decisions, about | {"kind": "decline to file", "note": "First in years."})
+    ray.chen.do(decisions, about | {"kind": "seek warrant", "source": "held by our office, not stated"})
+    audited(lead)
+    made = ray.chen.see("/v1/prosecutor/decisions")["decisions"]
+    assert [d["kind"] for d in made] == ["seek warrant", "decline to file", "monitor in queue"]
+    assert {d["case_id"] for d in made} == {asked["charge_id"]}
+    assert ray.chen.see("/v1/prosecutor/calendar")["dates"] == []
+    assert ray.chen.see("/v1/prosecutor/pending-cases")["cases"] == []
+    assert [f["action"] for f in findings(lead.person("pat"))] == ["warrant sought"]
+
+    # Care reads what was decided, never the office's own note; no other partner reads anything of it.
+    assert [e["body"]["kind"] for e in ray.history("decision.recorded")][:2] == ["monitor in queue", "decline to file"]
+    assert "First in years" not in everything(ray.dana, ids=(ray.care,))
+    for other in (ray.kim, lead.person("judge"), lead.person("marta")):
+        seen = everything(other, lookups=(story.BY_NAME,), ids=(ray.participant,))
+        assert not [word for word in ("decline to file", "monitor", "First in years") if word in seen]
+
+
+def test_a_request_is_as_dark_as_the_enrolment_that_it_tells_of(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    the_day_ends(ray)
+    ray.at("2026-03-18 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    ray.roi = ray.dana.do(f"/v1/participants/{ray.care}/roi", story.form())["roi"]
+    lead.settle()
+    (asked,) = ray.chen.see("/v1/prosecutor/decision-requests")["requests"]
+    told = (asked["participant"], asked["charge_id"], asked["incident_number"], asked["charge_code"])
+    assert told == (ray.offices_id(), None, None, None), "its ROI does not name the charge"
+    word = {"word_of": "participant", "medium": "oral", "parties": ["county-pa"]}
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
+    assert ray.chen.see("/v1/prosecutor/decision-requests")["requests"] == []

@@ -129,7 +129,7 @@ create table case_manager.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema case_manager is 'case_manager/8 sha256 6c3d6ef37511dea0d38e1902ae886e858dc310bf2ac17280608fe6701ca4a678';
+comment on schema case_manager is 'case_manager/9 sha256 6c3d6ef37511dea0d38e1902ae886e858dc310bf2ac17280608fe6701ca4a678';
 
 alter table case_manager.referral add primary key (referred_at, referral_id);
 create index on case_manager.referral (subject_id);

@@ -98,13 +98,14 @@ create table liaison_prosecutor.own_warrant (
     ended_on date
 );
 
--- OwnNotice (own): A closed code that this office was sent; once sent, it is the office's own.
+-- OwnNotice (own): A closed code that this office was sent; once sent, it is the office's own. On `charge_id` it may decide.
 create table liaison_prosecutor.own_notice (
     subject_id uuid not null,
     party_id uuid not null,
     sent_at timestamptz not null,
     notice_id uuid not null,
     participant_id uuid not null,
+    charge_id uuid,
     code text,
     until_day date,
     incident_number text,
@@ -191,6 +192,22 @@ create table liaison_prosecutor.granted_entry (
     body jsonb not null
 );
 
+-- Request (granted): A charge that its person's enrolment came too late for: this office is asked to decide, and has not yet.
+create table liaison_prosecutor.granted_request (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    asked_at timestamptz not null,
+    request_id uuid not null,
+    charge_id uuid,
+    incident_number text,
+    charge_code text
+);
+
 -- Ask (own): What this party asked or told, as it sent it.
 create table liaison_prosecutor.own_ask (
     subject_id uuid not null,
@@ -203,7 +220,7 @@ create table liaison_prosecutor.own_ask (
     birth_date date,
     text text
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/8 sha256 f670441e9011d396457b31bf6edd14a61f03c28f0aebcc0beb10248aa25c8399';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/10 sha256 d6cd4c69865ad1432a51a53a501c862a5fed92f2c133566d526dcd753ea5fdb2';
 
 alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
 create index on liaison_prosecutor.own_referral (subject_id);
@@ -229,6 +246,8 @@ alter table liaison_prosecutor.granted_participant add primary key (party_id, pl
 create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);
+alter table liaison_prosecutor.granted_request add primary key (party_id, asked_at, request_id);
+create index on liaison_prosecutor.granted_request (subject_id);
 alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_id);
 create index on liaison_prosecutor.own_ask (subject_id);
 
@@ -353,6 +372,21 @@ create policy granted on liaison_prosecutor.granted_entry for select to goldenth
 create policy projector on liaison_prosecutor.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.granted_entry to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.granted_entry to goldenthread_projector;
+
+alter table liaison_prosecutor.granted_request enable row level security;
+alter table liaison_prosecutor.granted_request force row level security;
+create policy granted on liaison_prosecutor.granted_request for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_request.party_id and g.participant_id = granted_request.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_request.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on liaison_prosecutor.granted_request for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.granted_request to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.granted_request to goldenthread_projector;
 
 alter table liaison_prosecutor.own_ask enable row level security;
 alter table liaison_prosecutor.own_ask force row level security;

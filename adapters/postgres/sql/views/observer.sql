@@ -15,7 +15,7 @@ create table observer.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
-    after_timely_intake boolean not null,
+    latched_charge boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -122,7 +122,7 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/5 sha256 7a7dc6241544684e7123e4845db3d4f65d52cccd52523b7556783b151b4b2183';
+comment on schema observer is 'observer/6 sha256 2a1737ff25708263cb9fa171e866bc9d4d0d0f748d166f1600a16c7e62087868';
 
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);

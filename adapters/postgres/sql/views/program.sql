@@ -37,7 +37,7 @@ create table program.finding (
     acted_at timestamptz not null,
     incident_on date,
     pre_enrolment_incident boolean not null,
-    after_timely_intake boolean not null,
+    latched_charge boolean not null,
     verdict text not null,
     raised_as text not null,
     alarm boolean not null,
@@ -153,7 +153,7 @@ create table program.duty (
     begins_at timestamptz not null,
     ends_at timestamptz not null
 );
-comment on schema program is 'program/9 sha256 f90ff46aa91f4fd5804662ef2aaa98e052b2c04801e61f95b37296549d927aa6';
+comment on schema program is 'program/10 sha256 2817c927c0453dab26c74c630597675ce5021a4718c69f0aabb61ab40a9c6875';
 
 alter table program.referral add primary key (referred_at, referral_id);
 create index on program.referral (subject_id);
