@@ -258,7 +258,7 @@ PLACES = frozenset({"position", "last_position"})
 
 
 def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
-    """Return a value as JSON holds it: models as objects, without ids of the log and these fields; sets sorted; times in UTC."""
+    """Return a value as JSON holds it: models without ids of the log and these fields, sets sorted, times in UTC."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):  # one of a closed list
