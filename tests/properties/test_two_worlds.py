@@ -460,10 +460,12 @@ def test_two_worlds_that_differ_in_what_is_hidden_are_the_same_bytes(
         with two_worlds(viewer, seed, new_site_db) as pair:
             assert pair.first.site.parts.log.position() != pair.second.site.parts.log.position()
             assert pair.first.heard == pair.second.heard, f"commands, seed {seed}"
-            shown = 0
+            shown, filled = 0, set[str]()
             for request, first, second in both(pair, questions(pair)):
                 assert first == second, f"seed {seed}"
                 shown += checked(pair, request, first)
+                filled |= {request.path.partition("?")[0]} if holds_a_row(request, first) else set()
+            assert filled == {path for path in LISTED if not others(pair, path)}, "a list that never held a row"
             for _, first, second in both(pair, everything_else(pair)):
                 assert first == second, f"seed {seed}"
             assert shown > 3
@@ -481,6 +483,12 @@ def checked(pair: Pair, request: Ask, heard: Heard | None) -> bool:
     assert {name for name, _ in heard.headers} <= HEADERS, heard
     assert not RAW_ID.search(heard.body.partition(b'"next":')[0]), heard
     return b'"as the ROI' in heard.body or b"42 CFR" in heard.body
+
+
+def holds_a_row(request: Ask, heard: Heard | None) -> bool:
+    """True for a page of a list that is not empty."""
+    listed = LISTED.get(request.path.partition("?")[0])
+    return bool(listed and heard and heard.status == 200 and json.loads(heard.body)[listed.key])
 
 
 # Leaks that the test must find ---------------------------------------------------------------------------------------
