@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID, uuid5
@@ -258,7 +258,7 @@ PLACES = frozenset({"position", "last_position"})
 
 
 def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
-    """Return a value as JSON holds it: models as objects, without ids of the log and these fields; sets sorted."""
+    """Return a value as JSON holds it: models without ids of the log and these fields, sets sorted, times in UTC."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):  # one of a closed list
@@ -273,5 +273,5 @@ def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v, without=without) for v in value]
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     return str(value) if isinstance(value, UUID) or hasattr(value, "isoformat") else value

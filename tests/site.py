@@ -118,7 +118,15 @@ def running_site(site_db: Database, *, begin: str | None = "2026-02-14 02:10", *
         issuer = DemoIssuer(settings.audience)
         with at_work(parts, settings):
             app = create_app(parts.site, SignIn(parts.site, issuer), settings, parts.spans, lambda: True)
-            config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+            config = uvicorn.Config(
+                app,
+                host="127.0.0.1",
+                port=0,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_keep_alive=60,  # between two questions a test may be at something else
+            )
             server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run, daemon=True)
             thread.start()

@@ -99,10 +99,13 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
         openapi_url="/openapi.json",
     )
     problems.install(app)
-    app.include_router(listings.routes(site, sign_in, settings))  # `.../updates` before any id
-    app.include_router(questions.routes(site, sign_in, settings, ready))
-    app.include_router(commands.routes(site, sign_in, spans))
-    app.include_router(public.routes(site))
+    for routed in (  # as they are: `include_router` would work each of them out a second time, at the first request
+        listings.routes(site, sign_in, settings),  # `.../updates` before any id
+        questions.routes(site, sign_in, settings, ready),
+        commands.routes(site, sign_in, spans),
+        public.routes(site),
+    ):
+        app.router.routes.extend(routed.routes)
 
     @app.get("/", include_in_schema=False)
     def api_page() -> HTMLResponse:

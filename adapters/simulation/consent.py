@@ -61,7 +61,7 @@ def sign(year: Year, person: Person) -> None:
         grants.append(GrantTo(party="housing-co", labels=HOUSING, purpose="an application for a room"))
     if person.happens(ODDS.names_court):
         grants.append(GrantTo(party="district-court", labels=COURT, purpose="pending hearings"))
-    if person.happens(ODDS.names_observer):
+    if person.happens(ODDS.names_observer) and not person.conflict:
         grants.append(GrantTo(party="public-defense", labels=OBSERVER, purpose="oversight by name"))
     days = 360 if person.happens(ODDS.whole_year) else person.chance.choice((90, 180))
     expires_on = (year.now + timedelta(days=days)).astimezone(TZ).date()
@@ -179,7 +179,8 @@ def _told(year: Year, person: Person, at: datetime) -> Story:
     """Tell of shares, of what was said on the telephone, of partners' questions, and of an office's conflict."""
     if person.happens(ODDS.conflict * ODDS.names_observer):
         yield (at := person.by_day(at, 1, 5))
-        year.attempt("ames", consent.DeclareConflict(), participant_id=person.participant)
+        declared = year.attempt("ames", consent.DeclareConflict(), participant_id=person.participant)
+        person.conflict = declared is not None
     while True:
         yield (at := person.by_day(at, 25, 60))
         if not person.here:

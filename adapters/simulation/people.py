@@ -27,6 +27,7 @@ class Person:
     """Someone whom the site meets: who it is, by which ids of the log, and who carries it.
 
     `here`: enrolled, and neither discharged nor dead. `away`: in the wind. `roi`: the one that stands.
+    `conflict`: the defender's office may not be named in one.
     """
 
     n: int
@@ -42,6 +43,7 @@ class Person:
     roi: UUID | None = None
     here: bool = False
     away: bool = False
+    conflict: bool = False
     goals: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
 

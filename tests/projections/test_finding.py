@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
-from unittest import mock
 from uuid import UUID
 
 import pytest
 
 from domain.finding import Exposure, FindingAnswered, FindingRaised, NamedSource, acted, find, finding_id
-from domain.labels import Basis, Label, Reader, Shown, Withheld, decide
+from domain.labels import Label
 from domain.legal_case import Source
 from domain.referral import ChargeLatched
 from domain.stop_record import ArrestRecorded, NoOffer
-from projections import case_manager, counsel, court, finding, lens, liaison_prosecutor, participant, police, recipient
+from projections import case_manager, counsel, court, finding, liaison_prosecutor, participant, police, recipient
 from projections.finding import ObserverFinding, OwnFinding, ProgramFinding
 from projections.lens import History
 from tests.domain.test_finding import filed
@@ -25,20 +24,6 @@ from tests.projections import promises
 
 CHEN = named("chen")
 SAID = "He stays at the Lyon Building."
-
-
-@pytest.fixture(autouse=True)
-def pseudonymous() -> Iterator[None]:
-    """Decide `p` for the observer as the table says, whether or not `decide` knows it."""
-
-    def decided(*given: Any) -> Shown | Withheld:
-        viewer, fact = given[:2]
-        if viewer.reader is Reader.OBSERVER and fact.labels <= {Label.FINDING, Label.STOP_RECORD}:
-            return Shown(Basis.PSEUDONYM)
-        return decide(*given)
-
-    with mock.patch.object(lens, "decide", decided):
-        yield
 
 
 def exposure(position: int) -> Exposure:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ import pytest
 
 from adapters.postgres.log import PostgresLog
 from domain import deadline
-from domain.deadline import DeadlinePassed, HandoffMissed, HandoffRequested, NonReturnEnded
-from domain.event import TOPICS, Envelope
+from domain.deadline import DeadlinePassed, HandoffMissed, HandoffRequested, NonReturnEnded, PaperMissing, RenewalDue
+from domain.event import TOPICS, Envelope, Event
+from domain.labels import Label, Reader
+from domain.legal_case import ReviewDue, ReviewSet
+from domain.plan import PlanAgreed, PlanReviewDue
 from domain.protocol import Door, ProtocolAdopted
 from domain.referral import (
     Charge,
@@ -31,19 +35,30 @@ from domain.referral import (
     ReferralOffered,
     ReleasedFromCustody,
 )
+from domain.roi import (
+    CounselAuthorised,
+    CounselNarrowed,
+    Medium,
+    RoiExpired,
+    RoiGranted,
+    RoiNarrowed,
+    RoiRevoked,
+    RoiSigned,
+    WordOf,
+    consent_stream,
+)
 from services import clocks
 from services.clocks import Clocks
 from services.directory import Directory
-from services.ports import Append
+from services.ports import NOBODY, Append
 from tests.conftest import Database
 from tests.histories import P7
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
-FACTS = (HandoffMissed.topic, NonReturnEnded.topic, DeadlinePassed.topic)
-ONCE = Counter([*FACTS, ProsecutorNotified.topic])
+ONCE = Counter([HandoffMissed.topic, NonReturnEnded.topic, DeadlinePassed.topic, ProsecutorNotified.topic])
 SYSTEM = Envelope(actor=None, role="service", agency=uuid4(), correlation_id=uuid4())
-PEOPLE, WORKERS = 20, 3
+PEOPLE, WORKERS = 8, 3
 
 
 class Worker:
@@ -94,8 +109,75 @@ def diverted(log: PostgresLog, due_at: datetime) -> UUID:
     return stream
 
 
+def consenting(log: PostgresLog, due_at: datetime) -> UUID:
+    """Record an ROI and counsels' authorities that end at a moment, and one by word of mouth whose paper is due."""
+    who, now = uuid4(), log.now()
+    about: dict[str, Any] = {"participant_id": who, "occurred_at": now}
+    given: dict[str, Any] = about | {"roi": uuid4(), "purpose": "coordination", "covers_from": now}
+    partner = given | {"reader": Reader.RECIPIENT, "labels": frozenset({Label.IDENTITY_LEGAL, Label.NEED_HOUSING})}
+    counsel = given | {"reader": Reader.COUNSEL, "labels": frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS})}
+    less = {"labels": frozenset({Label.IDENTITY_LEGAL})}
+    first, second, third, kept, patel, shaw = (uuid4() for _ in range(6))
+    reminded_at_due = due_at + timedelta(days=P7.roi_notice_days)
+    signed = {"form_version": "1", "explained_by": "Dana", "language": "English"}
+    told = {"word_of": WordOf.PARTICIPANT, "medium": Medium.ORAL, "revocation": uuid4()}
+    events = [
+        RoiSigned(**about, **signed, roi=given["roi"], expires_at=reminded_at_due),
+        RoiGranted(**partner, party_id=kept, expires_at=reminded_at_due),
+        RoiGranted(**partner, party_id=first, expires_at=due_at),
+        RoiGranted(**partner, party_id=second, expires_at=reminded_at_due),
+        RoiNarrowed(**partner | less, party_id=second, expires_at=due_at),
+        RoiGranted(**partner, party_id=third, expires_at=reminded_at_due),
+        RoiRevoked(**about, **told, party_id=third, expires_at=due_at),
+        CounselAuthorised(**counsel, party_id=patel, expires_at=due_at),
+        CounselAuthorised(**counsel, party_id=shaw, expires_at=reminded_at_due),
+        CounselNarrowed(**counsel | less, party_id=shaw, expires_at=due_at),
+    ]
+    log.record([Append(consent_stream(who), 0, events)], SYSTEM)
+    return consent_stream(who)
+
+
+def planned(log: PostgresLog, due_at: datetime) -> UUID:
+    """Record a plan that is gone through again at a moment."""
+    stream, who = uuid4(), uuid4()
+    agreed = PlanAgreed(
+        participant_id=who, party_id=uuid4(), occurred_at=log.now(), expires_at=due_at, protocol_version=P7.version
+    )
+    log.record([Append(stream, 0, [agreed])], SYSTEM)
+    return stream
+
+
+def put_off(log: PostgresLog, due_at: datetime) -> UUID:
+    """Record a case whose decision is looked at again at a moment."""
+    stream = uuid4()
+    waits = ReviewSet(
+        party_id=uuid4(),
+        matter_id=stream,
+        occurred_at=log.now(),
+        expires_at=due_at,
+        due_on=due_at.date(),
+        protocol_version=P7.version,
+    )
+    log.record([Append(stream, 0, [waits])], SYSTEM)
+    return stream
+
+
+WRITTEN: dict[Callable[[PostgresLog, datetime], UUID], Counter[str]] = {
+    diverted: ONCE,
+    consenting: Counter({RoiExpired.topic: 4, RenewalDue.topic: 1, PaperMissing.topic: 1}),
+    planned: Counter([PlanReviewDue.topic]),
+    put_off: Counter([ReviewDue.topic]),
+}
+"""By how a stream begins: what its clocks write, once each."""
+
+
+def written(log: PostgresLog, stream: UUID) -> list[Event]:
+    """Return what clocks wrote on a stream."""
+    return [r.event for r in log.load(stream) if r.envelope.agency == NOBODY]
+
+
 def fired(log: PostgresLog, stream: UUID) -> Counter[str]:
-    return Counter(r.event.topic for r in log.load(stream) if r.version > 6)
+    return Counter(event.topic for event in written(log, stream))
 
 
 @pytest.fixture
@@ -110,7 +192,9 @@ def log(site_db: Database) -> Any:
 def test_each_fires_once_whoever_is_killed(site_db: Database, log: PostgresLog) -> None:
     workers = [Worker(site_db) for _ in range(WORKERS)]
     due_at = log.now() + timedelta(hours=1)
-    streams = [diverted(log, due_at) for _ in range(PEOPLE)]
+    once = {begin(log, due_at): expected for _ in range(PEOPLE) for begin, expected in WRITTEN.items()}
+    streams = [*once]
+    assert {r.event.topic for stream in streams for r in log.load(stream)} >= set(clocks.CLOCKS)
     try:
         _until(lambda: all(worker.rounds for worker in workers), 120)
         assert not any(fired(log, stream) for stream in streams)
@@ -126,13 +210,11 @@ def test_each_fires_once_whoever_is_killed(site_db: Database, log: PostgresLog) 
     finally:
         for worker in workers:
             worker.kill()
-    for stream in (*streams, late):
-        assert fired(log, stream) == ONCE
-        moments = {r.event.occurred_at for r in log.load(stream) if r.version > 6 and r.event.topic in FACTS}
-        assert moments == {due_at}
-        assert [r.event.code for r in log.load(stream) if isinstance(r.event, ProsecutorNotified)] == [
-            NoticeCode.NO_COMPLETION
-        ]
+    for stream, expected in (once | {late: ONCE}).items():
+        assert fired(log, stream) == expected
+        told = [event for event in written(log, stream) if isinstance(event, ProsecutorNotified)]
+        assert {event.occurred_at for event in written(log, stream) if event not in told} == {due_at}
+        assert [event.code for event in told] == [NoticeCode.NO_COMPLETION] * expected[ProsecutorNotified.topic]
 
 
 def test_one_streams_trouble_keeps_no_other_from_firing(log: PostgresLog) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -259,14 +260,16 @@ class Race:
             self.rendering[caller.correlation_id].append(time.perf_counter())
             return answer(site, caller, *rest)
 
-        work = product(readers, (False, True))
+        work, interval = product(readers, (False, True)), sys.getswitchinterval()
         threads = [threading.Thread(target=self.reading, args=args, daemon=True) for args in work]
         with mock.patch.object(release, "disclosures", slowly), mock.patch.object(listing, "answer", noted):
             for thread in threads:
                 thread.start()
+            sys.setswitchinterval(interval / 10)  # or who ends something waits its turn behind each of them
             try:
                 yield
             finally:
+                sys.setswitchinterval(interval)
                 self.stop.set()
                 for thread in threads:
                     thread.join(30)
@@ -554,6 +557,61 @@ def test_no_item_withdrawn_is_in_an_answer_to_a_request_begun_afterwards(race: R
     ).fetchall()
     assert rows, "nobody asked after a withdrawal"
     assert not any(Label.SUBSTANCE_CURRENT in labels.split() for (labels,) in rows)
+    race.accounted()
+
+
+def dying(race: Race) -> Callable[[int], object]:
+    """Return how a death is recorded: every grant of every party ends."""
+    noor = race.site.person("noor")
+
+    def die(n: int) -> None:
+        noor.do(f"/v1/participants/{race.seal('lead-care', number(n))}/death", {"died_at": BEGIN.isoformat()})
+
+    return die
+
+
+def signing_anew(race: Race) -> Callable[[int], object]:
+    """Return how an ROI is signed in place of the one before, that names none of those who ask."""
+    noor = race.site.person("noor")
+    given = {"party": "transit-pd", "labels": sorted(LABELS), "purpose": "coordination"}
+    body = {"form_version": "3", "explained_by": "Dana", "language": "English", "grants": [given]}
+
+    def sign(n: int) -> None:
+        person = race.seal("lead-care", number(n))
+        noor.do(f"/v1/participants/{person}/roi", body | {"expires_on": "2026-12-10"})
+
+    return sign
+
+
+def declaring(race: Race) -> Callable[[int], object]:
+    """Return how the defender's office declares a conflict of interest about someone whose name it was given."""
+    ames = race.site.person("ames")
+
+    def declare(n: int) -> None:
+        ames.do(f"/v1/participants/{race.seal(OFFICE, number(n))}/conflicts", {})
+
+    return declare
+
+
+@pytest.mark.parametrize(
+    ("ending", "marks", "topic"),
+    [
+        (dying, CARRIED, "roi.revoked"),
+        (signing_anew, CARRIED, "roi.revoked"),
+        (declaring, ("named",), "conflict.declared"),
+    ],
+)
+def test_whatever_else_ends_it_nothing_is_in_an_answer_to_a_request_begun_afterwards(
+    race: Race, ending: Callable[[Race], Callable[[int], object]], marks: tuple[str, ...], topic: str
+) -> None:
+    race.consenting(range(FEW))
+    end = ending(race)
+    with race.under_way():
+        for n in range(FEW):
+            race.end(n, end, *marks, dwell=0.05)
+    assert race.too_late() == []
+    assert race.disclosed_later(topic) == 0
+    assert {mark.kind for h in race.heard for mark in h.marks} >= {*marks}, "nobody heard of it before"
     race.accounted()
 
 

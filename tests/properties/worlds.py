@@ -8,15 +8,17 @@ how the script is made, not from any of the program's own rules.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from itertools import chain
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
@@ -26,6 +28,7 @@ from domain.labels import Label
 from domain.registry import Role
 from domain.stop_record import StopRecorded, stop_stream
 from services.clocks import Clocks
+from services.findings import Audit
 from services.ports import NOBODY
 from services.questions import LISTINGS
 from services.questions.listing import Asked, cursor_of
@@ -140,6 +143,14 @@ class Heard:
     body: bytes
 
 
+class Answer(NamedTuple):
+    """What came back: headers by their names in small letters."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 @dataclass(slots=True)
 class World:
     """One site, its clock standing still between two acts."""
@@ -149,18 +160,33 @@ class World:
     numbers: Numbers
     chance: random.Random
     clocks: Clocks
+    audit: Audit
     people: dict[str, Person] = field(default_factory=dict)
+    line: HTTPConnection = field(init=False)
     ids: dict[str, UUID] = field(default_factory=dict)
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     offers: list[dict[str, Any]] = field(default_factory=list)
     sent: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.line = HTTPConnection(self.site.base_url.removeprefix("http://"), timeout=30)
+
+    def ask(self, who: str, method: str, path: str, body: Any, headers: dict[str, str]) -> Answer:
+        """Ask by as little of a client as there is: thousands of questions take it longer than the site."""
+        signed = self.person(who)._signed() | ({} if body is None else {"Content-Type": "application/json"})
+        compact = json.dumps(body, separators=(",", ":"), ensure_ascii=False)  # a replay is the same bytes, or none
+        sent = None if body is None else compact.encode()
+        self.line.request(method, quote(path, safe="/?&=%:+,"), sent, signed | headers)
+        answer = self.line.getresponse()
+        return Answer(answer.status, [(name.lower(), value) for name, value in answer.getheaders()], answer.read())
+
     def at(self, minutes: float) -> None:
         """Let it be so many minutes after the beginning; what has fallen due by then is written down first."""
         moment = BEGIN + timedelta(minutes=minutes)
         self.site.clock.stand(moment)
         self.clocks.fire()  # so that no command meets such an event half way and draws ids again
+        self.audit.beat()
 
     @contextmanager
     def views_stand_still(self) -> Iterator[None]:
@@ -198,7 +224,8 @@ class World:
             self.offers.append(body)
         if act.who == viewer:
             self.sent.append((path, body, act.key or ""))
-            self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", answer))
+            plain = Answer(answer.status_code, answer.headers.multi_items(), answer.content)
+            self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", plain))
 
     def stops(self, number: int) -> None:
         """Load some administrative records."""
@@ -212,20 +239,20 @@ class World:
         appends = [append(stop_stream(stop.source, stop.number), 0, stop) for stop in made]
         self.site.parts.log.record(appends, envelope)
 
-    def compared(self, viewer: str, asked: str, answer: Any) -> Heard:
+    def compared(self, viewer: str, asked: str, answer: Answer) -> Heard:
         """Return an answer with its tokens opened: they are sealed with a new nonce each time."""
         tokens, staff = self.site.parts.site.tokens, self._staff(viewer)
         headers = []
-        for name, value in answer.headers.multi_items():
+        for name, value in answer.headers:
             if name == "position":
                 opened = tokens.open(staff, "position", value)
                 headers.append((name, f"{len(value)} long, a {type(opened).__name__}"))
             elif name != "date":
                 headers.append((name, value))
-        body: bytes = answer.content
+        body = answer.body
         for token in set(re.findall(rb'"next":"([^"]+)"', body)):
             body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode(), asked)}".encode())
-        return Heard(asked, answer.status_code, sorted(headers), body)
+        return Heard(asked, answer.status, sorted(headers), body)
 
     def _cursor(self, staff: UUID, token: str, asked: str) -> Any:
         _, _, query = asked.split()[1].partition("?")
@@ -262,7 +289,7 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
     """Run a world of its own on a fresh database."""
     with running_site(db, **BRIEFLY) as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
         object.__setattr__(site.parts.site, "new_id", numbers)
-        made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site))
+        made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site), Audit(site.parts.site))
         made.at(0)
         for code, name, kind in (
             ("metro-pa", "Metro City Attorney", "prosecutor"),
@@ -276,6 +303,7 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
             body = {"party": party, "name": name, "role": role, "subject": subject}
             made.person("pat").do("/v1/register/staff", body)
         yield made
+        made.line.close()
 
 
 # The script ----------------------------------------------------------------------------------------------------------
@@ -325,8 +353,10 @@ class Script:
             self._person(f"v{n}", ends[n % len(ends)])
             if ends[n % len(ends)] in ("none", "revoked"):
                 self.dark.append(f"v{n}")
+        self._person("v.late", "granted", late=True)
         for n in range(3):
             self._referral(f"r{n}")
+            self._ask(f"q{n}", None if n else "v1")
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
@@ -336,7 +366,8 @@ class Script:
         self.steps.sort(key=lambda step: step.at)
         return self
 
-    def _person(self, name: str, end: str) -> None:
+    def _person(self, name: str, end: str, *, late: bool = False) -> None:
+        """Tell of someone from the offer on. `late`: its intake comes when the deadline has passed."""
         chance = self.chance
         own = self.viewer in ("kim", "webb") and (end == "none" or chance.random() < 0.7)
         officer = self.viewer if own else "webb" if self.viewer == "kim" else "kim"
@@ -348,15 +379,35 @@ class Script:
             at = round(at + chance.uniform(5, 600), 3)
             return at
 
-        way = story(name, officer, "county-pa", who, own=own, viewer=self.viewer, at=later)
-        for each in chain(way, ["history"], self._told(name, end, later)):
-            if isinstance(each, str):
+        way = story(name, officer, "county-pa", who, own=own, viewer=self.viewer, at=later, late=late)
+        booked = self._booking(name, later) if own else ()
+        for each in chain(way, ["history"], self._told(name, end, later), booked):
+            if each == "deadline":
+                at += 45_000
+            elif isinstance(each, str):
                 self.steps.append(Step(later(), None, each, name))
             else:
                 self.steps.append(Step(each.at, each))
         if self.viewer == "chen":
             for n in range(chance.randrange(3)):
                 self._case(f"{name}.case{n}", later(), name)
+
+    def _booking(self, name: str, at: Callable[[], float]) -> Iterator[Act]:
+        """Yield what the viewer reports of the custody of someone whom it referred itself."""
+        now, number = at(), self.chance.randrange(10**6)
+        body = {"participant": Name(name), "booking_number": f"226-{number}", "facility": "County Jail"}
+        body |= {"source": "incident report", "source_number": f"I-{number}", "source_on": "2026-02-10"}
+        yield Act(now, self.viewer, "/v1/bookings", body, {}, f"{name}/booking")
+
+    def _ask(self, name: str, about: str | None) -> None:
+        """Ask LEAD about someone by one's own id, or by a name; whether care took it up is each world's own."""
+        at = round(self.chance.uniform(2500, 4000), 3)
+        given, surname = self.chance.choice(_NAMES)
+        body: dict[str, Any] = {"kind": "question", "text": "Can you reach this person?"}
+        body |= {"participant": Name(about)} if about else {"name": {"given": given, "surname": surname}}
+        gives = {"ask": f"{name}.item"}
+        self.steps.append(Step(at, Act(at, self.viewer, "/v1/asks", body, gives, f"{name}/ask")))
+        self.steps.append(Step(at + 1, None, "taken_up", name))
 
     def _told(self, name: str, end: str, at: Callable[[], float]) -> Iterator[Act | str]:
         """Yield what the viewer's party is given and told."""
@@ -368,7 +419,8 @@ class Script:
 
         if end in ("granted", "granted and item", "revoked"):
             labels = [*LABELS[self.party]] + ([Label.CONTACT_FACT] if tells_contacts else [])
-            ours = {"party": self.party, "labels": labels, "purpose": "coordination"}
+            ours: dict[str, Any] = {"party": self.party, "labels": labels, "purpose": "coordination"}
+            ours |= {"notify_completion": True} if self.viewer == "chen" else {}
             grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
             yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
             for _ in range(2):
@@ -405,10 +457,13 @@ class Script:
         if participant:
             body["participant"] = Name(participant)
         self.steps.append(Step(at, Act(at, "chen", "/v1/cases", body, {"case": name}, f"{name}/case")))
-        decision = {"kind": self.chance.choice(("hold in abeyance", "dismiss", "proceed as standard")), "note": "Ours."}
+        decision = {"kind": self.chance.choice(("hold in abeyance", "dismiss")), "note": "Ours."}
         decided = round(at + self.chance.uniform(1, 300), 3)
         path = f"/v1/cases/{{{name}}}"
-        self.steps.append(Step(decided, Act(decided, "chen", f"{path}/decisions", decision, {}, f"{name}/decision")))
+        first = decision | {"ceiling": decision["kind"]}
+        self.steps.append(Step(decided, Act(decided, "chen", f"{path}/decisions", first, {}, f"{name}/decision")))
+        beyond, later = {"kind": "proceed as standard"}, decided + 0.2  # and the office is asked why
+        self.steps.append(Step(later, Act(later, "chen", f"{path}/decisions", beyond, {}, f"{name}/beyond")))
         heard = {"kind": "pretrial", "starts_at": moment(decided + 100_000), "courtroom": "E-1"}
         act = Act(decided + 0.1, "chen", f"{path}/hearings", heard, {"hearing": f"{name}.hearing"}, f"{name}/hearing")
         self.steps.append(Step(act.at, act))
@@ -443,6 +498,7 @@ def story(
     own: bool,
     viewer: str,
     at: Callable[[], float],
+    late: bool = False,
 ) -> Iterator[Act | str]:
     """Yield a person's way from the offer to enrolment, and the slots in it. `own`: the officer is the viewer.
 
@@ -481,11 +537,14 @@ def story(
     front = False if own else Hidden(lambda hidden: hidden.random() < 0.5)
     yield act(officer, f"{referral}/release", {"in_presence_of_codefendants": front})
     until = Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
-    yield act("luis", f"{referral}/extensions", {"until": until, "reason": Hidden(words)})
-    yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
+    if not late:
+        yield act("luis", f"{referral}/extensions", {"until": until, "reason": Hidden(words)})
+        yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
     yield act("noor", f"{person}/assignment", {"case_manager": "dana"})
     yield "contact"
     yield act("noor", f"{person}/roi", roi([]), roi=f"{name}.roi")
+    if late:
+        yield "deadline"
     phone = "206-555-0142" if viewer == "marta" else Hidden(lambda hidden: f"206-555-{hidden.randrange(10_000):04}")
     yield act("dana", f"{person}/intake", {"narrative": Hidden(words), "race_self": Hidden(words), "phone": phone})
 
@@ -603,6 +662,12 @@ class Filling:
         """The call that care writes down or not: nobody else hears whether the minutes were kept."""
         if self.chance.random() < 0.5:
             self._add(at, "dana", f"/v1/referrals/{{{name}.referral}}/handoff-requests", {})
+
+    def _taken_up(self, name: str, at: float) -> None:
+        """What became of an ask: who asked hears nothing of it."""
+        if self.chance.random() < 0.5:
+            how = self.chance.choice(("share", "call", "noted"))
+            self._add(at, "dana", f"/v1/asks/{{{name}.item}}/handling", {"how": how})
 
     def _became(self, name: str, at: float) -> None:
         """What became of a referral without an arrest: nothing yet, or any end that it can have."""
