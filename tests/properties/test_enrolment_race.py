@@ -182,7 +182,7 @@ def test_no_authority_is_given_on_the_consent_of_someone_who_dies_meanwhile(lead
     def die_first(*arguments: Any, **named: Any) -> int:
         if not raced and any(isinstance(e, CounselAuthorised) for a in arguments[0] for e in a.events):
             raced.append(True)
-            site.do("noor", status.RecordDeath(died_at=datetime.now(UTC)), participant_id=person)
+            site.do("noor", status.RecordDeath(died_at=site.log.now()), participant_id=person)
         return record(*arguments, **named)
 
     authority = consent.AuthoriseCounsel(
