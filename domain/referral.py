@@ -453,7 +453,7 @@ def release(
 
 def request_extension(state: Referral, event: ExtensionRequested, protocol: Protocol, now: datetime) -> list[Event]:
     """Ask the department for more time; it hears the code, not the reason."""
-    _check_until(state, event.until, protocol)
+    _check_until(state, event.until, protocol, now)
     return [event, tell_department(state, NoticeCode.EXTENSION_REQUESTED, now, protocol)]
 
 
@@ -463,7 +463,7 @@ def agree_extension(
     """Agree to more time; the deadline moves, and the prosecutor's office hears the new date."""
     if state.extension_until is None:
         raise Refused("referral", "no extension is asked for.", "The case manager asks first.")
-    _check_until(state, until, protocol)
+    _check_until(state, until, protocol, agreed_at)
     agreed = ExtensionAgreed(
         participant_id=state.participant, party_id=state.department, occurred_at=agreed_at, until=until
     )
@@ -511,28 +511,32 @@ def untold(state: Referral, signed_at: datetime) -> frozenset[UUID]:
     return frozenset(held.prosecutor for held in state.charges.values() if not held.told and (held.latched or in_time))
 
 
-def _check_until(state: Referral, until: date, protocol: Protocol) -> None:
+def _check_until(state: Referral, until: date, protocol: Protocol, at: datetime) -> None:
     if state.due_at is None:
         raise Refused("until", "no deadline runs.", "Record the release first.")
     if until <= state.due_at.astimezone(protocol.tz).date():
         raise Refused("until", "it is not later than the deadline that runs.", "Give a later day.")
+    if until < at.astimezone(protocol.tz).date():
+        raise Refused("until", "that day is over.", "Give today, or a later day.")
 
 
 def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol, now: datetime) -> list[Event]:
+    due_at = end_of_day(due_on, protocol.tz)
     return [
         DeadlineSet(
             participant_id=state.participant,
             party_id=state.department,
             occurred_at=at,
             due_on=due_on,
-            due_at=end_of_day(due_on, protocol.tz),
-            expires_at=end_of_day(due_on, protocol.tz),
+            due_at=due_at,
+            expires_at=due_at,
             protocol_version=protocol.version,
         ),
         *(
             _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, now, due_on)
             for matter, held in state.charges.items()
-            if not held.told  # an office that may not hear of the latch hears what it would of anyone
+            # An office that may not hear of the latch hears what it would of anyone; nobody hears of a day that is over.
+            if not held.told and due_at >= now
         ),
     ]
 

@@ -205,7 +205,9 @@ def roster(history: Iterable[Recorded[Event]], before: Roster | None = None) -> 
             case CoverEnded(participant_id=UUID() as who):
                 cover.pop(who, None)
             case OnCallSet(staff_id=UUID() as staff) as duty:
-                on_call = (*(span for span in on_call if span.ends_at > duty.occurred_at), _span(staff, duty))
+                new = _span(staff, duty)  # in place of one of the same beginning, which it corrects
+                others = (span for span in on_call if span[:2] != new[:2] and span.ends_at > duty.occurred_at)
+                on_call = (*others, new)
             case OnCallEnded(staff_id=staff):
                 on_call = tuple(span for span in on_call if span.staff != staff)
             case _:

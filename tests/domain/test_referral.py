@@ -6,6 +6,7 @@ from datetime import UTC, date, timedelta
 
 import pytest
 
+from domain import referral as ref
 from domain.calendar import days_after, end_of_day
 from domain.event import PartyIs, labels_of
 from domain.labels import TABLE, Basis, Label, Reader
@@ -218,6 +219,21 @@ def test_an_extension_is_agreed_only_when_asked_for_and_only_forward() -> None:
         ray().extension_asked(date(2026, 3, 16))
     with pytest.raises(Refused, match="no deadline runs"):
         Given().referred().extension_asked(date(2026, 3, 30))
+
+
+def test_nobody_gets_more_time_until_a_day_that_is_over() -> None:
+    late = ray().at(local(4, 1))
+    with pytest.raises(Refused, match="that day is over"):
+        late.extension_asked(date(2026, 3, 31))
+    late.extension_asked(date(2026, 4, 1))
+    with pytest.raises(Refused, match="that day is over"):
+        late.at(local(4, 2)).extension_agreed(date(2026, 4, 1))
+
+
+def test_what_was_agreed_in_time_and_written_down_late_tells_no_office_of_a_day_that_is_over() -> None:
+    story = ray().at(local(3, 10)).extension_asked(date(2026, 3, 20)).at(local(4, 1))
+    events = ref.agree_extension(story.state, date(2026, 3, 20), local(3, 12), story.protocol, story.now)
+    assert [event.topic for event in events] == ["extension.agreed", "deadline.set"]
 
 
 # Latch ---------------------------------------------------------------------------------------------------------------

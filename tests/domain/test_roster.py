@@ -323,3 +323,8 @@ def test_of_two_versions_of_one_day_the_one_adopted_later_corrects_the_other() -
 def test_a_site_that_knows_no_such_time_zone_cannot_adopt_it() -> None:
     with pytest.raises((ValidationError, KeyError)):
         Protocol.model_validate(P7.model_dump() | {"zone": "America/Nowhere"})
+
+
+def test_a_duty_of_the_same_beginning_corrects_the_one_before() -> None:
+    state = said(on_call(LEE, local(3, 3, 18), local(3, 4, 8)), on_call(LEE, local(3, 3, 18), local(3, 4, 6)))
+    assert [span.ends_at for span in state.on_call] == [local(3, 4, 6)]
