@@ -535,7 +535,7 @@ def _deadline(state: Referral, at: datetime, due_on: date, protocol: Protocol, n
         *(
             _tell_prosecutor(state, matter, NoticeCode.DIVERSION_PENDING, now, due_on)
             for matter, held in state.charges.items()
-            # An office that may not hear of the latch hears what it would of anyone; nobody hears of a day that is over.
+            # An office that may not hear of the latch hears what it would of anyone; and none of a day that is over.
             if not held.told and due_at >= now
         ),
     ]
