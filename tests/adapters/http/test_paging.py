@@ -43,7 +43,7 @@ def full(lead: SiteUnderTest) -> SiteUnderTest:
     lead.settle()
     for person in pages(dana, "/v1/case-manager/caseload?team=true", "participants"):
         grants = [{"party": "housing-co", "labels": ["identity.legal"], "purpose": "a room"}]
-        roi = example("SignRoi", grants=grants, struck_out=[])
+        roi = example("SignRoi", grants=grants, struck_out=[], warned=["county-pa"])
         dana.do(f"/v1/participants/{person['participant']}/roi", roi)
     lead.settle()
     return lead
