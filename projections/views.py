@@ -52,8 +52,8 @@ class View:
 
     @property
     def models(self) -> list[Model]:
-        """The view's tables, in the order of their definition."""
-        return [m for m in MODELS.values() if m.reader is self.reader]
+        """The view's tables, by name."""
+        return sorted((m for m in MODELS.values() if m.reader is self.reader), key=lambda model: model.name)
 
 
 VIEWS: dict[Reader, View] = {

@@ -3,6 +3,98 @@
 drop schema if exists case_manager cascade;
 create schema case_manager;
 
+-- Ask (role): What a partner asked or told, for the team to take up.
+create table case_manager.ask (
+    subject_id uuid not null,
+    as_of bigint not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    from_id uuid not null,
+    about_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text,
+    handled_at timestamptz,
+    handled text
+);
+
+-- Duty (role): When someone of the team is on call.
+create table case_manager.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
+);
+
+-- Entry (role): One event of a participant's history, as far as care may read it.
+create table case_manager.entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    occurred_at timestamptz not null,
+    recorded_at timestamptz not null,
+    entry_id uuid not null,
+    stream_id uuid not null,
+    matter_id uuid,
+    kind text not null,
+    shown text not null,
+    body jsonb not null
+);
+
+-- Participant (role): A person whom the team carries or may come to carry.
+create table case_manager.participant (
+    subject_id uuid not null,
+    as_of bigint not null,
+    name text not null,
+    birth_date date,
+    other_names jsonb,
+    phone text,
+    phone_is_shared boolean,
+    found_at text,
+    enrolment text not null,
+    enrolled_at timestamptz,
+    status_since timestamptz,
+    ground text,
+    merged_into uuid,
+    plan_review_at timestamptz,
+    carried_by uuid,
+    case_manager text,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz,
+    intake_due_on date,
+    roi uuid,
+    roi_until timestamptz
+);
+
+-- PlanEntry (role): One sentence of a participant's plan as it stands. `goal`: the goal that a step leads to.
+create table case_manager.plan_entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    noted_at timestamptz not null,
+    plan_entry uuid not null,
+    kind text not null,
+    text text not null,
+    dimension text,
+    ended text,
+    measure text,
+    goal uuid,
+    shown text not null
+);
+
+-- Recipient (role): What a participant's consent gives one party now.
+create table case_manager.recipient (
+    subject_id uuid not null,
+    as_of bigint not null,
+    party_id uuid not null,
+    labels jsonb not null,
+    purpose text not null,
+    covers_from timestamptz,
+    until timestamptz,
+    items bigint not null
+);
+
 -- CareReferral (role): A referral by any door, as care reads it.
 create table case_manager.referral (
     subject_id uuid not null,
@@ -37,169 +129,23 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
+comment on schema case_manager is 'case_manager/9 sha256 f2a552067506c03313c9bf17b79fff29257a8ed0abb6193017e55daee28bc321';
 
--- Participant (role): A person whom the team carries or may come to carry.
-create table case_manager.participant (
-    subject_id uuid not null,
-    as_of bigint not null,
-    name text not null,
-    birth_date date,
-    other_names jsonb,
-    phone text,
-    phone_is_shared boolean,
-    found_at text,
-    enrolment text not null,
-    enrolled_at timestamptz,
-    status_since timestamptz,
-    ground text,
-    merged_into uuid,
-    plan_review_at timestamptz,
-    carried_by uuid,
-    case_manager text,
-    covered_by uuid,
-    covered_from timestamptz,
-    covered_until timestamptz,
-    intake_due_on date,
-    roi uuid,
-    roi_until timestamptz
-);
-
--- Recipient (role): What a participant's consent gives one party now.
-create table case_manager.recipient (
-    subject_id uuid not null,
-    as_of bigint not null,
-    party_id uuid not null,
-    labels jsonb not null,
-    purpose text not null,
-    covers_from timestamptz,
-    until timestamptz,
-    items bigint not null
-);
-
--- PlanEntry (role): One sentence of a participant's plan as it stands. `goal`: the goal that a step leads to.
-create table case_manager.plan_entry (
-    subject_id uuid not null,
-    as_of bigint not null,
-    noted_at timestamptz not null,
-    plan_entry uuid not null,
-    kind text not null,
-    text text not null,
-    dimension text,
-    ended text,
-    measure text,
-    goal uuid,
-    shown text not null
-);
-
--- Entry (role): One event of a participant's history, as far as care may read it.
-create table case_manager.entry (
-    subject_id uuid not null,
-    as_of bigint not null,
-    occurred_at timestamptz not null,
-    recorded_at timestamptz not null,
-    entry_id uuid not null,
-    stream_id uuid not null,
-    matter_id uuid,
-    kind text not null,
-    shown text not null,
-    body jsonb not null
-);
-
--- Ask (role): What a partner asked or told, for the team to take up.
-create table case_manager.ask (
-    subject_id uuid not null,
-    as_of bigint not null,
-    asked_at timestamptz not null,
-    ask_id uuid not null,
-    from_id uuid not null,
-    about_id uuid,
-    kind text,
-    name text,
-    birth_date date,
-    text text,
-    handled_at timestamptz,
-    handled text
-);
-
--- Duty (role): When someone of the team is on call.
-create table case_manager.duty (
-    subject_id uuid not null,
-    as_of bigint not null,
-    staff_id uuid not null,
-    begins_at timestamptz not null,
-    ends_at timestamptz not null
-);
-comment on schema case_manager is 'case_manager/9 sha256 6c3d6ef37511dea0d38e1902ae886e858dc310bf2ac17280608fe6701ca4a678';
-
-alter table case_manager.referral add primary key (referred_at, referral_id);
-create index on case_manager.referral (subject_id);
-alter table case_manager.task add primary key (due_at, task_id);
-create index on case_manager.task (subject_id);
-alter table case_manager.participant add primary key (name, subject_id);
-create index on case_manager.participant (subject_id);
-alter table case_manager.recipient add primary key (subject_id, party_id);
-alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
-alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
 alter table case_manager.duty add primary key (begins_at, staff_id);
 create index on case_manager.duty (subject_id);
+alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
+alter table case_manager.participant add primary key (name, subject_id);
+create index on case_manager.participant (subject_id);
+alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
+alter table case_manager.recipient add primary key (subject_id, party_id);
+alter table case_manager.referral add primary key (referred_at, referral_id);
+create index on case_manager.referral (subject_id);
+alter table case_manager.task add primary key (due_at, task_id);
+create index on case_manager.task (subject_id);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
-
-alter table case_manager.referral enable row level security;
-alter table case_manager.referral force row level security;
-create policy role on case_manager.referral for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.referral to goldenthread_case_manager;
-grant select, insert, delete on case_manager.referral to goldenthread_projector;
-
-alter table case_manager.task enable row level security;
-alter table case_manager.task force row level security;
-create policy role on case_manager.task for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.task for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.task to goldenthread_case_manager;
-grant select, insert, delete on case_manager.task to goldenthread_projector;
-
-alter table case_manager.participant enable row level security;
-alter table case_manager.participant force row level security;
-create policy role on case_manager.participant for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.participant for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.participant to goldenthread_case_manager;
-grant select, insert, delete on case_manager.participant to goldenthread_projector;
-
-alter table case_manager.recipient enable row level security;
-alter table case_manager.recipient force row level security;
-create policy role on case_manager.recipient for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.recipient to goldenthread_case_manager;
-grant select, insert, delete on case_manager.recipient to goldenthread_projector;
-
-alter table case_manager.plan_entry enable row level security;
-alter table case_manager.plan_entry force row level security;
-create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.plan_entry to goldenthread_case_manager;
-grant select, insert, delete on case_manager.plan_entry to goldenthread_projector;
-
-alter table case_manager.entry enable row level security;
-alter table case_manager.entry force row level security;
-create policy role on case_manager.entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
-);
-create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
-grant select on case_manager.entry to goldenthread_case_manager;
-grant select, insert, delete on case_manager.entry to goldenthread_projector;
 
 alter table case_manager.ask enable row level security;
 alter table case_manager.ask force row level security;
@@ -218,6 +164,60 @@ create policy role on case_manager.duty for select to goldenthread_case_manager 
 create policy projector on case_manager.duty for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.duty to goldenthread_case_manager;
 grant select, insert, delete on case_manager.duty to goldenthread_projector;
+
+alter table case_manager.entry enable row level security;
+alter table case_manager.entry force row level security;
+create policy role on case_manager.entry for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.entry to goldenthread_case_manager;
+grant select, insert, delete on case_manager.entry to goldenthread_projector;
+
+alter table case_manager.participant enable row level security;
+alter table case_manager.participant force row level security;
+create policy role on case_manager.participant for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.participant for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.participant to goldenthread_case_manager;
+grant select, insert, delete on case_manager.participant to goldenthread_projector;
+
+alter table case_manager.plan_entry enable row level security;
+alter table case_manager.plan_entry force row level security;
+create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.plan_entry to goldenthread_case_manager;
+grant select, insert, delete on case_manager.plan_entry to goldenthread_projector;
+
+alter table case_manager.recipient enable row level security;
+alter table case_manager.recipient force row level security;
+create policy role on case_manager.recipient for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.recipient to goldenthread_case_manager;
+grant select, insert, delete on case_manager.recipient to goldenthread_projector;
+
+alter table case_manager.referral enable row level security;
+alter table case_manager.referral force row level security;
+create policy role on case_manager.referral for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.referral to goldenthread_case_manager;
+grant select, insert, delete on case_manager.referral to goldenthread_projector;
+
+alter table case_manager.task enable row level security;
+alter table case_manager.task force row level security;
+create policy role on case_manager.task for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.task for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.task to goldenthread_case_manager;
+grant select, insert, delete on case_manager.task to goldenthread_projector;
 
 insert into log.view (name, position) values ('case_manager', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'case_manager';

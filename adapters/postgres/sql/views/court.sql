@@ -3,6 +3,53 @@
 drop schema if exists court cascade;
 create schema court;
 
+-- Entry (granted): What LEAD told this office.
+create table court.granted_entry (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    occurred_at timestamptz not null,
+    entry_id uuid not null,
+    kind text not null,
+    body jsonb not null
+);
+
+-- Participant (granted): A participant whose ROI names this office.
+create table court.granted_participant (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    place uuid not null,
+    name text,
+    birth_date date,
+    enrolment text,
+    case_manager text,
+    call text,
+    scope jsonb,
+    purpose text
+);
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table court.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+
 -- CourtReferral (own): A referral that this court or probation office made, as it made it.
 create table court.own_referral (
     subject_id uuid not null,
@@ -61,55 +108,14 @@ create table court.public_warrant (
     state text not null,
     ended_on date
 );
+comment on schema court is 'court/7 sha256 b01f909c6ff1a34b8184c617d490f6af9637a16402208d4d15ab3b673d02a293';
 
--- Participant (granted): A participant whose ROI names this office.
-create table court.granted_participant (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    place uuid not null,
-    name text,
-    birth_date date,
-    enrolment text,
-    case_manager text,
-    call text,
-    scope jsonb,
-    purpose text
-);
-
--- Entry (granted): What LEAD told this office.
-create table court.granted_entry (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    occurred_at timestamptz not null,
-    entry_id uuid not null,
-    kind text not null,
-    body jsonb not null
-);
-
--- Ask (own): What this party asked or told, as it sent it.
-create table court.own_ask (
-    subject_id uuid not null,
-    party_id uuid not null,
-    asked_at timestamptz not null,
-    ask_id uuid not null,
-    participant_id uuid,
-    kind text,
-    name text,
-    birth_date date,
-    text text
-);
-comment on schema court is 'court/7 sha256 b24995087311fed0951b7e9e486c115c5a2a99c0700e5637b3a27d76cf3c28b4';
-
+alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
+create index on court.granted_entry (subject_id);
+alter table court.granted_participant add primary key (party_id, place, subject_id);
+create index on court.granted_participant (subject_id);
+alter table court.own_ask add primary key (party_id, asked_at, ask_id);
+create index on court.own_ask (subject_id);
 alter table court.own_referral add primary key (party_id, referred_at, referral_id);
 create index on court.own_referral (subject_id);
 alter table court.public_case add primary key (docket, case_id);
@@ -118,14 +124,47 @@ alter table court.public_hearing add primary key (starts_at, hearing_id);
 create index on court.public_hearing (subject_id);
 alter table court.public_warrant add primary key (issued_on, warrant_id);
 create index on court.public_warrant (subject_id);
-alter table court.granted_participant add primary key (party_id, place, subject_id);
-create index on court.granted_participant (subject_id);
-alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on court.granted_entry (subject_id);
-alter table court.own_ask add primary key (party_id, asked_at, ask_id);
-create index on court.own_ask (subject_id);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
+
+alter table court.granted_entry enable row level security;
+alter table court.granted_entry force row level security;
+create policy granted on court.granted_entry for select to goldenthread_court using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_entry.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on court.granted_entry for all to goldenthread_projector using (true) with check (true);
+grant select on court.granted_entry to goldenthread_court;
+grant select, insert, delete on court.granted_entry to goldenthread_projector;
+
+alter table court.granted_participant enable row level security;
+alter table court.granted_participant force row level security;
+create policy granted on court.granted_participant for select to goldenthread_court using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_participant.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on court.granted_participant for all to goldenthread_projector using (true) with check (true);
+grant select on court.granted_participant to goldenthread_court;
+grant select, insert, delete on court.granted_participant to goldenthread_projector;
+
+alter table court.own_ask enable row level security;
+alter table court.own_ask force row level security;
+create policy own on court.own_ask for select to goldenthread_court using (
+    party_id = (select gate.party())
+);
+create policy projector on court.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on court.own_ask to goldenthread_court;
+grant select, insert, delete on court.own_ask to goldenthread_projector;
 
 alter table court.own_referral enable row level security;
 alter table court.own_referral force row level security;
@@ -162,45 +201,6 @@ create policy public on court.public_warrant for select to goldenthread_court us
 create policy projector on court.public_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on court.public_warrant to goldenthread_court;
 grant select, insert, delete on court.public_warrant to goldenthread_projector;
-
-alter table court.granted_participant enable row level security;
-alter table court.granted_participant force row level security;
-create policy granted on court.granted_participant for select to goldenthread_court using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_participant.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on court.granted_participant for all to goldenthread_projector using (true) with check (true);
-grant select on court.granted_participant to goldenthread_court;
-grant select, insert, delete on court.granted_participant to goldenthread_projector;
-
-alter table court.granted_entry enable row level security;
-alter table court.granted_entry force row level security;
-create policy granted on court.granted_entry for select to goldenthread_court using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_entry.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on court.granted_entry for all to goldenthread_projector using (true) with check (true);
-grant select on court.granted_entry to goldenthread_court;
-grant select, insert, delete on court.granted_entry to goldenthread_projector;
-
-alter table court.own_ask enable row level security;
-alter table court.own_ask force row level security;
-create policy own on court.own_ask for select to goldenthread_court using (
-    party_id = (select gate.party())
-);
-create policy projector on court.own_ask for all to goldenthread_projector using (true) with check (true);
-grant select on court.own_ask to goldenthread_court;
-grant select, insert, delete on court.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('court', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'court';

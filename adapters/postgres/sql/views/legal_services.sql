@@ -3,18 +3,6 @@
 drop schema if exists legal_services cascade;
 create schema legal_services;
 
--- Participant (role): A participant whom Legal Services may advise.
-create table legal_services.participant (
-    subject_id uuid not null,
-    as_of bigint not null,
-    name text not null,
-    birth_date date,
-    phone text,
-    enrolment text,
-    case_manager text,
-    call text
-);
-
 -- Entry (role): One event of a participant's history, as far as Legal Services reads it.
 create table legal_services.entry (
     subject_id uuid not null,
@@ -28,22 +16,25 @@ create table legal_services.entry (
     shown text not null,
     body jsonb not null
 );
-comment on schema legal_services is 'legal_services/3 sha256 acc050dd7445501c30691c39a8030ec3f8a538ad1ae6a75da419472e271638b9';
 
+-- Participant (role): A participant whom Legal Services may advise.
+create table legal_services.participant (
+    subject_id uuid not null,
+    as_of bigint not null,
+    name text not null,
+    birth_date date,
+    phone text,
+    enrolment text,
+    case_manager text,
+    call text
+);
+comment on schema legal_services is 'legal_services/3 sha256 1022b4612abf46359ab731e26b2d624d8d8a31788a8b0eea5b6a3313535d1cfe';
+
+alter table legal_services.entry add primary key (subject_id, occurred_at, entry_id);
 alter table legal_services.participant add primary key (name, subject_id);
 create index on legal_services.participant (subject_id);
-alter table legal_services.entry add primary key (subject_id, occurred_at, entry_id);
 
 grant usage on schema legal_services to goldenthread_legal_services, goldenthread_projector;
-
-alter table legal_services.participant enable row level security;
-alter table legal_services.participant force row level security;
-create policy role on legal_services.participant for select to goldenthread_legal_services using (
-    (select gate.party()) is not null
-);
-create policy projector on legal_services.participant for all to goldenthread_projector using (true) with check (true);
-grant select on legal_services.participant to goldenthread_legal_services;
-grant select, insert, delete on legal_services.participant to goldenthread_projector;
 
 alter table legal_services.entry enable row level security;
 alter table legal_services.entry force row level security;
@@ -53,6 +44,15 @@ create policy role on legal_services.entry for select to goldenthread_legal_serv
 create policy projector on legal_services.entry for all to goldenthread_projector using (true) with check (true);
 grant select on legal_services.entry to goldenthread_legal_services;
 grant select, insert, delete on legal_services.entry to goldenthread_projector;
+
+alter table legal_services.participant enable row level security;
+alter table legal_services.participant force row level security;
+create policy role on legal_services.participant for select to goldenthread_legal_services using (
+    (select gate.party()) is not null
+);
+create policy projector on legal_services.participant for all to goldenthread_projector using (true) with check (true);
+grant select on legal_services.participant to goldenthread_legal_services;
+grant select, insert, delete on legal_services.participant to goldenthread_projector;
 
 insert into log.view (name, position) values ('legal_services', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'legal_services';

@@ -3,30 +3,67 @@
 drop schema if exists liaison_prosecutor cascade;
 create schema liaison_prosecutor;
 
--- ProsecutorReferral (own): A referral that this office made, as it made it.
-create table liaison_prosecutor.own_referral (
+-- Entry (granted): What LEAD told this office.
+create table liaison_prosecutor.granted_entry (
     subject_id uuid not null,
     party_id uuid not null,
-    referred_at timestamptz not null,
-    referral_id uuid not null,
-    description text not null,
-    name text,
-    birth_date date,
-    place text,
-    reason text not null
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    occurred_at timestamptz not null,
+    entry_id uuid not null,
+    kind text not null,
+    body jsonb not null
 );
 
--- OwnFinding (own): A question to this office about an action of its own, and its answer.
-create table liaison_prosecutor.own_finding (
+-- Participant (granted): A participant whose ROI names this office.
+create table liaison_prosecutor.granted_participant (
     subject_id uuid not null,
     party_id uuid not null,
-    acted_at timestamptz not null,
-    finding_id uuid not null,
-    case_id uuid not null,
-    action text,
-    question text,
-    answered_at timestamptz,
-    answer jsonb,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    place uuid not null,
+    name text,
+    birth_date date,
+    enrolment text,
+    case_manager text,
+    call text,
+    scope jsonb,
+    purpose text,
+    enrolled_at timestamptz
+);
+
+-- Request (granted): A charge that its person's enrolment came too late for: this office is asked to decide, and has not yet.
+create table liaison_prosecutor.granted_request (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    asked_at timestamptz not null,
+    request_id uuid not null,
+    charge_id uuid,
+    incident_number text,
+    charge_code text
+);
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table liaison_prosecutor.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
     text text
 );
 
@@ -53,6 +90,18 @@ create table liaison_prosecutor.own_case (
     review_on date
 );
 
+-- OwnDate (own): A hearing of this office's that is not over, or the day on which what it put off is looked at again.
+create table liaison_prosecutor.own_date (
+    subject_id uuid not null,
+    party_id uuid not null,
+    due_at timestamptz not null,
+    date_id uuid not null,
+    case_id uuid not null,
+    docket text,
+    what text,
+    courtroom text
+);
+
 -- OwnDecision (own): A decision of this office. `beyond`: the ceiling that stood before it, where it is harsher than that.
 create table liaison_prosecutor.own_decision (
     subject_id uuid not null,
@@ -69,33 +118,18 @@ create table liaison_prosecutor.own_decision (
     protocol_version text
 );
 
--- OwnDate (own): A hearing of this office's that is not over, or the day on which what it put off is looked at again.
-create table liaison_prosecutor.own_date (
+-- OwnFinding (own): A question to this office about an action of its own, and its answer.
+create table liaison_prosecutor.own_finding (
     subject_id uuid not null,
     party_id uuid not null,
-    due_at timestamptz not null,
-    date_id uuid not null,
+    acted_at timestamptz not null,
+    finding_id uuid not null,
     case_id uuid not null,
-    docket text,
-    what text,
-    courtroom text
-);
-
--- OwnWarrant (own): A warrant that this office recorded, and whether it stands.
-create table liaison_prosecutor.own_warrant (
-    subject_id uuid not null,
-    party_id uuid not null,
-    issued_on date not null,
-    warrant_id uuid not null,
-    participant_id uuid,
-    number text,
-    kind text,
-    court text,
-    defendant text,
-    birth_date date,
-    docket text,
-    state text not null,
-    ended_on date
+    action text,
+    question text,
+    answered_at timestamptz,
+    answer jsonb,
+    text text
 );
 
 -- OwnNotice (own): A closed code that this office was sent; once sent, it is the office's own. On `charge_id` it may decide.
@@ -122,6 +156,36 @@ create table liaison_prosecutor.own_obligation (
     incident_number text,
     charge_code text,
     obligation text not null
+);
+
+-- ProsecutorReferral (own): A referral that this office made, as it made it.
+create table liaison_prosecutor.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+
+-- OwnWarrant (own): A warrant that this office recorded, and whether it stands.
+create table liaison_prosecutor.own_warrant (
+    subject_id uuid not null,
+    party_id uuid not null,
+    issued_on date not null,
+    warrant_id uuid not null,
+    participant_id uuid,
+    number text,
+    kind text,
+    court text,
+    defendant text,
+    birth_date date,
+    docket text,
+    state text not null,
+    ended_on date
 );
 
 -- PublicCase (public): A case on a court's docket.
@@ -156,207 +220,38 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
+comment on schema liaison_prosecutor is 'liaison_prosecutor/10 sha256 162bc3d7a9f852cbee151007b5fed99dcb08740bf6ef4325ada96b6c6221b1bb';
 
--- Participant (granted): A participant whose ROI names this office.
-create table liaison_prosecutor.granted_participant (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    place uuid not null,
-    name text,
-    birth_date date,
-    enrolment text,
-    case_manager text,
-    call text,
-    scope jsonb,
-    purpose text,
-    enrolled_at timestamptz
-);
-
--- Entry (granted): What LEAD told this office.
-create table liaison_prosecutor.granted_entry (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    occurred_at timestamptz not null,
-    entry_id uuid not null,
-    kind text not null,
-    body jsonb not null
-);
-
--- Request (granted): A charge that its person's enrolment came too late for: this office is asked to decide, and has not yet.
-create table liaison_prosecutor.granted_request (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    asked_at timestamptz not null,
-    request_id uuid not null,
-    charge_id uuid,
-    incident_number text,
-    charge_code text
-);
-
--- Ask (own): What this party asked or told, as it sent it.
-create table liaison_prosecutor.own_ask (
-    subject_id uuid not null,
-    party_id uuid not null,
-    asked_at timestamptz not null,
-    ask_id uuid not null,
-    participant_id uuid,
-    kind text,
-    name text,
-    birth_date date,
-    text text
-);
-comment on schema liaison_prosecutor is 'liaison_prosecutor/10 sha256 d6cd4c69865ad1432a51a53a501c862a5fed92f2c133566d526dcd753ea5fdb2';
-
-alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
-create index on liaison_prosecutor.own_referral (subject_id);
-alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
-create index on liaison_prosecutor.own_finding (subject_id);
-alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
-create index on liaison_prosecutor.own_case (subject_id);
-alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
-create index on liaison_prosecutor.own_decision (subject_id);
-alter table liaison_prosecutor.own_date add primary key (party_id, due_at, date_id);
-create index on liaison_prosecutor.own_date (subject_id);
-alter table liaison_prosecutor.own_warrant add primary key (party_id, issued_on, warrant_id);
-create index on liaison_prosecutor.own_warrant (subject_id);
-alter table liaison_prosecutor.own_notice add primary key (party_id, sent_at, notice_id);
-create index on liaison_prosecutor.own_notice (subject_id);
-alter table liaison_prosecutor.own_obligation add primary key (party_id, since, obligation_id);
-create index on liaison_prosecutor.own_obligation (subject_id);
-alter table liaison_prosecutor.public_case add primary key (docket, case_id);
-create index on liaison_prosecutor.public_case (subject_id);
-alter table liaison_prosecutor.public_warrant add primary key (issued_on, warrant_id);
-create index on liaison_prosecutor.public_warrant (subject_id);
-alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
-create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);
+alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
+create index on liaison_prosecutor.granted_participant (subject_id);
 alter table liaison_prosecutor.granted_request add primary key (party_id, asked_at, request_id);
 create index on liaison_prosecutor.granted_request (subject_id);
 alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_id);
 create index on liaison_prosecutor.own_ask (subject_id);
+alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
+create index on liaison_prosecutor.own_case (subject_id);
+alter table liaison_prosecutor.own_date add primary key (party_id, due_at, date_id);
+create index on liaison_prosecutor.own_date (subject_id);
+alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
+create index on liaison_prosecutor.own_decision (subject_id);
+alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
+create index on liaison_prosecutor.own_finding (subject_id);
+alter table liaison_prosecutor.own_notice add primary key (party_id, sent_at, notice_id);
+create index on liaison_prosecutor.own_notice (subject_id);
+alter table liaison_prosecutor.own_obligation add primary key (party_id, since, obligation_id);
+create index on liaison_prosecutor.own_obligation (subject_id);
+alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
+create index on liaison_prosecutor.own_referral (subject_id);
+alter table liaison_prosecutor.own_warrant add primary key (party_id, issued_on, warrant_id);
+create index on liaison_prosecutor.own_warrant (subject_id);
+alter table liaison_prosecutor.public_case add primary key (docket, case_id);
+create index on liaison_prosecutor.public_case (subject_id);
+alter table liaison_prosecutor.public_warrant add primary key (issued_on, warrant_id);
+create index on liaison_prosecutor.public_warrant (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
-
-alter table liaison_prosecutor.own_referral enable row level security;
-alter table liaison_prosecutor.own_referral force row level security;
-create policy own on liaison_prosecutor.own_referral for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_referral for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_referral to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_referral to goldenthread_projector;
-
-alter table liaison_prosecutor.own_finding enable row level security;
-alter table liaison_prosecutor.own_finding force row level security;
-create policy own on liaison_prosecutor.own_finding for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_finding for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_finding to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_finding to goldenthread_projector;
-
-alter table liaison_prosecutor.own_case enable row level security;
-alter table liaison_prosecutor.own_case force row level security;
-create policy own on liaison_prosecutor.own_case for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_case for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_case to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_case to goldenthread_projector;
-
-alter table liaison_prosecutor.own_decision enable row level security;
-alter table liaison_prosecutor.own_decision force row level security;
-create policy own on liaison_prosecutor.own_decision for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_decision for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_decision to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_decision to goldenthread_projector;
-
-alter table liaison_prosecutor.own_date enable row level security;
-alter table liaison_prosecutor.own_date force row level security;
-create policy own on liaison_prosecutor.own_date for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_date for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_date to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_date to goldenthread_projector;
-
-alter table liaison_prosecutor.own_warrant enable row level security;
-alter table liaison_prosecutor.own_warrant force row level security;
-create policy own on liaison_prosecutor.own_warrant for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_warrant for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_warrant to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_warrant to goldenthread_projector;
-
-alter table liaison_prosecutor.own_notice enable row level security;
-alter table liaison_prosecutor.own_notice force row level security;
-create policy own on liaison_prosecutor.own_notice for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_notice for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_notice to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_notice to goldenthread_projector;
-
-alter table liaison_prosecutor.own_obligation enable row level security;
-alter table liaison_prosecutor.own_obligation force row level security;
-create policy own on liaison_prosecutor.own_obligation for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
-);
-create policy projector on liaison_prosecutor.own_obligation for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.own_obligation to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.own_obligation to goldenthread_projector;
-
-alter table liaison_prosecutor.public_case enable row level security;
-alter table liaison_prosecutor.public_case force row level security;
-create policy public on liaison_prosecutor.public_case for select to goldenthread_liaison_prosecutor using (
-    (select gate.party()) is not null
-);
-create policy projector on liaison_prosecutor.public_case for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.public_case to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.public_case to goldenthread_projector;
-
-alter table liaison_prosecutor.public_warrant enable row level security;
-alter table liaison_prosecutor.public_warrant force row level security;
-create policy public on liaison_prosecutor.public_warrant for select to goldenthread_liaison_prosecutor using (
-    (select gate.party()) is not null
-);
-create policy projector on liaison_prosecutor.public_warrant for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.public_warrant to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.public_warrant to goldenthread_projector;
-
-alter table liaison_prosecutor.granted_participant enable row level security;
-alter table liaison_prosecutor.granted_participant force row level security;
-create policy granted on liaison_prosecutor.granted_participant for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_participant.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on liaison_prosecutor.granted_participant for all to goldenthread_projector using (true) with check (true);
-grant select on liaison_prosecutor.granted_participant to goldenthread_liaison_prosecutor;
-grant select, insert, delete on liaison_prosecutor.granted_participant to goldenthread_projector;
 
 alter table liaison_prosecutor.granted_entry enable row level security;
 alter table liaison_prosecutor.granted_entry force row level security;
@@ -372,6 +267,21 @@ create policy granted on liaison_prosecutor.granted_entry for select to goldenth
 create policy projector on liaison_prosecutor.granted_entry for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.granted_entry to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.granted_entry to goldenthread_projector;
+
+alter table liaison_prosecutor.granted_participant enable row level security;
+alter table liaison_prosecutor.granted_participant force row level security;
+create policy granted on liaison_prosecutor.granted_participant for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_participant.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on liaison_prosecutor.granted_participant for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.granted_participant to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.granted_participant to goldenthread_projector;
 
 alter table liaison_prosecutor.granted_request enable row level security;
 alter table liaison_prosecutor.granted_request force row level security;
@@ -396,6 +306,96 @@ create policy own on liaison_prosecutor.own_ask for select to goldenthread_liais
 create policy projector on liaison_prosecutor.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_ask to goldenthread_liaison_prosecutor;
 grant select, insert, delete on liaison_prosecutor.own_ask to goldenthread_projector;
+
+alter table liaison_prosecutor.own_case enable row level security;
+alter table liaison_prosecutor.own_case force row level security;
+create policy own on liaison_prosecutor.own_case for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_case for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_case to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_case to goldenthread_projector;
+
+alter table liaison_prosecutor.own_date enable row level security;
+alter table liaison_prosecutor.own_date force row level security;
+create policy own on liaison_prosecutor.own_date for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_date for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_date to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_date to goldenthread_projector;
+
+alter table liaison_prosecutor.own_decision enable row level security;
+alter table liaison_prosecutor.own_decision force row level security;
+create policy own on liaison_prosecutor.own_decision for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_decision for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_decision to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_decision to goldenthread_projector;
+
+alter table liaison_prosecutor.own_finding enable row level security;
+alter table liaison_prosecutor.own_finding force row level security;
+create policy own on liaison_prosecutor.own_finding for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_finding for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_finding to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_finding to goldenthread_projector;
+
+alter table liaison_prosecutor.own_notice enable row level security;
+alter table liaison_prosecutor.own_notice force row level security;
+create policy own on liaison_prosecutor.own_notice for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_notice for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_notice to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_notice to goldenthread_projector;
+
+alter table liaison_prosecutor.own_obligation enable row level security;
+alter table liaison_prosecutor.own_obligation force row level security;
+create policy own on liaison_prosecutor.own_obligation for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_obligation for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_obligation to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_obligation to goldenthread_projector;
+
+alter table liaison_prosecutor.own_referral enable row level security;
+alter table liaison_prosecutor.own_referral force row level security;
+create policy own on liaison_prosecutor.own_referral for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_referral to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_referral to goldenthread_projector;
+
+alter table liaison_prosecutor.own_warrant enable row level security;
+alter table liaison_prosecutor.own_warrant force row level security;
+create policy own on liaison_prosecutor.own_warrant for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party())
+);
+create policy projector on liaison_prosecutor.own_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.own_warrant to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.own_warrant to goldenthread_projector;
+
+alter table liaison_prosecutor.public_case enable row level security;
+alter table liaison_prosecutor.public_case force row level security;
+create policy public on liaison_prosecutor.public_case for select to goldenthread_liaison_prosecutor using (
+    (select gate.party()) is not null
+);
+create policy projector on liaison_prosecutor.public_case for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.public_case to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.public_case to goldenthread_projector;
+
+alter table liaison_prosecutor.public_warrant enable row level security;
+alter table liaison_prosecutor.public_warrant force row level security;
+create policy public on liaison_prosecutor.public_warrant for select to goldenthread_liaison_prosecutor using (
+    (select gate.party()) is not null
+);
+create policy projector on liaison_prosecutor.public_warrant for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.public_warrant to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.public_warrant to goldenthread_projector;
 
 insert into log.view (name, position) values ('liaison_prosecutor', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'liaison_prosecutor';

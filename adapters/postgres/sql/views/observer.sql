@@ -3,6 +3,37 @@
 drop schema if exists observer cascade;
 create schema observer;
 
+-- Decision (role): A prosecutor's decision about someone in LEAD, beside the ceiling that the office had set itself.
+create table observer.decision (
+    subject_id uuid not null,
+    as_of bigint not null,
+    decided_at timestamptz not null,
+    decision_id uuid not null,
+    case_id uuid not null,
+    pseudonym uuid not null,
+    office_id uuid,
+    kind text,
+    ceiling text,
+    source text
+);
+
+-- Diversion (role): An arrest diversion: which department, which charges, what was overridden, what became of it.
+create table observer.diversion (
+    subject_id uuid not null,
+    as_of bigint not null,
+    offered_at timestamptz not null,
+    referral_id uuid not null,
+    pseudonym uuid not null,
+    department_id uuid not null,
+    unit text,
+    door text,
+    charges jsonb not null,
+    overrides jsonb not null,
+    notices jsonb not null,
+    accepted_at timestamptz,
+    enrolled_at timestamptz
+);
+
 -- ObserverFinding (role): A finding, to the defender's observer.
 create table observer.finding (
     subject_id uuid not null,
@@ -42,61 +73,6 @@ create table observer.missed_diversion (
     reason text not null
 );
 
--- ObserverOfferNotTaken (role): An offer that was declined, to the defender's observer.
-create table observer.offer_not_taken (
-    subject_id uuid not null,
-    as_of bigint not null,
-    arrested_at timestamptz not null,
-    agency_id uuid not null,
-    code text not null,
-    precinct text,
-    unit text,
-    race_as_perceived text,
-    protocol_version text not null
-);
-
--- Diversion (role): An arrest diversion: which department, which charges, what was overridden, what became of it.
-create table observer.diversion (
-    subject_id uuid not null,
-    as_of bigint not null,
-    offered_at timestamptz not null,
-    referral_id uuid not null,
-    pseudonym uuid not null,
-    department_id uuid not null,
-    unit text,
-    door text,
-    charges jsonb not null,
-    overrides jsonb not null,
-    notices jsonb not null,
-    accepted_at timestamptz,
-    enrolled_at timestamptz
-);
-
--- Decision (role): A prosecutor's decision about someone in LEAD, beside the ceiling that the office had set itself.
-create table observer.decision (
-    subject_id uuid not null,
-    as_of bigint not null,
-    decided_at timestamptz not null,
-    decision_id uuid not null,
-    case_id uuid not null,
-    pseudonym uuid not null,
-    office_id uuid,
-    kind text,
-    ceiling text,
-    source text
-);
-
--- Stop (role): One stop of an administrative record, de-identified.
-create table observer.stop (
-    subject_id uuid not null,
-    as_of bigint not null,
-    stopped_at timestamptz not null,
-    unit text,
-    precinct text,
-    race_as_perceived text,
-    arrested boolean not null
-);
-
 -- Named (granted): Who stands behind a pseudonym, where the participant's ROI names this office.
 create table observer.named (
     subject_id uuid not null,
@@ -111,6 +87,19 @@ create table observer.named (
     birth_date date
 );
 
+-- ObserverOfferNotTaken (role): An offer that was declined, to the defender's observer.
+create table observer.offer_not_taken (
+    subject_id uuid not null,
+    as_of bigint not null,
+    arrested_at timestamptz not null,
+    agency_id uuid not null,
+    code text not null,
+    precinct text,
+    unit text,
+    race_as_perceived text,
+    protocol_version text not null
+);
+
 -- Concern (own): A concern that this office raised, and its answer.
 create table observer.own_concern (
     subject_id uuid not null,
@@ -122,25 +111,54 @@ create table observer.own_concern (
     answered_at timestamptz,
     answer text
 );
-comment on schema observer is 'observer/6 sha256 2a1737ff25708263cb9fa171e866bc9d4d0d0f748d166f1600a16c7e62087868';
 
+-- Stop (role): One stop of an administrative record, de-identified.
+create table observer.stop (
+    subject_id uuid not null,
+    as_of bigint not null,
+    stopped_at timestamptz not null,
+    unit text,
+    precinct text,
+    race_as_perceived text,
+    arrested boolean not null
+);
+comment on schema observer is 'observer/6 sha256 f9ae1d67b8f8848d5ce5042c952b9eb7539a26cc30889b92a945e4b41cbde9b1';
+
+alter table observer.decision add primary key (decided_at, decision_id);
+create index on observer.decision (subject_id);
+alter table observer.diversion add primary key (offered_at, referral_id);
+create index on observer.diversion (subject_id);
 alter table observer.finding add primary key (raised_at, finding_id);
 create index on observer.finding (subject_id);
 alter table observer.missed_diversion add primary key (arrested_at, subject_id);
 create index on observer.missed_diversion (subject_id);
-alter table observer.offer_not_taken add primary key (arrested_at, subject_id);
-create index on observer.offer_not_taken (subject_id);
-alter table observer.diversion add primary key (offered_at, referral_id);
-create index on observer.diversion (subject_id);
-alter table observer.decision add primary key (decided_at, decision_id);
-create index on observer.decision (subject_id);
-alter table observer.stop add primary key (subject_id);
 alter table observer.named add primary key (party_id, subject_id);
 create index on observer.named (subject_id);
+alter table observer.offer_not_taken add primary key (arrested_at, subject_id);
+create index on observer.offer_not_taken (subject_id);
 alter table observer.own_concern add primary key (party_id, raised_at, concern_id);
 create index on observer.own_concern (subject_id);
+alter table observer.stop add primary key (subject_id);
 
 grant usage on schema observer to goldenthread_observer, goldenthread_projector;
+
+alter table observer.decision enable row level security;
+alter table observer.decision force row level security;
+create policy role on observer.decision for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.decision for all to goldenthread_projector using (true) with check (true);
+grant select on observer.decision to goldenthread_observer;
+grant select, insert, delete on observer.decision to goldenthread_projector;
+
+alter table observer.diversion enable row level security;
+alter table observer.diversion force row level security;
+create policy role on observer.diversion for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.diversion for all to goldenthread_projector using (true) with check (true);
+grant select on observer.diversion to goldenthread_observer;
+grant select, insert, delete on observer.diversion to goldenthread_projector;
 
 alter table observer.finding enable row level security;
 alter table observer.finding force row level security;
@@ -160,42 +178,6 @@ create policy projector on observer.missed_diversion for all to goldenthread_pro
 grant select on observer.missed_diversion to goldenthread_observer;
 grant select, insert, delete on observer.missed_diversion to goldenthread_projector;
 
-alter table observer.offer_not_taken enable row level security;
-alter table observer.offer_not_taken force row level security;
-create policy role on observer.offer_not_taken for select to goldenthread_observer using (
-    (select gate.party()) is not null
-);
-create policy projector on observer.offer_not_taken for all to goldenthread_projector using (true) with check (true);
-grant select on observer.offer_not_taken to goldenthread_observer;
-grant select, insert, delete on observer.offer_not_taken to goldenthread_projector;
-
-alter table observer.diversion enable row level security;
-alter table observer.diversion force row level security;
-create policy role on observer.diversion for select to goldenthread_observer using (
-    (select gate.party()) is not null
-);
-create policy projector on observer.diversion for all to goldenthread_projector using (true) with check (true);
-grant select on observer.diversion to goldenthread_observer;
-grant select, insert, delete on observer.diversion to goldenthread_projector;
-
-alter table observer.decision enable row level security;
-alter table observer.decision force row level security;
-create policy role on observer.decision for select to goldenthread_observer using (
-    (select gate.party()) is not null
-);
-create policy projector on observer.decision for all to goldenthread_projector using (true) with check (true);
-grant select on observer.decision to goldenthread_observer;
-grant select, insert, delete on observer.decision to goldenthread_projector;
-
-alter table observer.stop enable row level security;
-alter table observer.stop force row level security;
-create policy role on observer.stop for select to goldenthread_observer using (
-    (select gate.party()) is not null
-);
-create policy projector on observer.stop for all to goldenthread_projector using (true) with check (true);
-grant select on observer.stop to goldenthread_observer;
-grant select, insert, delete on observer.stop to goldenthread_projector;
-
 alter table observer.named enable row level security;
 alter table observer.named force row level security;
 create policy granted on observer.named for select to goldenthread_observer using (
@@ -211,6 +193,15 @@ create policy projector on observer.named for all to goldenthread_projector usin
 grant select on observer.named to goldenthread_observer;
 grant select, insert, delete on observer.named to goldenthread_projector;
 
+alter table observer.offer_not_taken enable row level security;
+alter table observer.offer_not_taken force row level security;
+create policy role on observer.offer_not_taken for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.offer_not_taken for all to goldenthread_projector using (true) with check (true);
+grant select on observer.offer_not_taken to goldenthread_observer;
+grant select, insert, delete on observer.offer_not_taken to goldenthread_projector;
+
 alter table observer.own_concern enable row level security;
 alter table observer.own_concern force row level security;
 create policy own on observer.own_concern for select to goldenthread_observer using (
@@ -219,6 +210,15 @@ create policy own on observer.own_concern for select to goldenthread_observer us
 create policy projector on observer.own_concern for all to goldenthread_projector using (true) with check (true);
 grant select on observer.own_concern to goldenthread_observer;
 grant select, insert, delete on observer.own_concern to goldenthread_projector;
+
+alter table observer.stop enable row level security;
+alter table observer.stop force row level security;
+create policy role on observer.stop for select to goldenthread_observer using (
+    (select gate.party()) is not null
+);
+create policy projector on observer.stop for all to goldenthread_projector using (true) with check (true);
+grant select on observer.stop to goldenthread_observer;
+grant select, insert, delete on observer.stop to goldenthread_projector;
 
 insert into log.view (name, position) values ('observer', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'observer';

@@ -3,6 +3,21 @@
 drop schema if exists participant cascade;
 create schema participant;
 
+-- Entry (role): One event of the participant's own history. `agency`: whose action a finding is about.
+create table participant.entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    occurred_at timestamptz not null,
+    recorded_at timestamptz not null,
+    entry_id uuid not null,
+    stream_id uuid not null,
+    matter_id uuid,
+    kind text not null,
+    shown text not null,
+    body jsonb not null,
+    agency_id uuid
+);
+
 -- Own (role): Who the participant is to LEAD.
 create table participant.own (
     subject_id uuid not null,
@@ -27,28 +42,22 @@ create table participant.recipient (
     until timestamptz,
     items bigint not null
 );
+comment on schema participant is 'participant/4 sha256 2d20f6837a2156dbea346bd9e1935d04165df3b69e0ff37caa31f82e0e24165d';
 
--- Entry (role): One event of the participant's own history. `agency`: whose action a finding is about.
-create table participant.entry (
-    subject_id uuid not null,
-    as_of bigint not null,
-    occurred_at timestamptz not null,
-    recorded_at timestamptz not null,
-    entry_id uuid not null,
-    stream_id uuid not null,
-    matter_id uuid,
-    kind text not null,
-    shown text not null,
-    body jsonb not null,
-    agency_id uuid
-);
-comment on schema participant is 'participant/4 sha256 1768bf1782feee3386e8f71333b0ce4885c466b8612dc9503283ca63a4048ed2';
-
+alter table participant.entry add primary key (subject_id, occurred_at, entry_id);
 alter table participant.own add primary key (subject_id);
 alter table participant.recipient add primary key (subject_id, party_id);
-alter table participant.entry add primary key (subject_id, occurred_at, entry_id);
 
 grant usage on schema participant to goldenthread_participant, goldenthread_projector;
+
+alter table participant.entry enable row level security;
+alter table participant.entry force row level security;
+create policy role on participant.entry for select to goldenthread_participant using (
+    subject_id = (select gate.party())
+);
+create policy projector on participant.entry for all to goldenthread_projector using (true) with check (true);
+grant select on participant.entry to goldenthread_participant;
+grant select, insert, delete on participant.entry to goldenthread_projector;
 
 alter table participant.own enable row level security;
 alter table participant.own force row level security;
@@ -67,15 +76,6 @@ create policy role on participant.recipient for select to goldenthread_participa
 create policy projector on participant.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on participant.recipient to goldenthread_participant;
 grant select, insert, delete on participant.recipient to goldenthread_projector;
-
-alter table participant.entry enable row level security;
-alter table participant.entry force row level security;
-create policy role on participant.entry for select to goldenthread_participant using (
-    subject_id = (select gate.party())
-);
-create policy projector on participant.entry for all to goldenthread_projector using (true) with check (true);
-grant select on participant.entry to goldenthread_participant;
-grant select, insert, delete on participant.entry to goldenthread_projector;
 
 insert into log.view (name, position) values ('participant', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'participant';

@@ -3,6 +3,53 @@
 drop schema if exists police cascade;
 create schema police;
 
+-- Entry (granted): What LEAD told this department.
+create table police.granted_entry (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    occurred_at timestamptz not null,
+    entry_id uuid not null,
+    kind text not null,
+    body jsonb not null
+);
+
+-- Participant (granted): A participant whose ROI names this department.
+create table police.granted_participant (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    place uuid not null,
+    name text,
+    birth_date date,
+    enrolment text,
+    case_manager text,
+    call text,
+    scope jsonb,
+    purpose text
+);
+
+-- Ask (own): What this party asked or told, as it sent it.
+create table police.own_ask (
+    subject_id uuid not null,
+    party_id uuid not null,
+    asked_at timestamptz not null,
+    ask_id uuid not null,
+    participant_id uuid,
+    kind text,
+    name text,
+    birth_date date,
+    text text
+);
+
 -- OwnBooking (own): A booking that this department reported.
 create table police.own_booking (
     subject_id uuid not null,
@@ -75,55 +122,14 @@ create table police.public_warrant (
     state text not null,
     ended_on date
 );
+comment on schema police is 'police/9 sha256 c0cede9dc5929dd30a6ef192cd8ddcfc97bffe3f5eab0af8f3277180a285a98c';
 
--- Participant (granted): A participant whose ROI names this department.
-create table police.granted_participant (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    place uuid not null,
-    name text,
-    birth_date date,
-    enrolment text,
-    case_manager text,
-    call text,
-    scope jsonb,
-    purpose text
-);
-
--- Entry (granted): What LEAD told this department.
-create table police.granted_entry (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    occurred_at timestamptz not null,
-    entry_id uuid not null,
-    kind text not null,
-    body jsonb not null
-);
-
--- Ask (own): What this party asked or told, as it sent it.
-create table police.own_ask (
-    subject_id uuid not null,
-    party_id uuid not null,
-    asked_at timestamptz not null,
-    ask_id uuid not null,
-    participant_id uuid,
-    kind text,
-    name text,
-    birth_date date,
-    text text
-);
-comment on schema police is 'police/9 sha256 c03eb4b1a85c0fb74b6c59e1a96022252e2cebce326980d88b84aed33b57711e';
-
+alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
+create index on police.granted_entry (subject_id);
+alter table police.granted_participant add primary key (party_id, place, subject_id);
+create index on police.granted_participant (subject_id);
+alter table police.own_ask add primary key (party_id, asked_at, ask_id);
+create index on police.own_ask (subject_id);
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
 create index on police.own_booking (subject_id);
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
@@ -132,14 +138,47 @@ alter table police.public_case add primary key (docket, case_id);
 create index on police.public_case (subject_id);
 alter table police.public_warrant add primary key (issued_on, warrant_id);
 create index on police.public_warrant (subject_id);
-alter table police.granted_participant add primary key (party_id, place, subject_id);
-create index on police.granted_participant (subject_id);
-alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on police.granted_entry (subject_id);
-alter table police.own_ask add primary key (party_id, asked_at, ask_id);
-create index on police.own_ask (subject_id);
 
 grant usage on schema police to goldenthread_police, goldenthread_projector;
+
+alter table police.granted_entry enable row level security;
+alter table police.granted_entry force row level security;
+create policy granted on police.granted_entry for select to goldenthread_police using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_entry.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on police.granted_entry for all to goldenthread_projector using (true) with check (true);
+grant select on police.granted_entry to goldenthread_police;
+grant select, insert, delete on police.granted_entry to goldenthread_projector;
+
+alter table police.granted_participant enable row level security;
+alter table police.granted_participant force row level security;
+create policy granted on police.granted_participant for select to goldenthread_police using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_participant.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on police.granted_participant for all to goldenthread_projector using (true) with check (true);
+grant select on police.granted_participant to goldenthread_police;
+grant select, insert, delete on police.granted_participant to goldenthread_projector;
+
+alter table police.own_ask enable row level security;
+alter table police.own_ask force row level security;
+create policy own on police.own_ask for select to goldenthread_police using (
+    party_id = (select gate.party())
+);
+create policy projector on police.own_ask for all to goldenthread_projector using (true) with check (true);
+grant select on police.own_ask to goldenthread_police;
+grant select, insert, delete on police.own_ask to goldenthread_projector;
 
 alter table police.own_booking enable row level security;
 alter table police.own_booking force row level security;
@@ -176,45 +215,6 @@ create policy public on police.public_warrant for select to goldenthread_police 
 create policy projector on police.public_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on police.public_warrant to goldenthread_police;
 grant select, insert, delete on police.public_warrant to goldenthread_projector;
-
-alter table police.granted_participant enable row level security;
-alter table police.granted_participant force row level security;
-create policy granted on police.granted_participant for select to goldenthread_police using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_participant.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on police.granted_participant for all to goldenthread_projector using (true) with check (true);
-grant select on police.granted_participant to goldenthread_police;
-grant select, insert, delete on police.granted_participant to goldenthread_projector;
-
-alter table police.granted_entry enable row level security;
-alter table police.granted_entry force row level security;
-create policy granted on police.granted_entry for select to goldenthread_police using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_entry.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on police.granted_entry for all to goldenthread_projector using (true) with check (true);
-grant select on police.granted_entry to goldenthread_police;
-grant select, insert, delete on police.granted_entry to goldenthread_projector;
-
-alter table police.own_ask enable row level security;
-alter table police.own_ask force row level security;
-create policy own on police.own_ask for select to goldenthread_police using (
-    party_id = (select gate.party())
-);
-create policy projector on police.own_ask for all to goldenthread_projector using (true) with check (true);
-grant select on police.own_ask to goldenthread_police;
-grant select, insert, delete on police.own_ask to goldenthread_projector;
 
 insert into log.view (name, position) values ('police', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'police';

@@ -3,6 +3,20 @@
 drop schema if exists privacy cascade;
 create schema privacy;
 
+-- Entry (role): One act of consent, or one telling by word of mouth.
+create table privacy.entry (
+    subject_id uuid not null,
+    as_of bigint not null,
+    occurred_at timestamptz not null,
+    recorded_at timestamptz not null,
+    entry_id uuid not null,
+    stream_id uuid not null,
+    matter_id uuid,
+    kind text not null,
+    shown text not null,
+    body jsonb not null
+);
+
 -- Participant (role): Somebody who has a record here, by an id, and when its ROI was last signed and ends.
 create table privacy.participant (
     subject_id uuid not null,
@@ -22,27 +36,22 @@ create table privacy.recipient (
     until timestamptz,
     items bigint not null
 );
+comment on schema privacy is 'privacy/1 sha256 fa2d1d7b79e5efb0ec479d0e12e436c4953181bfe2fc53177cc7ef3b7ab576e7';
 
--- Entry (role): One act of consent, or one telling by word of mouth.
-create table privacy.entry (
-    subject_id uuid not null,
-    as_of bigint not null,
-    occurred_at timestamptz not null,
-    recorded_at timestamptz not null,
-    entry_id uuid not null,
-    stream_id uuid not null,
-    matter_id uuid,
-    kind text not null,
-    shown text not null,
-    body jsonb not null
-);
-comment on schema privacy is 'privacy/1 sha256 8bfdebd0d190748c7a8723478d2498f7dee46aa2c30db3f9adbd8a5a67176a3a';
-
+alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);
 alter table privacy.recipient add primary key (subject_id, party_id);
-alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 
 grant usage on schema privacy to goldenthread_privacy, goldenthread_projector;
+
+alter table privacy.entry enable row level security;
+alter table privacy.entry force row level security;
+create policy role on privacy.entry for select to goldenthread_privacy using (
+    (select gate.party()) is not null
+);
+create policy projector on privacy.entry for all to goldenthread_projector using (true) with check (true);
+grant select on privacy.entry to goldenthread_privacy;
+grant select, insert, delete on privacy.entry to goldenthread_projector;
 
 alter table privacy.participant enable row level security;
 alter table privacy.participant force row level security;
@@ -61,15 +70,6 @@ create policy role on privacy.recipient for select to goldenthread_privacy using
 create policy projector on privacy.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.recipient to goldenthread_privacy;
 grant select, insert, delete on privacy.recipient to goldenthread_projector;
-
-alter table privacy.entry enable row level security;
-alter table privacy.entry force row level security;
-create policy role on privacy.entry for select to goldenthread_privacy using (
-    (select gate.party()) is not null
-);
-create policy projector on privacy.entry for all to goldenthread_projector using (true) with check (true);
-grant select on privacy.entry to goldenthread_privacy;
-grant select, insert, delete on privacy.entry to goldenthread_projector;
 
 insert into log.view (name, position) values ('privacy', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'privacy';

@@ -3,26 +3,41 @@
 drop schema if exists program cascade;
 create schema program;
 
--- ProgramReferral (role): A referral by any door, as the project manager reads it.
-create table program.referral (
+-- Concern (role): A concern of a defender's office or counsel, to be answered on the record.
+create table program.concern (
     subject_id uuid not null,
     as_of bigint not null,
-    referred_at timestamptz not null,
+    raised_at timestamptz not null,
+    concern_id uuid not null,
+    from_id uuid not null,
+    about_id uuid,
+    text text,
+    answered_at timestamptz,
+    answer text
+);
+
+-- Deadline (role): A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands.
+create table program.deadline (
+    subject_id uuid not null,
+    as_of bigint not null,
+    due_at timestamptz not null,
+    deadline_id uuid not null,
     referral_id uuid not null,
-    participant_id uuid not null,
-    party_id uuid not null,
-    door text not null,
-    waits boolean not null,
-    name text,
-    description text,
-    place text,
-    reason text,
-    contacts bigint not null,
-    reached boolean not null,
-    screening jsonb,
-    risks jsonb not null,
-    accepted_at timestamptz,
-    decline jsonb
+    department uuid not null,
+    kind text not null,
+    stands text not null,
+    minutes bigint,
+    incident_number text not null,
+    protocol_version text not null
+);
+
+-- Duty (role): When someone is on call.
+create table program.duty (
+    subject_id uuid not null,
+    as_of bigint not null,
+    staff_id uuid not null,
+    begins_at timestamptz not null,
+    ends_at timestamptz not null
 );
 
 -- ProgramFinding (role): A finding, to the project manager.
@@ -77,19 +92,43 @@ create table program.offer_not_taken (
     protocol_version text not null
 );
 
--- Deadline (role): A deadline of an arrest diversion: the warm handoff's, or the intake's as it stands.
-create table program.deadline (
+-- Place (role): A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when.
+create table program.place (
     subject_id uuid not null,
     as_of bigint not null,
-    due_at timestamptz not null,
-    deadline_id uuid not null,
+    carried_by uuid,
+    covered_by uuid,
+    covered_from timestamptz,
+    covered_until timestamptz
+);
+
+-- ProgramReferral (role): A referral by any door, as the project manager reads it.
+create table program.referral (
+    subject_id uuid not null,
+    as_of bigint not null,
+    referred_at timestamptz not null,
     referral_id uuid not null,
-    department uuid not null,
-    kind text not null,
-    stands text not null,
-    minutes bigint,
-    incident_number text not null,
-    protocol_version text not null
+    participant_id uuid not null,
+    party_id uuid not null,
+    door text not null,
+    waits boolean not null,
+    name text,
+    description text,
+    place text,
+    reason text,
+    contacts bigint not null,
+    reached boolean not null,
+    screening jsonb,
+    risks jsonb not null,
+    accepted_at timestamptz,
+    decline jsonb
+);
+
+-- Status (role): Where one participant stands, the dead too; records that were merged are one.
+create table program.status (
+    subject_id uuid not null,
+    as_of bigint not null,
+    status text not null
 );
 
 -- Stop (role): One stop of an administrative record, de-identified.
@@ -100,19 +139,6 @@ create table program.stop (
     precinct text not null,
     race_as_perceived text not null,
     arrested boolean not null
-);
-
--- Concern (role): A concern of a defender's office or counsel, to be answered on the record.
-create table program.concern (
-    subject_id uuid not null,
-    as_of bigint not null,
-    raised_at timestamptz not null,
-    concern_id uuid not null,
-    from_id uuid not null,
-    about_id uuid,
-    text text,
-    answered_at timestamptz,
-    answer text
 );
 
 -- Way (role): One referral and how far it led. Race as the person says and as the officer wrote it stay apart (T:251).
@@ -127,63 +153,55 @@ create table program.way (
     race_self_reported text not null,
     race_as_perceived text not null
 );
+comment on schema program is 'program/10 sha256 63463640bddadb909892f4321e170a3e3d0caa2f122ca3283f57a49fb4e5af95';
 
--- Status (role): Where one participant stands, the dead too; records that were merged are one.
-create table program.status (
-    subject_id uuid not null,
-    as_of bigint not null,
-    status text not null
-);
-
--- Place (role): A participant's place on the roster: who carries it, or, with a slot kept, nobody yet; who covers, until when.
-create table program.place (
-    subject_id uuid not null,
-    as_of bigint not null,
-    carried_by uuid,
-    covered_by uuid,
-    covered_from timestamptz,
-    covered_until timestamptz
-);
-
--- Duty (role): When someone is on call.
-create table program.duty (
-    subject_id uuid not null,
-    as_of bigint not null,
-    staff_id uuid not null,
-    begins_at timestamptz not null,
-    ends_at timestamptz not null
-);
-comment on schema program is 'program/10 sha256 2817c927c0453dab26c74c630597675ce5021a4718c69f0aabb61ab40a9c6875';
-
-alter table program.referral add primary key (referred_at, referral_id);
-create index on program.referral (subject_id);
+alter table program.concern add primary key (raised_at, concern_id);
+create index on program.concern (subject_id);
+alter table program.deadline add primary key (due_at, deadline_id);
+create index on program.deadline (subject_id);
+alter table program.duty add primary key (begins_at, staff_id);
+create index on program.duty (subject_id);
 alter table program.finding add primary key (raised_at, finding_id);
 create index on program.finding (subject_id);
 alter table program.missed_diversion add primary key (arrested_at, subject_id);
 create index on program.missed_diversion (subject_id);
 alter table program.offer_not_taken add primary key (arrested_at, subject_id);
 create index on program.offer_not_taken (subject_id);
-alter table program.deadline add primary key (due_at, deadline_id);
-create index on program.deadline (subject_id);
-alter table program.stop add primary key (subject_id);
-alter table program.concern add primary key (raised_at, concern_id);
-create index on program.concern (subject_id);
-alter table program.way add primary key (subject_id, referral_id);
-alter table program.status add primary key (subject_id);
 alter table program.place add primary key (subject_id);
-alter table program.duty add primary key (begins_at, staff_id);
-create index on program.duty (subject_id);
+alter table program.referral add primary key (referred_at, referral_id);
+create index on program.referral (subject_id);
+alter table program.status add primary key (subject_id);
+alter table program.stop add primary key (subject_id);
+alter table program.way add primary key (subject_id, referral_id);
 
 grant usage on schema program to goldenthread_program, goldenthread_projector;
 
-alter table program.referral enable row level security;
-alter table program.referral force row level security;
-create policy role on program.referral for select to goldenthread_program using (
+alter table program.concern enable row level security;
+alter table program.concern force row level security;
+create policy role on program.concern for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
-grant select on program.referral to goldenthread_program;
-grant select, insert, delete on program.referral to goldenthread_projector;
+create policy projector on program.concern for all to goldenthread_projector using (true) with check (true);
+grant select on program.concern to goldenthread_program;
+grant select, insert, delete on program.concern to goldenthread_projector;
+
+alter table program.deadline enable row level security;
+alter table program.deadline force row level security;
+create policy role on program.deadline for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.deadline for all to goldenthread_projector using (true) with check (true);
+grant select on program.deadline to goldenthread_program;
+grant select, insert, delete on program.deadline to goldenthread_projector;
+
+alter table program.duty enable row level security;
+alter table program.duty force row level security;
+create policy role on program.duty for select to goldenthread_program using (
+    (select gate.party()) is not null
+);
+create policy projector on program.duty for all to goldenthread_projector using (true) with check (true);
+grant select on program.duty to goldenthread_program;
+grant select, insert, delete on program.duty to goldenthread_projector;
 
 alter table program.finding enable row level security;
 alter table program.finding force row level security;
@@ -212,41 +230,23 @@ create policy projector on program.offer_not_taken for all to goldenthread_proje
 grant select on program.offer_not_taken to goldenthread_program;
 grant select, insert, delete on program.offer_not_taken to goldenthread_projector;
 
-alter table program.deadline enable row level security;
-alter table program.deadline force row level security;
-create policy role on program.deadline for select to goldenthread_program using (
+alter table program.place enable row level security;
+alter table program.place force row level security;
+create policy role on program.place for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.deadline for all to goldenthread_projector using (true) with check (true);
-grant select on program.deadline to goldenthread_program;
-grant select, insert, delete on program.deadline to goldenthread_projector;
+create policy projector on program.place for all to goldenthread_projector using (true) with check (true);
+grant select on program.place to goldenthread_program;
+grant select, insert, delete on program.place to goldenthread_projector;
 
-alter table program.stop enable row level security;
-alter table program.stop force row level security;
-create policy role on program.stop for select to goldenthread_program using (
+alter table program.referral enable row level security;
+alter table program.referral force row level security;
+create policy role on program.referral for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.stop for all to goldenthread_projector using (true) with check (true);
-grant select on program.stop to goldenthread_program;
-grant select, insert, delete on program.stop to goldenthread_projector;
-
-alter table program.concern enable row level security;
-alter table program.concern force row level security;
-create policy role on program.concern for select to goldenthread_program using (
-    (select gate.party()) is not null
-);
-create policy projector on program.concern for all to goldenthread_projector using (true) with check (true);
-grant select on program.concern to goldenthread_program;
-grant select, insert, delete on program.concern to goldenthread_projector;
-
-alter table program.way enable row level security;
-alter table program.way force row level security;
-create policy role on program.way for select to goldenthread_program using (
-    (select gate.party()) is not null
-);
-create policy projector on program.way for all to goldenthread_projector using (true) with check (true);
-grant select on program.way to goldenthread_program;
-grant select, insert, delete on program.way to goldenthread_projector;
+create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
+grant select on program.referral to goldenthread_program;
+grant select, insert, delete on program.referral to goldenthread_projector;
 
 alter table program.status enable row level security;
 alter table program.status force row level security;
@@ -257,23 +257,23 @@ create policy projector on program.status for all to goldenthread_projector usin
 grant select on program.status to goldenthread_program;
 grant select, insert, delete on program.status to goldenthread_projector;
 
-alter table program.place enable row level security;
-alter table program.place force row level security;
-create policy role on program.place for select to goldenthread_program using (
+alter table program.stop enable row level security;
+alter table program.stop force row level security;
+create policy role on program.stop for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.place for all to goldenthread_projector using (true) with check (true);
-grant select on program.place to goldenthread_program;
-grant select, insert, delete on program.place to goldenthread_projector;
+create policy projector on program.stop for all to goldenthread_projector using (true) with check (true);
+grant select on program.stop to goldenthread_program;
+grant select, insert, delete on program.stop to goldenthread_projector;
 
-alter table program.duty enable row level security;
-alter table program.duty force row level security;
-create policy role on program.duty for select to goldenthread_program using (
+alter table program.way enable row level security;
+alter table program.way force row level security;
+create policy role on program.way for select to goldenthread_program using (
     (select gate.party()) is not null
 );
-create policy projector on program.duty for all to goldenthread_projector using (true) with check (true);
-grant select on program.duty to goldenthread_program;
-grant select, insert, delete on program.duty to goldenthread_projector;
+create policy projector on program.way for all to goldenthread_projector using (true) with check (true);
+grant select on program.way to goldenthread_program;
+grant select, insert, delete on program.way to goldenthread_projector;
 
 insert into log.view (name, position) values ('program', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'program';

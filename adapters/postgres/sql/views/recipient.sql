@@ -3,17 +3,19 @@
 drop schema if exists recipient cascade;
 create schema recipient;
 
--- CommunityReferral (own): A referral that this party made, as it made it.
-create table recipient.own_referral (
+-- Entry (granted): What LEAD told this party.
+create table recipient.granted_entry (
     subject_id uuid not null,
     party_id uuid not null,
-    referred_at timestamptz not null,
-    referral_id uuid not null,
-    description text not null,
-    name text,
-    birth_date date,
-    place text,
-    reason text not null
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    occurred_at timestamptz not null,
+    entry_id uuid not null,
+    kind text not null,
+    body jsonb not null
 );
 
 -- Participant (granted): A participant whose ROI names this party.
@@ -36,21 +38,6 @@ create table recipient.granted_participant (
     phone text
 );
 
--- Entry (granted): What LEAD told this party.
-create table recipient.granted_entry (
-    subject_id uuid not null,
-    party_id uuid not null,
-    epoch bigint not null,
-    until timestamptz not null,
-    as_of bigint not null,
-    authority uuid not null,
-    shown text not null,
-    occurred_at timestamptz not null,
-    entry_id uuid not null,
-    kind text not null,
-    body jsonb not null
-);
-
 -- Ask (own): What this party asked or told, as it sent it.
 create table recipient.own_ask (
     subject_id uuid not null,
@@ -63,42 +50,31 @@ create table recipient.own_ask (
     birth_date date,
     text text
 );
-comment on schema recipient is 'recipient/6 sha256 44470efd936aeb988db1fb7913867bfd2b126ec6353da632ee73c7496e774205';
 
-alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
-create index on recipient.own_referral (subject_id);
-alter table recipient.granted_participant add primary key (party_id, place, subject_id);
-create index on recipient.granted_participant (subject_id);
+-- CommunityReferral (own): A referral that this party made, as it made it.
+create table recipient.own_referral (
+    subject_id uuid not null,
+    party_id uuid not null,
+    referred_at timestamptz not null,
+    referral_id uuid not null,
+    description text not null,
+    name text,
+    birth_date date,
+    place text,
+    reason text not null
+);
+comment on schema recipient is 'recipient/6 sha256 f506c67728b8adfc23ab6b5f11511bf5442c58ebdb23b0689ddb67204f5add95';
+
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on recipient.granted_entry (subject_id);
+alter table recipient.granted_participant add primary key (party_id, place, subject_id);
+create index on recipient.granted_participant (subject_id);
 alter table recipient.own_ask add primary key (party_id, asked_at, ask_id);
 create index on recipient.own_ask (subject_id);
+alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
+create index on recipient.own_referral (subject_id);
 
 grant usage on schema recipient to goldenthread_recipient, goldenthread_projector;
-
-alter table recipient.own_referral enable row level security;
-alter table recipient.own_referral force row level security;
-create policy own on recipient.own_referral for select to goldenthread_recipient using (
-    party_id = (select gate.party())
-);
-create policy projector on recipient.own_referral for all to goldenthread_projector using (true) with check (true);
-grant select on recipient.own_referral to goldenthread_recipient;
-grant select, insert, delete on recipient.own_referral to goldenthread_projector;
-
-alter table recipient.granted_participant enable row level security;
-alter table recipient.granted_participant force row level security;
-create policy granted on recipient.granted_participant for select to goldenthread_recipient using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
-        select from gate.consent g
-        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
-          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
-          and (granted_participant.epoch - g.epoch) = 0
-          and greatest(g.roi_until, g.item_until) > (select site.clock())
-    )
-);
-create policy projector on recipient.granted_participant for all to goldenthread_projector using (true) with check (true);
-grant select on recipient.granted_participant to goldenthread_recipient;
-grant select, insert, delete on recipient.granted_participant to goldenthread_projector;
 
 alter table recipient.granted_entry enable row level security;
 alter table recipient.granted_entry force row level security;
@@ -115,6 +91,21 @@ create policy projector on recipient.granted_entry for all to goldenthread_proje
 grant select on recipient.granted_entry to goldenthread_recipient;
 grant select, insert, delete on recipient.granted_entry to goldenthread_projector;
 
+alter table recipient.granted_participant enable row level security;
+alter table recipient.granted_participant force row level security;
+create policy granted on recipient.granted_participant for select to goldenthread_recipient using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_participant.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on recipient.granted_participant for all to goldenthread_projector using (true) with check (true);
+grant select on recipient.granted_participant to goldenthread_recipient;
+grant select, insert, delete on recipient.granted_participant to goldenthread_projector;
+
 alter table recipient.own_ask enable row level security;
 alter table recipient.own_ask force row level security;
 create policy own on recipient.own_ask for select to goldenthread_recipient using (
@@ -123,6 +114,15 @@ create policy own on recipient.own_ask for select to goldenthread_recipient usin
 create policy projector on recipient.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on recipient.own_ask to goldenthread_recipient;
 grant select, insert, delete on recipient.own_ask to goldenthread_projector;
+
+alter table recipient.own_referral enable row level security;
+alter table recipient.own_referral force row level security;
+create policy own on recipient.own_referral for select to goldenthread_recipient using (
+    party_id = (select gate.party())
+);
+create policy projector on recipient.own_referral for all to goldenthread_projector using (true) with check (true);
+grant select on recipient.own_referral to goldenthread_recipient;
+grant select, insert, delete on recipient.own_referral to goldenthread_projector;
 
 insert into log.view (name, position) values ('recipient', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'recipient';
