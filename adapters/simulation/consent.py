@@ -19,13 +19,16 @@ PROSECUTOR = POLICE | {Label.CHARGE_DIVERTED, Label.CASE_DOCKET, Label.CASE_EFFE
 HOUSING = frozenset({Label.IDENTITY_LEGAL, Label.CONTACT_PHONE, Label.NEED_HOUSING, Label.CONTACT_FACT})
 COURT = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.IIP_PROGRESS})
 OBSERVER = frozenset({Label.IDENTITY_LEGAL})
-COUNSEL = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_DOCKET, Label.IIP_PROGRESS})
+COUNSEL = frozenset(
+    {Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CASE_DOCKET, Label.CHARGE_DIVERTED, Label.IIP_PROGRESS}
+)
 
 
 class Odds(NamedTuple):
     """How often things happen, of one."""
 
     strikes_out_police: float = 0.1
+    strikes_out_office: float = 0.1
     names_housing: float = 0.5
     names_court: float = 0.2
     names_observer: float = 0.15
@@ -51,11 +54,15 @@ ODDS = Odds()
 
 def sign(year: Year, person: Person) -> None:
     """Let someone sign an ROI, in place of one that stands."""
-    strikes_out = person.happens(ODDS.strikes_out_police)
-    grants = [
-        GrantTo(party="county-pa", labels=PROSECUTOR, purpose="coordination of pending cases", notify_completion=True)
-    ]
-    if not strikes_out:
+    struck_out, grants = [], []
+    if person.happens(ODDS.strikes_out_office):
+        struck_out.append("county-pa")
+    else:
+        coordination = "coordination of pending cases"
+        grants.append(GrantTo(party="county-pa", labels=PROSECUTOR, purpose=coordination, notify_completion=True))
+    if person.happens(ODDS.strikes_out_police):
+        struck_out.append("city-pd")
+    else:
         grants.append(GrantTo(party="city-pd", labels=POLICE, purpose="coordination in the field"))
     if person.happens(ODDS.names_housing):
         grants.append(GrantTo(party="housing-co", labels=HOUSING, purpose="an application for a room"))
@@ -71,7 +78,8 @@ def sign(year: Year, person: Person) -> None:
         explained_by=year.staff[person.manager].name,
         language="English",
         grants=tuple(grants),
-        struck_out=("city-pd",) if strikes_out else (),
+        struck_out=tuple(struck_out),
+        warned=tuple(office for office in struck_out if office == "county-pa"),
     )
     answer = year.do(person.manager, signed, participant_id=person.participant)
     person.roi = year.known(person.manager, answer["roi"])

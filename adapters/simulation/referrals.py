@@ -13,7 +13,20 @@ from domain.contact import ContactKind
 from domain.door import SCREENED, CommunityReferred, Decline, Reason, Related, Risk, Sign
 from services import care, doors, referrals
 
-REFERRERS = ("kim", "kim", "ortiz", "webb", "marta", "the public", "the public", "ames", "judge", "brooks", "chen")
+REFERRERS = (
+    "kim",
+    "kim",
+    "ortiz",
+    "webb",
+    "marta",
+    "the public",
+    "the public",
+    "ames",
+    "judge",
+    "brooks",
+    "chen",
+    "patel",
+)
 """Who refers, some more often than others; the public has no account."""
 
 

@@ -49,7 +49,7 @@ def lived(db: Database, *, seed: int, participants: int, days: int) -> Iterator[
 @pytest.fixture(scope="module")
 def year(shared_db: Database) -> Iterator[Lived]:
     """A year of a small site; the tests leave its log as it is."""
-    with lived(shared_db, seed=6, participants=36, days=365) as found:
+    with lived(shared_db, seed=10, participants=72, days=365) as found:
         yield found
 
 
