@@ -23,7 +23,7 @@ from domain.deadline import DeadlinePassed, HandoffMissed, HandoffRequested, Non
 from domain.event import TOPICS, Envelope, Event
 from domain.labels import Label, Reader
 from domain.legal_case import ReviewDue, ReviewSet
-from domain.plan import PlanAgreed, PlanReviewDue
+from domain.plan import PlanAgreed, PlanReviewDue, plan_stream
 from domain.protocol import Door, ProtocolAdopted
 from domain.referral import (
     Charge,
@@ -139,12 +139,12 @@ def consenting(log: PostgresLog, due_at: datetime) -> UUID:
 
 def planned(log: PostgresLog, due_at: datetime) -> UUID:
     """Record a plan that is gone through again at a moment."""
-    stream, who = uuid4(), uuid4()
+    who = uuid4()
     agreed = PlanAgreed(
         participant_id=who, party_id=uuid4(), occurred_at=log.now(), expires_at=due_at, protocol_version=P7.version
     )
-    log.record([Append(stream, 0, [agreed])], SYSTEM)
-    return stream
+    log.record([Append(plan_stream(who), 0, [agreed])], SYSTEM)
+    return plan_stream(who)
 
 
 def put_off(log: PostgresLog, due_at: datetime) -> UUID:
