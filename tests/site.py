@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -22,6 +22,8 @@ from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.settings import Settings
 from adapters.simulation.cast import ZONE, Clock, set_up
+from domain.labels import Reader
+from projections.views import VIEWS
 from tests.conftest import Database
 
 LOCAL = ZoneInfo(ZONE)
@@ -94,13 +96,11 @@ class SiteUnderTest:
         self.clients.append(client)
         return Person(client, self.issuer.token(subject))
 
-    def settle(self, seconds: float = 20) -> None:
-        """Wait until every view has come as far as the log."""
+    def settle(self, readers: Iterable[Reader] = VIEWS, *, seconds: float = 20) -> None:
+        """Wait until every view, or those of some readers, has come as far as the log."""
         end = time.monotonic() + seconds
         position = self.parts.log.position()
-        from projections.views import VIEWS
-
-        while any(self.parts.log.view_position(reader) < position for reader in VIEWS):
+        while any(self.parts.log.view_position(reader) < position for reader in readers):
             assert time.monotonic() < end, "the views did not catch up"
             time.sleep(0.005)
 

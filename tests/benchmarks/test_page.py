@@ -73,7 +73,7 @@ def bare_endpoint(site_db: Database) -> Iterator[str]:
 def test_a_partners_page(site_db: Database) -> None:
     with running_site(site_db, begin=None) as site, bare_endpoint(site_db) as bare:
         populate(site.parts.log, PARTICIPANTS)
-        site.settle(120)
+        site.settle(seconds=120)
         with psycopg.connect(site_db.owner_url, autocommit=True) as owner:
             owner.execute("analyze")  # what autovacuum does within a minute
         chen = site.person("chen")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from uuid import UUID, uuid4, uuid5
 import psycopg
 
 from domain.event import Envelope
-from domain.labels import Label
+from domain.labels import Label, Reader
 from domain.registry import Role
 from domain.stop_record import StopRecorded, stop_stream
 from services.clocks import Clocks
@@ -189,10 +189,11 @@ class World:
         self.audit.beat()
 
     @contextmanager
-    def views_stand_still(self) -> Iterator[None]:
-        """Keep the views from following each act: they take many at once, when they may again."""
+    def views_stand_still(self, readers: Iterable[Reader]) -> Iterator[None]:
+        """Keep some views from following each act: they take many at once, when they may again."""
+        self.site.settle(readers)  # so that they have begun
         with psycopg.connect(self.site.parts.database.url) as standing:
-            standing.execute("select from log.view for update")
+            standing.execute("select from log.view where name = any(%s) for update", [list(readers)])
             yield
 
     def person(self, who: str) -> Person:
