@@ -105,8 +105,6 @@ def test_people_sign_again(year: Lived) -> None:
 
 
 EMPTY = {
-    "counsel.own_referral": "counsel refers nobody",
-    "counsel.task": "no form of the year strikes an office out",
     "counsel.own_concern": "counsel raises none: the defender's observer does",
     "court.granted_entry": "care tells courts nothing but by the ROI's own fields",
     "court.own_referral": "courts refer nobody",
