@@ -30,7 +30,7 @@ from adapters.http.app import create_app
 from adapters.http.commands import ROUTES
 from adapters.postgres.projector import rebuild
 from adapters.settings import Settings
-from domain.labels import Ceiling, Decision, Fact, Grant, Reader, Viewer, decide
+from domain.labels import Ceiling, Decision, Fact, Grant, Label, Reader, Viewer, decide
 from domain.participant import ParticipantIdentified
 from domain.refusal import Refused, Unknown
 from domain.registry import READER_OF, Role
@@ -40,9 +40,11 @@ from projections.lens import History, Traced
 from projections.partner import GrantedParticipant
 from projections.rows import MODELS, Row
 from projections.views import VIEWS
+from services.person import records
 from services.ports import Caller
-from services.questions import LISTINGS, listing, partner, police
+from services.questions import LISTINGS, accounting, counsel, listing, partner, police
 from services.questions.listing import Asked, Asking, Listing
+from services.questions.trace import trace
 from services.release import answer
 from services.site import COMMANDS, Done, Site, carry_out, known_to
 from services.tokens import Tokens
@@ -74,6 +76,7 @@ ROLE = {
     "chen": Role.LIAISON_PROSECUTOR,
     "marta": Role.RECIPIENT_CONTACT,
     "judge": Role.COURT_OFFICER,
+    "patel": Role.COUNSEL,
 }
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
@@ -211,7 +214,8 @@ def followed(pair: Pair, path: str) -> Iterator[Ask]:
 
 def own(pair: Pair, path: str) -> bool:
     """True for a question about one person that the viewer's kind of reader has."""
-    return path.startswith(PREFIX[READER[pair.viewer]])
+    reader = READER[pair.viewer]
+    return path.startswith(PREFIX[reader]) or (path == ACCOUNTING and reader is Reader.COUNSEL)
 
 
 def by_id(pair: Pair, path: str) -> Iterator[Ask]:
@@ -222,6 +226,15 @@ def by_id(pair: Pair, path: str) -> Iterator[Ask]:
     stranger = next(value for name, value in pair.first.ids.items() if name.startswith("h"))
     yield Ask("GET", re.sub(r"\{[^}]+\}", str(stranger), path))
     yield Ask("GET", re.sub(r"\{[^}]+\}", pair.first.seal("lopez", stranger), path))
+
+
+def traced(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask why each field about each is shown or withheld: to partners, to who asks, to another counsel, to nobody."""
+    for ask in by_id(pair, path):
+        yield ask
+        if own(pair, path):
+            for party in ("city-pd", "housing-co", "r-patel", "r-quinn", "lead-care", "no-party"):
+                yield Ask("GET", f"{ask.path}?party={party}")
 
 
 def lookups(pair: Pair, path: str) -> Iterator[Ask]:
@@ -246,6 +259,7 @@ def public_form(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {}), Ask("POST", path, {"participant": pair.known("")[0]}), Ask("POST", path, [1]))
 
 
+ACCOUNTING = "/v1/participants/{participant}/accounting"
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
@@ -263,7 +277,7 @@ QUESTIONS |= {
     "/v1/recipient/participants/{participant}": by_id,
     "/v1/court/participants/{participant}": by_id,
     "/v1/counsel/participants/{participant}": by_id,
-    "/v1/counsel/participants/{participant}/trace": by_id,
+    "/v1/counsel/participants/{participant}/trace": traced,
     "/v1/legal-services/participants/{participant}": by_id,
     "/v1/participant": plain,
     "/v1/participant/trace": plain,
@@ -274,7 +288,7 @@ QUESTIONS |= {
     "/v1/program/capacity": plain,
     "/v1/program/health": plain,
     "/v1/case-manager/on-call": plain,
-    "/v1/participants/{participant}/accounting": by_id,
+    ACCOUNTING: by_id,
     "/v1/public/referrals": public_form,
 }
 
@@ -494,7 +508,7 @@ def checked(pair: Pair, request: Ask, heard: Heard | None) -> bool:
         assert heard.status == 403, heard
     assert {name for name, _ in heard.headers} <= HEADERS, heard
     assert not RAW_ID.search(heard.body.partition(b'"next":')[0]), heard
-    return b'"as the ROI' in heard.body or b"42 CFR" in heard.body
+    return any(said in heard.body for said in (b'"as the ROI', b"42 CFR", b'"authority_labels"'))
 
 
 def holds_a_row(request: Ask, heard: Heard | None) -> bool:
@@ -780,22 +794,73 @@ def as_of_in_a_row(pair: Pair) -> AbstractContextManager[object]:
     return projected(pair, change)
 
 
-def addressed_to_anyone(pair: Pair) -> AbstractContextManager[object]:
-    """What was told to one party is shown to all that hold its label."""
-
-    def wrong(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
-        return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
+def decided(wrong: Callable[[Viewer, Fact, Grant | None, Ceiling, Any], Decision]) -> Leak:
+    """Compute the viewer's view again with wrong decisions."""
 
     def change(rows: Iterator[Row]) -> Iterator[Row]:
         with mock.patch.object(lens, "decide", wrong):
             yield from list(rows)
 
+    return lambda pair: projected(pair, change)
+
+
+def addressed_to_anyone(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """What was told to one party is shown to all that hold its label."""
+    return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
+
+
+def any_label(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """An authority opens more than the labels that it names."""
+    return decide(viewer, fact, grant and replace(grant, labels=frozenset(Label)), ceiling, at)
+
+
+def ids_of_the_log(pair: Pair) -> AbstractContextManager[object]:
+    """An entry's id counts what else lies in its stream."""
+
+    def change(rows: Iterator[Row]) -> Iterator[Row]:
+        with mock.patch.object(History, "id_of", lambda _, recorded: recorded.id):
+            yield from list(rows)
+
     return projected(pair, change)
+
+
+def traced_to_anyone(pair: Pair) -> AbstractContextManager[object]:
+    """A trace tells of fields that who asks may not see itself."""
+
+    def wrong(site: Site, caller: Caller, asked: UUID, party: str, _: Any) -> dict[str, Any]:
+        return trace(site, caller, asked, party, None)
+
+    return mock.patch.object(counsel, "trace", wrong)
+
+
+def former_client(pair: Pair) -> AbstractContextManager[object]:
+    """Counsel whose authority has ended hears another answer than who never had one."""
+    right = counsel.participant
+
+    def wrong(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+        try:
+            return right(site, caller, text)
+        except Unknown:
+            if caller.party in grants(_events(site, site.ids.open(caller.party, text))):
+                raise Refused("participant", "your authority has ended.", "Ask LEAD.") from None
+            raise
+
+    return mock.patch.object(counsel, "participant", wrong)
+
+
+def accounting_of_the_person(pair: Pair) -> AbstractContextManager[object]:
+    """An accounting tells of records that were merged into the client's, too."""
+
+    def wrong(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
+        return [record.id for record in records(site, asked)]
+
+    return mock.patch.object(accounting, "_person", wrong)
 
 
 TOTAL = Seeded(on_every_answer(total), asked(listed))
 WITHHELD = Seeded(on_participants(withheld), asked(by_id))
 ERROR_TEXT = Seeded(error_text, writes)
+ADDRESSEE = Seeded(decided(addressed_to_anyone), asked(by_id))
 AS_OF = Seeded(as_of_in_a_row, asked(by_id))
 LEAKS: dict[str, dict[str, Seeded]] = {
     "kim": {
@@ -814,8 +879,19 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "not found": Seeded(on_participants(not_found), asked(by_id)),
         "error text": ERROR_TEXT,
         "sort": Seeded(page_of(busiest_first), asked(listed)),
-        "addressee": Seeded(addressed_to_anyone, asked(by_id)),
+        "addressee": ADDRESSEE,
     },
     "marta": {"total": TOTAL, "as of": AS_OF, "updates": Seeded(updates_of_the_log, asked(followed))},
     "judge": {"withheld": WITHHELD, "error text": ERROR_TEXT, "total": TOTAL, "as of": AS_OF},
+    "patel": {
+        "total": TOTAL,
+        "error text": ERROR_TEXT,
+        "sort": Seeded(page_of(busiest_first), asked(listed)),
+        "addressee": ADDRESSEE,
+        "any label": Seeded(decided(any_label), asked(by_id)),
+        "ids": Seeded(ids_of_the_log, asked(listed, by_id)),
+        "trace": Seeded(traced_to_anyone, asked(traced)),
+        "former client": Seeded(former_client, asked(by_id)),
+        "merged away": Seeded(accounting_of_the_person, asked(by_id)),
+    },
 }
