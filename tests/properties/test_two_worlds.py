@@ -32,9 +32,10 @@ from adapters.postgres.projector import rebuild
 from adapters.settings import Settings
 from domain.labels import Ceiling, Decision, Fact, Grant, Label, Reader, Viewer, decide
 from domain.participant import ParticipantIdentified
+from domain.referral import ReferralOffered
 from domain.refusal import Refused, Unknown
 from domain.registry import READER_OF, Role
-from domain.roi import grants
+from domain.roi import RoiSigned, grants
 from projections import lens
 from projections.lens import History, Traced
 from projections.partner import GrantedParticipant
@@ -77,6 +78,7 @@ ROLE = {
     "marta": Role.RECIPIENT_CONTACT,
     "judge": Role.COURT_OFFICER,
     "patel": Role.COUNSEL,
+    "ames": Role.DEFENDER_OBSERVER,
 }
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
@@ -455,11 +457,15 @@ def play(pair: Pair, script: Script) -> None:
     own_view = (READER[pair.viewer],)
     for one, strangers in zip(pair.worlds, (2, 4), strict=True):
         acts = Filling(script, one.chance).fill(strangers)
-        for some in (acts[: len(acts) // 2], acts[len(acts) // 2 :]):  # the views, too, change what they hold
+        halves = (acts[: len(acts) // 2], acts[len(acts) // 2 :])  # the views, too, change what they hold
+        for half, some in enumerate(halves):
             with one.views_stand_still(own_view):
                 for act in some:
                     one.play(act, pair.viewer)
-                one.stops(one.chance.randrange(40))
+                if script.observes:  # every stop, too
+                    one.stops(3, called=f"half {half}")
+                else:
+                    one.stops(one.chance.randrange(40))
             one.site.settle(own_view)
         one.at((END - BEGIN).total_seconds() / 60)
         one.site.settle(own_view)
@@ -508,7 +514,7 @@ def checked(pair: Pair, request: Ask, heard: Heard | None) -> bool:
         assert heard.status == 403, heard
     assert {name for name, _ in heard.headers} <= HEADERS, heard
     assert not RAW_ID.search(heard.body.partition(b'"next":')[0]), heard
-    return any(said in heard.body for said in (b'"as the ROI', b"42 CFR", b'"authority_labels"'))
+    return any(said in heard.body for said in (b'"as the ROI', b"42 CFR", b'"authority_labels"', b'"pseudonym"'))
 
 
 def holds_a_row(request: Ask, heard: Heard | None) -> bool:
@@ -590,6 +596,33 @@ def total(site: Site, caller: Caller, body: dict[str, Any]) -> None:
 def withheld(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
     """An answer says that something is kept back."""
     return body | {"withheld": caller.party in grants(history)}
+
+
+def of_pseudonyms(tell: Callable[[list[Any]], Any]) -> Leak:
+    """Tell something more of everyone whom a list shows by pseudonym."""
+
+    def change(site: Site, caller: Caller, body: dict[str, Any]) -> None:
+        rows = [row for rows in body.values() if isinstance(rows, list) for row in rows]
+        for row in rows:
+            if "pseudonym" in row:
+                row["more"] = tell(_events(site, site.ids.open(caller.party, row["pseudonym"])))
+
+    return on_every_answer(change)
+
+
+def its_name(history: list[Any]) -> Any:
+    """A name, whether or not the ROI names the office."""
+    return next(str(r.event.name) for r in history if isinstance(r.event, ParticipantIdentified))
+
+
+def its_incident(history: list[Any]) -> Any:
+    """An incident number, by which the person is found in any docket."""
+    return next(r.event.incident_number for r in history if isinstance(r.event, ReferralOffered))
+
+
+def its_signatures(history: list[Any]) -> Any:
+    """How often the person has signed."""
+    return sum(isinstance(r.event, RoiSigned) for r in history)
 
 
 def statement(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -893,5 +926,12 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "trace": Seeded(traced_to_anyone, asked(traced)),
         "former client": Seeded(former_client, asked(by_id)),
         "merged away": Seeded(accounting_of_the_person, asked(by_id)),
+    },
+    "ames": {
+        "total": TOTAL,
+        "sort": Seeded(page_of(busiest_first), asked(listed)),
+        "name": Seeded(of_pseudonyms(its_name), asked(listed)),
+        "incident": Seeded(of_pseudonyms(its_incident), asked(listed)),
+        "signatures": Seeded(of_pseudonyms(its_signatures), asked(listed)),
     },
 }

@@ -51,6 +51,7 @@ VIEWERS = {
     "marta": "housing-co",
     "judge": "district-court",
     "patel": "r-patel",
+    "ames": "public-defense",
 }
 PARTY_OF = VIEWERS | {
     "rossi": "metro-pa",
@@ -233,18 +234,25 @@ class World:
             self.ids[as_name] = opened
         if act.path == "/v1/referrals":
             self.offers.append(body)
+        if act.who == "chen":  # what may be found in it is found now, and not when something hidden happens next
+            self.audit.beat()
         if act.who == viewer:
             self.sent.append((path, body, act.key or ""))
             plain = Answer(answer.status_code, answer.headers.multi_items(), answer.content)
             self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", plain))
 
-    def stops(self, number: int) -> None:
-        """Load some administrative records."""
+    def stops(self, number: int, called: str = "") -> None:
+        """Load some administrative records; `called`: the same in both worlds."""
         made = [
             StopRecorded(
-                party_id=NOBODY, occurred_at=BEGIN, source="test", number=str(uuid4()), precinct="West", arrested=False
+                party_id=NOBODY,
+                occurred_at=BEGIN,
+                source="test",
+                number=f"{called}/{n}" if called else str(uuid4()),
+                precinct="West",
+                arrested=False,
             )
-            for _ in range(number)
+            for n in range(number)
         ]
         envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
         appends = [append(stop_stream(stop.source, stop.number), 0, stop) for stop in made]
@@ -359,6 +367,11 @@ class Script:
         return self.viewer == "patel"
 
     @property
+    def observes(self) -> bool:
+        """True for the defender's observer: every diversion is its to see, by pseudonym, and hardly anybody's name."""
+        return self.viewer == "ames"
+
+    @property
     def party(self) -> str:
         """The viewer's party."""
         return VIEWERS[self.viewer]
@@ -373,18 +386,27 @@ class Script:
         self._person("vlate", "granted", late=True)
         for n in range(3):
             self._referral(f"r{n}")
-            self._ask(f"q{n}", None if n else "v1")
+            if not self.observes:
+                self._ask(f"q{n}", None if n else "v1")
+        self._of_the_viewer()
+        self.steps.sort(key=lambda step: step.at)
+        return self
+
+    def _of_the_viewer(self) -> None:
+        """Tell of what only readers like the viewer have to do with."""
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
-        if self.is_counsel:
+        if self.observes:
+            for n, reason in enumerate(("the officer's discretion", "the person declined the offer")):
+                arrest = {"code": "90J", "reason": reason}
+                self.steps.append(Step(80.0 + n, Act(80.0 + n, "kim", "/v1/arrests", arrest, {}, f"arrest{n}")))
+        if self.is_counsel or self.observes:
             for n in range(2):
                 self._concern(f"c{n}", None if n else "v1")
         if self.viewer not in ("marta", "patel"):  # public record, to all but these
             for n in range(2):
                 self._feed(f"v.feed{n}", 150.0 + 40 * n)
-        self.steps.sort(key=lambda step: step.at)
-        return self
 
     def _person(self, name: str, end: str, *, late: bool = False) -> None:
         """Tell of someone from the offer on. `late`: its intake comes when the deadline has passed."""
@@ -400,10 +422,23 @@ class Script:
             return at
 
         client = self.is_counsel and end.startswith("granted")
-        way = story(name, officer, "county-pa", who, own=own, viewer=self.viewer, at=later, late=late, client=client)
+        named = not self.observes or end.startswith("granted")
+        way = story(
+            name,
+            officer,
+            "county-pa",
+            who,
+            own=own,
+            viewer=self.viewer,
+            at=later,
+            late=late,
+            client=client,
+            named=named,
+        )
         booked = self._booking(name, later) if own else ()
         before = () if client else ("history",)
-        told = self._represented(name, end, later) if self.is_counsel else self._told(name, end, later)
+        tell = self._represented if self.is_counsel else self._named if self.observes else self._told
+        told = tell(name, end, later)
         for each in chain(way, before, told, booked):
             if each == "deadline":
                 at += 45_000
@@ -411,7 +446,7 @@ class Script:
                 self.steps.append(Step(later(), None, each, name))
             else:
                 self.steps.append(Step(each.at, each))
-        if self.viewer == "chen":
+        if self.viewer in ("chen", "ames"):
             for n in range(chance.randrange(3)):
                 self._case(f"{name}.case{n}", later(), name)
 
@@ -495,6 +530,19 @@ class Script:
             yield act("noor", "/counsel/endings", {"counsel": self.party, "word_of": word_of})
         yield "elsewhere" if end.startswith("granted") else "after"
 
+    def _named(self, name: str, end: str, at: Callable[[], float]) -> Iterator[Act | str]:
+        """Yield the ROI that gives the office a name, and its end."""
+        person = f"/v1/participants/{{{name}}}"
+        if end.startswith("granted") or end == "revoked":
+            ours = {"party": self.party, "labels": [Label.IDENTITY_LEGAL], "purpose": "observing"}
+            grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
+            yield Act(at(), "noor", f"{person}/roi", roi(grants), {"roi": f"{name}.roi"}, f"{name}/named")
+            yield from ("after", "life", "contact")
+        if end == "revoked":
+            gone = revocation(self.party)
+            yield Act(at(), "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone, {}, f"{name}/dark")
+        yield from ("after", "life")
+
     def _concern(self, name: str, about: str | None) -> None:
         """Raise a concern, which is answered to who raised it."""
         at = round(self.chance.uniform(2500, 4000), 3)
@@ -564,10 +612,11 @@ def story(
     at: Callable[[], float],
     late: bool = False,
     client: bool = False,
+    named: bool = True,
 ) -> Iterator[Act | str]:
     """Yield a person's way from the offer to enrolment, and the slots in it. `own`: the officer is the viewer.
 
-    `client`: the viewer is the person's counsel.
+    `client`: the viewer is the person's counsel. `named`: not to an observer's eyes by pseudonym alone.
     What only an officer knows is hidden from everyone else; incident and charge reach the prosecutor's office.
     """
     given, surname, born = who
@@ -578,14 +627,16 @@ def story(
         "severity": "misdemeanor",
         "prosecutor": office,
     }
+    observed = viewer == "ames"
+    person_of: Any = {"given": given, "surname": surname, "birth_date": born}
     offer: dict[str, Any] = {
         "door": "arrest_diversion",
-        "person": {"given": given, "surname": surname, "birth_date": born},
-        "incident_number": f"I-{name}",
+        "person": person_of if named else Hidden(lambda hidden: person_of | {"surname": f"B-{hidden.random()}"}),
+        "incident_number": Hidden(lambda hidden: f"I-{hidden.random()}") if observed else f"I-{name}",
         "place": "3rd and Pine" if own else Hidden(words),
         "facts": said,
-        "unit": said,
-        "charges": [charge | {"race_as_perceived": "Unknown" if own else Hidden(words)}],
+        "unit": "Unit 3" if observed else said,
+        "charges": [charge | {"race_as_perceived": "Unknown" if own or observed else Hidden(words)}],
     }
 
     def act(by: str, path: str, body: dict[str, Any], **gives: str) -> Act:
@@ -725,9 +776,11 @@ class Filling:
         for _ in range(people):
             called = CALL | {"incident_number": f"C-{self.chance.randrange(10**9)}"}
             called["department"] = "transit-pd" if self.script.viewer == "kim" else "city-pd"
-            self._add(self.chance.uniform(1, 2000), "dana", "/v1/referrals/by-telephone", called)
-            self._stranger()
-            self._stranger(offered_only=True)
+            gives = {"referral": f"h{self.chance.randrange(10**9)}.referral"}
+            self._add(self.chance.uniform(1, 2000), "dana", "/v1/referrals/by-telephone", called, **gives)
+            if not self.script.observes:  # who sees every diversion has no strangers
+                self._stranger()
+                self._stranger(offered_only=True)
         self._merges()
         return sorted(self.acts, key=lambda act: act.at)
 
@@ -779,6 +832,9 @@ class Filling:
         if self.script.is_counsel:
             self._represented_before(name, at)
             return
+        if self.script.observes:
+            self._named_before(name, at)
+            return
         ours = {"party": party, "labels": [*LABELS[party]], "purpose": "long ago"}
         label, text = _ITEM[party]
         item = {"party": party, "text": text, "labels": [label], "expires_on": SOON, "counsel_offered": True}
@@ -809,6 +865,17 @@ class Filling:
                 self._add(at + 0.01, "dana", f"{person}/items", item)
             case _:
                 pass
+
+    def _named_before(self, name: str, at: float) -> None:
+        """What became of a consent that gave the office the name before: nothing of it is left."""
+        person, party = f"/v1/participants/{{{name}}}", self.script.party
+        ours = {"party": party, "labels": [Label.IDENTITY_LEGAL], "purpose": "long ago"}
+        kind = self.chance.choice(("never", "revoked", "expired"))
+        if kind != "never":
+            body = roi([ours, *others(self.chance, party)], SOON if kind == "expired" else None)
+            self._add(at + 0.01, "noor", f"{person}/roi", body, roi=f"{name}.roi")
+        if kind == "revoked":
+            self._add(at + 0.02, "noor", f"{person}/roi/{{{name}.roi}}/revocations", revocation(party))
 
     def _represented_before(self, name: str, at: float) -> None:
         """What became of counsel's authority before, or that it is another's client: nothing of it is the viewer's."""
@@ -851,7 +918,7 @@ class Filling:
                     self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/amendments", change)
                     told = {"party": mate, "text": f"Asked {self.chance.random()}.", "labels": [Label.IIP_PROGRESS]}
                     self._add(now + 0.002, "dana", f"{person}/shares", told)
-                    if mate == "metro-pa":
+                    if mate == "metro-pa" and not self.script.observes:
                         body = filing(f"M-{self.chance.randrange(10**9)}", "Ray", "Bell")
                         self._add(now + 0.003, "rossi", "/v1/cases", body | {"participant": Name(name)})
                 case _:
@@ -879,7 +946,7 @@ class Filling:
         """What only care, or who is told, may know of someone enrolled, whoever holds a grant."""
         person = f"/v1/participants/{{{name}}}"
         match self.chance.randrange(6):
-            case 0:
+            case 0 if self.script.is_counsel:  # each of its clients gave that to them
                 told = {"party": "housing-co", "text": words(self.chance), "labels": [Label.IIP_PROGRESS]}
                 self._add(at, "dana", f"{person}/shares", told)
             case 1:
