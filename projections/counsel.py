@@ -138,7 +138,7 @@ def _tasks(history: History, lens: Lens, grant: Grant) -> Iterator[Task]:
                 **_behind(history, lens, grant),
                 shown=f"{Label.CHARGE_DIVERTED} {Label.CONSENT_STATE}",
                 due_at=due_at,
-                task_id=latched.id,
+                task_id=history.id_of(latched),
                 kind=TaskKind.OFFICE_NOT_TOLD,
                 incident_number=incident_number,
             )
@@ -159,7 +159,7 @@ def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[E
         authority=authority,
         shown=one.shown,
         occurred_at=one.recorded.event.occurred_at,
-        entry_id=one.recorded.id,
+        entry_id=history.id_of(one.recorded),
         stream_id=one.recorded.stream,
         matter_id=one.recorded.event.matter_id,
         kind=one.recorded.event.topic,

@@ -16,6 +16,7 @@ from domain.labels import Label, Reader
 from domain.participant import living, participant
 from domain.refusal import Refused, Unknown
 from domain.registry import CARE, PartyKind, Role
+from projections.lens import History
 from services.directory import Party
 from services.person import on_each, reached, records
 from services.ports import Caller
@@ -163,7 +164,8 @@ def add_paper(
     """Add the paper, whoever's word it was, on each record of this person that lacks it."""
     who, history, own = load_client(site, caller, participant_id)
     number = reference(site, caller, "revocation", revocation)
-    line = next((r.event for r in history if r.id == number and isinstance(r.event, roi.RoiRevoked)), None)
+    told = History(who, history)
+    line = next((r.event for r in told.of(roi.RoiRevoked) if number in (r.id, told.id_of(r))), None)
     event = roi.RevocationPaper(
         participant_id=who,
         occurred_at=site.now(),

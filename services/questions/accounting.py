@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from domain.referral import DepartmentNotified, NoticeCode, ProsecutorNotified
 from domain.refusal import Forbidden, Unknown
 from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed, grants
 from projections import case_manager, counsel, participant
-from projections.lens import Lens, plain
+from projections.lens import History, Lens, plain
 from projections.record import RoleEntry
 from services.person import records
 from services.ports import Accounted, Caller, Session
@@ -42,6 +43,8 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     held = grants(history)
+    # Counsel has its entries by ids that do not count what it is not told of.
+    id_of = History(asked, history).id_of if caller.reader is Reader.COUNSEL else attrgetter("id")
     purposes: list[_Stated] = []
     given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
     told: list[tuple[datetime, dict[str, Any]]] = []
@@ -57,7 +60,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
                 grant = given_now.get((sent.participant_id, sent.party_id))
                 told.append((recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
             case DecisionRecorded(party_id=office):
-                decided[recorded.id] = (recorded.recorded_at, office)
+                decided[id_of(recorded)] = (recorded.recorded_at, office)
             case OralDisclosure(party_id=UUID() as party) as oral:
                 told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:

@@ -16,7 +16,8 @@ from services.site import Site
 def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens | None) -> dict[str, Any]:
     """Return every decision about a participant for one party, without any value.
 
-    `eyes`: those of who asks, who is told of no field that it may not see itself; None for the privacy officer.
+    `eyes`: those of who asks, who is told of no field that it may not see itself, and has ids that do not count what
+    it is not told of; None for the privacy officer.
     """
     viewed = site.directory.by_code(party, "party")
     reader = ADDRESSED_AS.get(viewed.kind)
@@ -32,7 +33,7 @@ def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens 
             shown = isinstance(line.decision, Shown)
             lines.append(
                 {
-                    "event": site.ids.seal(caller.party, event.id),
+                    "event": site.ids.seal(caller.party, history.id_of(event) if eyes else event.id),
                     "kind": line.topic,
                     "field": line.field,
                     "labels": sorted(line.labels),

@@ -30,19 +30,22 @@ from adapters.http.app import create_app
 from adapters.http.commands import ROUTES
 from adapters.postgres.projector import rebuild
 from adapters.settings import Settings
-from domain.labels import Ceiling, Decision, Fact, Grant, Reader, Viewer, decide
+from domain.labels import Ceiling, Decision, Fact, Grant, Label, Reader, Viewer, decide
 from domain.participant import ParticipantIdentified
+from domain.referral import ReferralOffered
 from domain.refusal import Refused, Unknown
 from domain.registry import READER_OF, Role
-from domain.roi import grants
+from domain.roi import RoiSigned, grants
 from projections import lens
 from projections.lens import History, Traced
 from projections.partner import GrantedParticipant
 from projections.rows import MODELS, Row
 from projections.views import VIEWS
+from services.person import records
 from services.ports import Caller
-from services.questions import LISTINGS, listing, partner, police
+from services.questions import LISTINGS, accounting, counsel, listing, partner, police
 from services.questions.listing import Asked, Asking, Listing
+from services.questions.trace import trace
 from services.release import answer
 from services.site import COMMANDS, Done, Site, carry_out, known_to
 from services.tokens import Tokens
@@ -74,6 +77,8 @@ ROLE = {
     "chen": Role.LIAISON_PROSECUTOR,
     "marta": Role.RECIPIENT_CONTACT,
     "judge": Role.COURT_OFFICER,
+    "patel": Role.COUNSEL,
+    "ames": Role.DEFENDER_OBSERVER,
 }
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
@@ -211,7 +216,8 @@ def followed(pair: Pair, path: str) -> Iterator[Ask]:
 
 def own(pair: Pair, path: str) -> bool:
     """True for a question about one person that the viewer's kind of reader has."""
-    return path.startswith(PREFIX[READER[pair.viewer]])
+    reader = READER[pair.viewer]
+    return path.startswith(PREFIX[reader]) or (path == ACCOUNTING and reader is Reader.COUNSEL)
 
 
 def by_id(pair: Pair, path: str) -> Iterator[Ask]:
@@ -222,6 +228,15 @@ def by_id(pair: Pair, path: str) -> Iterator[Ask]:
     stranger = next(value for name, value in pair.first.ids.items() if name.startswith("h"))
     yield Ask("GET", re.sub(r"\{[^}]+\}", str(stranger), path))
     yield Ask("GET", re.sub(r"\{[^}]+\}", pair.first.seal("lopez", stranger), path))
+
+
+def traced(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask why each field about each is shown or withheld: to partners, to who asks, to another counsel, to nobody."""
+    for ask in by_id(pair, path):
+        yield ask
+        if own(pair, path):
+            for party in ("city-pd", "housing-co", "r-patel", "r-quinn", "lead-care", "no-party"):
+                yield Ask("GET", f"{ask.path}?party={party}")
 
 
 def lookups(pair: Pair, path: str) -> Iterator[Ask]:
@@ -246,6 +261,7 @@ def public_form(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {}), Ask("POST", path, {"participant": pair.known("")[0]}), Ask("POST", path, [1]))
 
 
+ACCOUNTING = "/v1/participants/{participant}/accounting"
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
@@ -263,7 +279,7 @@ QUESTIONS |= {
     "/v1/recipient/participants/{participant}": by_id,
     "/v1/court/participants/{participant}": by_id,
     "/v1/counsel/participants/{participant}": by_id,
-    "/v1/counsel/participants/{participant}/trace": by_id,
+    "/v1/counsel/participants/{participant}/trace": traced,
     "/v1/legal-services/participants/{participant}": by_id,
     "/v1/participant": plain,
     "/v1/participant/trace": plain,
@@ -274,7 +290,7 @@ QUESTIONS |= {
     "/v1/program/capacity": plain,
     "/v1/program/health": plain,
     "/v1/case-manager/on-call": plain,
-    "/v1/participants/{participant}/accounting": by_id,
+    ACCOUNTING: by_id,
     "/v1/public/referrals": public_form,
 }
 
@@ -441,11 +457,15 @@ def play(pair: Pair, script: Script) -> None:
     own_view = (READER[pair.viewer],)
     for one, strangers in zip(pair.worlds, (2, 4), strict=True):
         acts = Filling(script, one.chance).fill(strangers)
-        for some in (acts[: len(acts) // 2], acts[len(acts) // 2 :]):  # the views, too, change what they hold
+        halves = (acts[: len(acts) // 2], acts[len(acts) // 2 :])  # the views, too, change what they hold
+        for half, some in enumerate(halves):
             with one.views_stand_still(own_view):
                 for act in some:
                     one.play(act, pair.viewer)
-                one.stops(one.chance.randrange(40))
+                if script.observes:  # every stop, too
+                    one.stops(3, called=f"half {half}")
+                else:
+                    one.stops(one.chance.randrange(40))
             one.site.settle(own_view)
         one.at((END - BEGIN).total_seconds() / 60)
         one.site.settle(own_view)
@@ -494,7 +514,7 @@ def checked(pair: Pair, request: Ask, heard: Heard | None) -> bool:
         assert heard.status == 403, heard
     assert {name for name, _ in heard.headers} <= HEADERS, heard
     assert not RAW_ID.search(heard.body.partition(b'"next":')[0]), heard
-    return b'"as the ROI' in heard.body or b"42 CFR" in heard.body
+    return any(said in heard.body for said in (b'"as the ROI', b"42 CFR", b'"authority_labels"', b'"pseudonym"'))
 
 
 def holds_a_row(request: Ask, heard: Heard | None) -> bool:
@@ -576,6 +596,33 @@ def total(site: Site, caller: Caller, body: dict[str, Any]) -> None:
 def withheld(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
     """An answer says that something is kept back."""
     return body | {"withheld": caller.party in grants(history)}
+
+
+def of_pseudonyms(tell: Callable[[list[Any]], Any]) -> Leak:
+    """Tell something more of everyone whom a list shows by pseudonym."""
+
+    def change(site: Site, caller: Caller, body: dict[str, Any]) -> None:
+        rows = [row for rows in body.values() if isinstance(rows, list) for row in rows]
+        for row in rows:
+            if "pseudonym" in row:
+                row["more"] = tell(_events(site, site.ids.open(caller.party, row["pseudonym"])))
+
+    return on_every_answer(change)
+
+
+def its_name(history: list[Any]) -> Any:
+    """A name, whether or not the ROI names the office."""
+    return next(str(r.event.name) for r in history if isinstance(r.event, ParticipantIdentified))
+
+
+def its_incident(history: list[Any]) -> Any:
+    """An incident number, by which the person is found in any docket."""
+    return next(r.event.incident_number for r in history if isinstance(r.event, ReferralOffered))
+
+
+def its_signatures(history: list[Any]) -> Any:
+    """How often the person has signed."""
+    return sum(isinstance(r.event, RoiSigned) for r in history)
 
 
 def statement(site: Site, caller: Caller, history: list[Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -780,22 +827,73 @@ def as_of_in_a_row(pair: Pair) -> AbstractContextManager[object]:
     return projected(pair, change)
 
 
-def addressed_to_anyone(pair: Pair) -> AbstractContextManager[object]:
-    """What was told to one party is shown to all that hold its label."""
-
-    def wrong(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
-        return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
+def decided(wrong: Callable[[Viewer, Fact, Grant | None, Ceiling, Any], Decision]) -> Leak:
+    """Compute the viewer's view again with wrong decisions."""
 
     def change(rows: Iterator[Row]) -> Iterator[Row]:
         with mock.patch.object(lens, "decide", wrong):
             yield from list(rows)
 
+    return lambda pair: projected(pair, change)
+
+
+def addressed_to_anyone(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """What was told to one party is shown to all that hold its label."""
+    return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
+
+
+def any_label(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """An authority opens more than the labels that it names."""
+    return decide(viewer, fact, grant and replace(grant, labels=frozenset(Label)), ceiling, at)
+
+
+def ids_of_the_log(pair: Pair) -> AbstractContextManager[object]:
+    """An entry's id counts what else lies in its stream."""
+
+    def change(rows: Iterator[Row]) -> Iterator[Row]:
+        with mock.patch.object(History, "id_of", lambda _, recorded: recorded.id):
+            yield from list(rows)
+
     return projected(pair, change)
+
+
+def traced_to_anyone(pair: Pair) -> AbstractContextManager[object]:
+    """A trace tells of fields that who asks may not see itself."""
+
+    def wrong(site: Site, caller: Caller, asked: UUID, party: str, _: Any) -> dict[str, Any]:
+        return trace(site, caller, asked, party, None)
+
+    return mock.patch.object(counsel, "trace", wrong)
+
+
+def former_client(pair: Pair) -> AbstractContextManager[object]:
+    """Counsel whose authority has ended hears another answer than who never had one."""
+    right = counsel.participant
+
+    def wrong(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+        try:
+            return right(site, caller, text)
+        except Unknown:
+            if caller.party in grants(_events(site, site.ids.open(caller.party, text))):
+                raise Refused("participant", "your authority has ended.", "Ask LEAD.") from None
+            raise
+
+    return mock.patch.object(counsel, "participant", wrong)
+
+
+def accounting_of_the_person(pair: Pair) -> AbstractContextManager[object]:
+    """An accounting tells of records that were merged into the client's, too."""
+
+    def wrong(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
+        return [record.id for record in records(site, asked)]
+
+    return mock.patch.object(accounting, "_person", wrong)
 
 
 TOTAL = Seeded(on_every_answer(total), asked(listed))
 WITHHELD = Seeded(on_participants(withheld), asked(by_id))
 ERROR_TEXT = Seeded(error_text, writes)
+ADDRESSEE = Seeded(decided(addressed_to_anyone), asked(by_id))
 AS_OF = Seeded(as_of_in_a_row, asked(by_id))
 LEAKS: dict[str, dict[str, Seeded]] = {
     "kim": {
@@ -814,8 +912,26 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "not found": Seeded(on_participants(not_found), asked(by_id)),
         "error text": ERROR_TEXT,
         "sort": Seeded(page_of(busiest_first), asked(listed)),
-        "addressee": Seeded(addressed_to_anyone, asked(by_id)),
+        "addressee": ADDRESSEE,
     },
     "marta": {"total": TOTAL, "as of": AS_OF, "updates": Seeded(updates_of_the_log, asked(followed))},
     "judge": {"withheld": WITHHELD, "error text": ERROR_TEXT, "total": TOTAL, "as of": AS_OF},
+    "patel": {
+        "total": TOTAL,
+        "error text": ERROR_TEXT,
+        "sort": Seeded(page_of(busiest_first), asked(listed)),
+        "addressee": ADDRESSEE,
+        "any label": Seeded(decided(any_label), asked(by_id)),
+        "ids": Seeded(ids_of_the_log, asked(listed, by_id)),
+        "trace": Seeded(traced_to_anyone, asked(traced)),
+        "former client": Seeded(former_client, asked(by_id)),
+        "merged away": Seeded(accounting_of_the_person, asked(by_id)),
+    },
+    "ames": {
+        "total": TOTAL,
+        "sort": Seeded(page_of(busiest_first), asked(listed)),
+        "name": Seeded(of_pseudonyms(its_name), asked(listed)),
+        "incident": Seeded(of_pseudonyms(its_incident), asked(listed)),
+        "signatures": Seeded(of_pseudonyms(its_signatures), asked(listed)),
+    },
 }

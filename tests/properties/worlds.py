@@ -50,6 +50,8 @@ VIEWERS = {
     "chen": "county-pa",
     "marta": "housing-co",
     "judge": "district-court",
+    "patel": "r-patel",
+    "ames": "public-defense",
 }
 PARTY_OF = VIEWERS | {
     "rossi": "metro-pa",
@@ -80,6 +82,15 @@ _ITEM: dict[str, tuple[Label, str]] = {
     else (Label.SUBSTANCE_CURRENT, "Says that he used again in March.")
     for party in LABELS
 }
+_ITEM["r-patel"] = (Label.CONDUCT_ORDER, "Says that he broke the no-contact order once.")
+AUTHORITY = (
+    Label.IDENTITY_LEGAL,
+    Label.ENROLMENT_STATUS,
+    Label.CASE_MANAGER_CONTACT,
+    Label.CHARGE_DIVERTED,
+    Label.IIP_PROGRESS,
+)
+"""What clients let counsel of record know, beside what it reads by role while it is theirs: all of their consent."""
 _SPACE = UUID("0d7c5f52-6a0e-5d0b-9f4d-2c1f5d9a7e11")
 _NAMES = [("Ray", "Bell"), ("Ana", "Cruz"), ("Joe", "Dunn"), ("Lena", "Ellis"), ("Omar", "Frost")]
 _BORN = ("1985-05-05", "1990-01-31")
@@ -223,18 +234,25 @@ class World:
             self.ids[as_name] = opened
         if act.path == "/v1/referrals":
             self.offers.append(body)
+        if act.who == "chen":  # what may be found in it is found now, and not when something hidden happens next
+            self.audit.beat()
         if act.who == viewer:
             self.sent.append((path, body, act.key or ""))
             plain = Answer(answer.status_code, answer.headers.multi_items(), answer.content)
             self.heard.append(self.compared(viewer, f"POST {act.path} {act.key}", plain))
 
-    def stops(self, number: int) -> None:
-        """Load some administrative records."""
+    def stops(self, number: int, called: str = "") -> None:
+        """Load some administrative records; `called`: the same in both worlds."""
         made = [
             StopRecorded(
-                party_id=NOBODY, occurred_at=BEGIN, source="test", number=str(uuid4()), precinct="West", arrested=False
+                party_id=NOBODY,
+                occurred_at=BEGIN,
+                source="test",
+                number=f"{called}/{n}" if called else str(uuid4()),
+                precinct="West",
+                arrested=False,
             )
-            for _ in range(number)
+            for n in range(number)
         ]
         envelope = Envelope(actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4())
         appends = [append(stop_stream(stop.source, stop.number), 0, stop) for stop in made]
@@ -295,6 +313,7 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
         for code, name, kind in (
             ("metro-pa", "Metro City Attorney", "prosecutor"),
             ("clinic-co", "Harbor Clinic", "recipient"),
+            ("r-quinn", "Another counsel of record", "counsel"),
         ):
             made.person("pat").do("/v1/register/parties", {"code": code, "name": name, "kind": kind})
         for party, name, role, subject in (
@@ -343,6 +362,16 @@ class Script:
     """Of whom the viewer holds nothing by consent at the end."""
 
     @property
+    def is_counsel(self) -> bool:
+        """True for counsel: to its clients' whole consent it is privy, and to nobody else's."""
+        return self.viewer == "patel"
+
+    @property
+    def observes(self) -> bool:
+        """True for the defender's observer: every diversion is its to see, by pseudonym, and hardly anybody's name."""
+        return self.viewer == "ames"
+
+    @property
     def party(self) -> str:
         """The viewer's party."""
         return VIEWERS[self.viewer]
@@ -354,18 +383,30 @@ class Script:
             self._person(f"v{n}", ends[n % len(ends)])
             if ends[n % len(ends)] in ("none", "revoked"):
                 self.dark.append(f"v{n}")
-        self._person("v.late", "granted", late=True)
+        self._person("vlate", "granted", late=True)
         for n in range(3):
             self._referral(f"r{n}")
-            self._ask(f"q{n}", None if n else "v1")
+            if not self.observes:
+                self._ask(f"q{n}", None if n else "v1")
+        self._of_the_viewer()
+        self.steps.sort(key=lambda step: step.at)
+        return self
+
+    def _of_the_viewer(self) -> None:
+        """Tell of what only readers like the viewer have to do with."""
         if self.viewer == "chen":
             for n in range(2):
                 self._case(f"v.nobody{n}", 100.0 + 31 * n, None)
-        if self.viewer != "marta":  # public record, to all but her
+        if self.observes:
+            for n, reason in enumerate(("the officer's discretion", "the person declined the offer")):
+                arrest = {"code": "90J", "reason": reason}
+                self.steps.append(Step(80.0 + n, Act(80.0 + n, "kim", "/v1/arrests", arrest, {}, f"arrest{n}")))
+        if self.is_counsel or self.observes:
+            for n in range(2):
+                self._concern(f"c{n}", None if n else "v1")
+        if self.viewer not in ("marta", "patel"):  # public record, to all but these
             for n in range(2):
                 self._feed(f"v.feed{n}", 150.0 + 40 * n)
-        self.steps.sort(key=lambda step: step.at)
-        return self
 
     def _person(self, name: str, end: str, *, late: bool = False) -> None:
         """Tell of someone from the offer on. `late`: its intake comes when the deadline has passed."""
@@ -380,16 +421,32 @@ class Script:
             at = round(at + chance.uniform(5, 600), 3)
             return at
 
-        way = story(name, officer, "county-pa", who, own=own, viewer=self.viewer, at=later, late=late)
+        client = self.is_counsel and end.startswith("granted")
+        named = not self.observes or end.startswith("granted")
+        way = story(
+            name,
+            officer,
+            "county-pa",
+            who,
+            own=own,
+            viewer=self.viewer,
+            at=later,
+            late=late,
+            client=client,
+            named=named,
+        )
         booked = self._booking(name, later) if own else ()
-        for each in chain(way, ["history"], self._told(name, end, later), booked):
+        before = () if client else ("history",)
+        tell = self._represented if self.is_counsel else self._named if self.observes else self._told
+        told = tell(name, end, later)
+        for each in chain(way, before, told, booked):
             if each == "deadline":
                 at += 45_000
             elif isinstance(each, str):
                 self.steps.append(Step(later(), None, each, name))
             else:
                 self.steps.append(Step(each.at, each))
-        if self.viewer == "chen":
+        if self.viewer in ("chen", "ames"):
             for n in range(chance.randrange(3)):
                 self._case(f"{name}.case{n}", later(), name)
 
@@ -441,6 +498,60 @@ class Script:
         if end == "revoked":
             yield act("noor", f"/roi/{{{name}.roi}}/revocations", revocation(self.party))
         yield "after"
+
+    def _represented(self, name: str, end: str, at: Callable[[], float]) -> Iterator[Act | str]:
+        """Yield what a client signs for its counsel, and what counsel then hears and does; else what it cannot know."""
+        person = f"/v1/participants/{{{name}}}"
+
+        def act(who: str, path: str, body: dict[str, Any], **gives: str) -> Act:
+            now = at()
+            return Act(now, who, person + path, body, gives, f"{name}{path}/{now}")
+
+        if end in ("granted", "granted and item", "revoked"):
+            signed = {"counsel": self.party, "labels": [*AUTHORITY], "expires_on": "2026-12-01"}
+            signed |= {"covers_from": moment(0)} if end == "granted" else {}
+            yield act("noor", "/counsel", signed)
+        if end.startswith("granted"):
+            ours = {"labels": [Label.IIP_PROGRESS], "purpose": "coordination"}
+            given = [ours | {"party": party} for party in ("city-pd", "housing-co")]
+            yield act("noor", "/roi", roi(given, client=True), roi=f"{name}.roi")
+            for _ in range(3):
+                yield from ("life", "contact", "elsewhere")
+                goal = {"kind": "progress", "text": f"Filed form {self.chance.randrange(10_000)}."}
+                yield act("dana", "/plan/entries", goal)
+            word = {"parties": ["city-pd"], "word_of": "counsel", "medium": "written"}
+            yield act(self.viewer, f"/roi/{{{name}.roi}}/revocations", word)
+        if end in ("item", "granted and item"):
+            label, text = _ITEM[self.party]
+            item = {"party": self.party, "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
+            yield act("dana", "/items", item, share=f"{name}.item")
+        if end == "revoked":
+            word_of = Hidden(lambda hidden: hidden.choice(("participant", "counsel")))
+            yield act("noor", "/counsel/endings", {"counsel": self.party, "word_of": word_of})
+        yield "elsewhere" if end.startswith("granted") else "after"
+
+    def _named(self, name: str, end: str, at: Callable[[], float]) -> Iterator[Act | str]:
+        """Yield the ROI that gives the office a name, and its end."""
+        person = f"/v1/participants/{{{name}}}"
+        if end.startswith("granted") or end == "revoked":
+            ours = {"party": self.party, "labels": [Label.IDENTITY_LEGAL], "purpose": "observing"}
+            grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
+            yield Act(at(), "noor", f"{person}/roi", roi(grants), {"roi": f"{name}.roi"}, f"{name}/named")
+            yield from ("after", "life", "contact")
+        if end == "revoked":
+            gone = revocation(self.party)
+            yield Act(at(), "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone, {}, f"{name}/dark")
+        yield from ("after", "life")
+
+    def _concern(self, name: str, about: str | None) -> None:
+        """Raise a concern, which is answered to who raised it."""
+        at = round(self.chance.uniform(2500, 4000), 3)
+        body: dict[str, Any] = {"text": "A filing that is not typical."}
+        body |= {"participant": Name(about)} if about else {}
+        gives = {"concern": f"{name}.item"}
+        self.steps.append(Step(at, Act(at, self.viewer, "/v1/concerns", body, gives, f"{name}/concern")))
+        path, answer = f"/v1/concerns/{{{name}.item}}/answers", {"text": "Under review."}
+        self.steps.append(Step(at + 1, Act(at + 1, "pat", path, answer, {}, f"{name}/answer")))
 
     def _referral(self, name: str) -> None:
         """Refer someone without an arrest; what becomes of it is each world's own."""
@@ -500,9 +611,12 @@ def story(
     viewer: str,
     at: Callable[[], float],
     late: bool = False,
+    client: bool = False,
+    named: bool = True,
 ) -> Iterator[Act | str]:
     """Yield a person's way from the offer to enrolment, and the slots in it. `own`: the officer is the viewer.
 
+    `client`: the viewer is the person's counsel. `named`: not to an observer's eyes by pseudonym alone.
     What only an officer knows is hidden from everyone else; incident and charge reach the prosecutor's office.
     """
     given, surname, born = who
@@ -513,14 +627,16 @@ def story(
         "severity": "misdemeanor",
         "prosecutor": office,
     }
+    observed = viewer == "ames"
+    person_of: Any = {"given": given, "surname": surname, "birth_date": born}
     offer: dict[str, Any] = {
         "door": "arrest_diversion",
-        "person": {"given": given, "surname": surname, "birth_date": born},
-        "incident_number": f"I-{name}",
+        "person": person_of if named else Hidden(lambda hidden: person_of | {"surname": f"B-{hidden.random()}"}),
+        "incident_number": Hidden(lambda hidden: f"I-{hidden.random()}") if observed else f"I-{name}",
         "place": "3rd and Pine" if own else Hidden(words),
         "facts": said,
-        "unit": said,
-        "charges": [charge | {"race_as_perceived": "Unknown" if own else Hidden(words)}],
+        "unit": "Unit 3" if observed else said,
+        "charges": [charge | {"race_as_perceived": "Unknown" if own or observed else Hidden(words)}],
     }
 
     def act(by: str, path: str, body: dict[str, Any], **gives: str) -> Act:
@@ -543,20 +659,30 @@ def story(
         yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
     yield act("noor", f"{person}/assignment", {"case_manager": "dana"})
     yield "contact"
-    yield act("noor", f"{person}/roi", roi([]), roi=f"{name}.roi")
+    yield act("noor", f"{person}/roi", roi([], client=client), roi=f"{name}.roi")
     if late:
         yield "deadline"
     phone = "206-555-0142" if viewer == "marta" else Hidden(lambda hidden: f"206-555-{hidden.randrange(10_000):04}")
     yield act("dana", f"{person}/intake", {"narrative": Hidden(words), "race_self": Hidden(words), "phone": phone})
 
 
-def roi(grants: Any, last_day: str | None = None, struck_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the body of a signed ROI; but for the grants to the viewer nothing of it is a partner's to know."""
-    return {
-        "expires_on": last_day or Hidden(lambda hidden: f"2026-{hidden.randrange(9, 13):02}-01"),
+def roi(
+    grants: Any, last_day: str | None = None, struck_out: tuple[str, ...] = (), *, client: bool = False
+) -> dict[str, Any]:
+    """Return the body of a signed ROI; but for the grants to the viewer nothing of it is a partner's to know.
+
+    `client`: it is all its viewer's to know, who is counsel.
+    """
+    form: dict[str, Any] = {
+        "expires_on": Hidden(lambda hidden: f"2026-{hidden.randrange(9, 13):02}-01"),
         "form_version": Hidden(words),
         "explained_by": Hidden(words),
         "language": Hidden(lambda hidden: hidden.choice(("English", "Spanish"))),
+    }
+    if client:
+        form = {"expires_on": "2026-12-01", "form_version": "1", "explained_by": "Dana", "language": "English"}
+    return form | {
+        "expires_on": last_day or form["expires_on"],
         "struck_out": list(struck_out),
         "grants": grants,
         "warned": ["county-pa", "metro-pa"],
@@ -650,9 +776,11 @@ class Filling:
         for _ in range(people):
             called = CALL | {"incident_number": f"C-{self.chance.randrange(10**9)}"}
             called["department"] = "transit-pd" if self.script.viewer == "kim" else "city-pd"
-            self._add(self.chance.uniform(1, 2000), "dana", "/v1/referrals/by-telephone", called)
-            self._stranger()
-            self._stranger(offered_only=True)
+            gives = {"referral": f"h{self.chance.randrange(10**9)}.referral"}
+            self._add(self.chance.uniform(1, 2000), "dana", "/v1/referrals/by-telephone", called, **gives)
+            if not self.script.observes:  # who sees every diversion has no strangers
+                self._stranger()
+                self._stranger(offered_only=True)
         self._merges()
         return sorted(self.acts, key=lambda act: act.at)
 
@@ -701,6 +829,12 @@ class Filling:
         """What became of the viewer's consent before: nothing of it is left."""
         self.hidden += 1
         person, party = f"/v1/participants/{{{name}}}", self.script.party
+        if self.script.is_counsel:
+            self._represented_before(name, at)
+            return
+        if self.script.observes:
+            self._named_before(name, at)
+            return
         ours = {"party": party, "labels": [*LABELS[party]], "purpose": "long ago"}
         label, text = _ITEM[party]
         item = {"party": party, "text": text, "labels": [label], "expires_on": SOON, "counsel_offered": True}
@@ -732,6 +866,38 @@ class Filling:
             case _:
                 pass
 
+    def _named_before(self, name: str, at: float) -> None:
+        """What became of a consent that gave the office the name before: nothing of it is left."""
+        person, party = f"/v1/participants/{{{name}}}", self.script.party
+        ours = {"party": party, "labels": [Label.IDENTITY_LEGAL], "purpose": "long ago"}
+        kind = self.chance.choice(("never", "revoked", "expired"))
+        if kind != "never":
+            body = roi([ours, *others(self.chance, party)], SOON if kind == "expired" else None)
+            self._add(at + 0.01, "noor", f"{person}/roi", body, roi=f"{name}.roi")
+        if kind == "revoked":
+            self._add(at + 0.02, "noor", f"{person}/roi/{{{name}.roi}}/revocations", revocation(party))
+
+    def _represented_before(self, name: str, at: float) -> None:
+        """What became of counsel's authority before, or that it is another's client: nothing of it is the viewer's."""
+        person, party = f"/v1/participants/{{{name}}}", self.script.party
+        signed: dict[str, Any] = {"counsel": party, "labels": [*AUTHORITY], "expires_on": "2026-12-01"}
+        signed |= {"covers_from": moment(0)}
+        label, text = _ITEM[party]
+        item = {"party": party, "text": text, "labels": [label], "expires_on": SOON, "counsel_offered": True}
+        match self.chance.choice(("never", "ended", "expired", "another's", "ran out")):
+            case "ended":
+                self._add(at + 0.01, "noor", f"{person}/counsel", signed)
+                self._add(at + 0.02, "dana", f"{person}/items", item)
+                self._add(at + 0.03, "noor", f"{person}/counsel/endings", {"counsel": party, "word_of": "participant"})
+            case "expired":
+                self._add(at + 0.01, "noor", f"{person}/counsel", signed | {"expires_on": SOON})
+            case "another's":
+                self._add(at + 0.01, "noor", f"{person}/counsel", signed | {"counsel": "r-quinn"})
+            case "ran out":
+                self._add(at + 0.01, "dana", f"{person}/items", item)
+            case _:
+                pass
+
     def _after(self, name: str, at: float) -> None:
         """What goes to others, and what others do."""
         person, party = f"/v1/participants/{{{name}}}", self.script.party
@@ -742,20 +908,8 @@ class Filling:
             item = {"party": "clinic-co", "text": text, "labels": [label], "expires_on": LATE, "counsel_offered": True}
             grant = {"party": mate, "labels": [*LABELS[mate]], "purpose": f"help {self.chance.random()}"}
             match self.chance.randrange(5):
-                case 3:  # what care found elsewhere, and what another office keeps
-                    number, office = self.chance.randrange(10**9), self.chance.choice((None, "metro-pa"))
-                    self._add(now + 0.001, "rosa", f"{person}/warrants", found(f"W-{number}", office))
-                    away = {"court": "Enumclaw", "docket": f"C-{number}", "prosecutor": office}
-                    self._add(now + 0.002, "rosa", f"{person}/cases", away)
-                case 4:
-                    number = self.chance.randrange(10**9)
-                    called = f"{name}.case{number}"
-                    body = filing(f"M-{number}", "Ray", "Bell")
-                    self._add(now + 0.001, "rossi", "/v1/cases", body, case=called)
-                    heard = {"kind": "trial", "starts_at": moment(now + 50_000)}
-                    self._add(now + 0.002, "rossi", f"/v1/cases/{{{called}}}/hearings", heard)
-                    theirs = found(f"W-{number}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
-                    self._add(now + 0.003, "rossi", "/v1/warrants", theirs, warrant=f"{name}.warrant{number}")
+                case 3 | 4:
+                    self._elsewhere(name, now)
                 case 0:
                     self._add(now + 0.001, "luis", f"{person}/items", item)
                 case 1:
@@ -764,20 +918,37 @@ class Filling:
                     self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/amendments", change)
                     told = {"party": mate, "text": f"Asked {self.chance.random()}.", "labels": [Label.IIP_PROGRESS]}
                     self._add(now + 0.002, "dana", f"{person}/shares", told)
-                    if mate == "metro-pa":
+                    if mate == "metro-pa" and not self.script.observes:
                         body = filing(f"M-{self.chance.randrange(10**9)}", "Ray", "Bell")
                         self._add(now + 0.003, "rossi", "/v1/cases", body | {"participant": Name(name)})
                 case _:
                     gone = revocation(mate)
                     self._add(now + 0.001, "noor", f"{person}/roi/{{{name}.roi}}/revocations", gone)
 
+    def _elsewhere(self, name: str, at: float) -> None:
+        """What care found elsewhere, or what another office keeps."""
+        person, number = f"/v1/participants/{{{name}}}", self.chance.randrange(10**9)
+        if self.chance.random() < 0.5:
+            office = self.chance.choice((None, "metro-pa"))
+            self._add(at + 0.001, "rosa", f"{person}/warrants", found(f"W-{number}", office))
+            away = {"court": "Enumclaw", "docket": f"C-{number}", "prosecutor": office}
+            self._add(at + 0.002, "rosa", f"{person}/cases", away)
+            return
+        called = f"{name}.case{number}"
+        body = filing(f"M-{number}", "Ray", "Bell")
+        self._add(at + 0.001, "rossi", "/v1/cases", body, case=called)
+        heard = {"kind": "trial", "starts_at": moment(at + 50_000)}
+        self._add(at + 0.002, "rossi", f"/v1/cases/{{{called}}}/hearings", heard)
+        theirs = found(f"W-{number}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
+        self._add(at + 0.003, "rossi", "/v1/warrants", theirs, warrant=f"{name}.warrant{number}")
+
     def _life(self, name: str, at: float) -> None:
-        """What only care may know of someone enrolled, whoever holds a grant."""
+        """What only care, or who is told, may know of someone enrolled, whoever holds a grant."""
         person = f"/v1/participants/{{{name}}}"
         match self.chance.randrange(6):
-            case 0:
-                status = {"status": self.chance.choice(("active", "inactive")), "note": words(self.chance)}
-                self._add(at, "luis", f"{person}/activity", status)
+            case 0 if self.script.is_counsel:  # each of its clients gave that to them
+                told = {"party": "housing-co", "text": words(self.chance), "labels": [Label.IIP_PROGRESS]}
+                self._add(at, "dana", f"{person}/shares", told)
             case 1:
                 self._add(at, "dana", f"{person}/aliases", {"alias": f"Sunny {self.chance.random()}"})
             case 2:
@@ -785,13 +956,13 @@ class Filling:
                 self._add(at, "noor", f"{person}/funds", spent | {"other_pools": ["none left"], "waitlist": "none"})
             case 3:
                 goal = {"kind": "goal", "dimension": "home", "text": words(self.chance)}
-                self._add(at, "dana", f"{person}/plan", {"review_on": "2026-03-20"})
+                self._add(at, "dana", f"{person}/plan", {"review_on": "2026-04-10"})
                 self._add(at + 0.0001, "dana", f"{person}/plan/entries", goal, entry=f"{name}.goal{self.hidden}")
                 self._add(
                     at + 0.0002, "dana", f"{person}/plan/goals/{{{name}.goal{self.hidden}}}/endings", {"how": "reached"}
                 )
             case 4:
-                kind = self.chance.choice(("progress", "challenge", "barrier", "housing", "family"))
+                kind = self.chance.choice(("challenge", "barrier", "housing", "family"))
                 self._add(at, "dana", f"{person}/plan/entries", {"kind": kind, "text": words(self.chance)})
             case _:
                 pass

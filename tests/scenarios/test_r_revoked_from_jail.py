@@ -48,10 +48,13 @@ def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) 
     assert patel.see("/v1/counsel/participants")["clients"][0]["name"] == "Ray Bell"
     assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == [], "both words are confirmed"
 
-    # 3 April. It sends the paper of its own word. Nothing changes but that this paper is not looked for any more.
+    # 3 April. It sends the paper of its own word, by the line in its client's history. Nothing changes but that this
+    # paper is not looked for any more.
     ray.at("2026-04-03 09:00")
     paper = {"artefact_sha256": "c" * 64}
-    patel.do(f"{his}/{filed['revocation']}/paper", paper)
+    page = patel.see(f"/v1/counsel/participants/{client['participant']}")
+    its_word = next(entry["entry_id"] for entry in page["history"] if entry["kind"] == "roi.revoked")
+    patel.do(f"{his}/{its_word}/paper", paper)
     assert patel.post(f"{his}/{filed['revocation']}/paper", paper).status_code == 422, "once"
     assert patel.post(f"{his}/{'a' * 26}/paper", paper).json()["faults"][0]["field"] == "revocation"
     lead.clock.at(local("2026-04-08 23:59:59"))
