@@ -13,6 +13,7 @@ from secrets import token_hex
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.postgres.migrate import admit, login_url, migrate
@@ -20,6 +21,9 @@ from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import ROLES, Secrets
 
 _VARIABLE = "GOLDENTHREAD_TEST_POSTGRES"
+
+settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True)
