@@ -6,7 +6,7 @@ destroys no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -282,6 +282,13 @@ class Referral:
 
 STARTS = (ReferralOffered, SocialContactReferred, CommunityReferred, LegalSystemReferred)
 """How a referral begins, one for each kind of door."""
+
+
+def referrals(history: Sequence[Recorded[Event]], *starts: type[Event]) -> list[Referral]:
+    """Fold every referral of a participant's history that began with one of these events; of any, if none is named."""
+    begun = dict.fromkeys(r.stream for r in history if isinstance(r.event, starts or STARTS))
+    states = (referral(r for r in history if r.stream == stream) for stream in begun)
+    return [state for state in states if state is not None]
 
 
 def referral(history: Iterable[Recorded[Event]], state: Referral | None = None) -> Referral | None:

@@ -114,8 +114,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
 
 def _status(history: History, lens: Lens) -> Iterator[Status]:
-    own = [r for r in history.events if r.stream == history.subject]
-    if not is_participant(history) or participant(history.subject, own).into is not None:
+    if not is_participant(history) or participant(history.subject, history.events).into is not None:
         return
     said = [status for r in history.of(ParticipantEnrolled, StatusChanged) if (status := lens.see(r, "status", _ROLE))]
     yield Status(subject_id=history.subject, as_of=history.position, status=said[-1] if said else Enrolment.REFERRED)

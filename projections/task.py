@@ -15,7 +15,7 @@ from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
 from domain.participant import Enrolment, ParticipantEnrolled, StatusChanged
-from domain.plan import PlanReviewDue, plan, plan_stream
+from domain.plan import PlanReviewDue, plan
 from domain.referral import ChargeLatched, DepartmentNotified, NoticeCode, ReferralOffered, referral
 from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
@@ -175,8 +175,6 @@ def _confirmed(history: History, said: Recorded[RoiRevoked]) -> bool:
 
 
 def _of_plan(history: History, task: Any) -> Iterator[Task]:
-    stream = plan_stream(history.subject)
-    its_plan = plan(history.subject, [r for r in history.events if r.stream == stream])
     due = next(reversed(list(history.of(PlanReviewDue))), None)
-    if its_plan.overdue and due is not None:
+    if due is not None and plan(history.subject, history.events).overdue:
         yield task(TaskKind.REVIEW, due, due.event.occurred_at)

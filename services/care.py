@@ -17,7 +17,7 @@ from domain.labels import Label, Reader
 from domain.participant import IntakeCompleted, Participant, complete_intake, enrol, living, participant
 from domain.plan import plan, plan_stream
 from domain.protocol import Protocol
-from domain.referral import ReferralOffered, referral, untold
+from domain.referral import ReferralOffered, referrals, untold
 from domain.refusal import Fault, Refused, Unknown
 from domain.registry import ADDRESSED_AS, CARE, READS_AS, ParticipantAccess, PartyKind, Role, staff_stream
 from domain.share import ShareMade, share, share_item
@@ -530,9 +530,8 @@ def _unheard(
     history: list[Recorded[Event]], signed: roi.RoiSigned, offers: Mapping[UUID, roi.Offer]
 ) -> frozenset[UUID]:
     """Return the offices that hold a charge of the participant and by this paper will not hear `completed`."""
-    streams = dict.fromkeys(r.stream for r in history if isinstance(r.event, ReferralOffered))
-    states = [referral(r for r in history if r.stream == stream) for stream in streams]
-    holding = frozenset(office for state in states if state for office in untold(state, signed.occurred_at))
+    states = referrals(history, ReferralOffered)
+    holding = frozenset(office for state in states for office in untold(state, signed.occurred_at))
     if signed.amends:
         holding &= offers.keys()
     return holding - {office for office, offer in offers.items() if offer.notify_completion}

@@ -550,10 +550,10 @@ def latches(
 ) -> list[Append]:
     """Return the latches of every referral that a participant's enrolment was in time for, and who hears of them."""
     appends: list[Append] = []
-    for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, ref.ReferralOffered)):
-        state = ref.referral([r for r in history if r.stream == stream])
-        if state is not None and enrolled_at is not None:
-            latched = ref.latch(state, care, enrolled_at, tell, now)
-            asked = deadline.ask_to_decide(state, history, enrolled_at, now)
-            appends.append(append(stream, state.version, *latched, *asked))
+    if enrolled_at is None:
+        return appends
+    for state in ref.referrals(history, ref.ReferralOffered):
+        latched = ref.latch(state, care, enrolled_at, tell, now)
+        asked = deadline.ask_to_decide(state, history, enrolled_at, now)
+        appends.append(append(state.id, state.version, *latched, *asked))
     return appends

@@ -23,7 +23,7 @@ from domain.participant import (
     discharge,
     participant,
 )
-from domain.referral import STARTS, referral
+from domain.referral import referrals
 from domain.refusal import Refused
 from domain.registry import CARE, ParticipantAccess, Role, StaffEnded
 from services.person import consent_of, others
@@ -224,20 +224,17 @@ def _off_the_queue(site: Site, caller: Caller, records: list[Participant]) -> li
     """Return the end of the referrals of someone who died that nobody has accepted."""
     appends = []
     for record in records:
-        history = site.log.history(record.id)
-        for stream in dict.fromkeys(r.stream for r in history if isinstance(r.event, STARTS)):
-            state = referral(r for r in history if r.stream == stream)
-            if state is not None:
-                ended = ReferralDeclined(
-                    participant_id=record.id,
-                    party_id=caller.party,
-                    staff_id=caller.staff,
-                    occurred_at=site.now(),
-                    how=Decline.DIED,
-                    decided_by=caller.name,
-                    protocol_version=state.protocol_version,
-                )
-                appends.append(append(state.id, state.version, *screening.end_with_death(state, ended)))
+        for state in referrals(site.log.history(record.id)):
+            ended = ReferralDeclined(
+                participant_id=record.id,
+                party_id=caller.party,
+                staff_id=caller.staff,
+                occurred_at=site.now(),
+                how=Decline.DIED,
+                decided_by=caller.name,
+                protocol_version=state.protocol_version,
+            )
+            appends.append(append(state.id, state.version, *screening.end_with_death(state, ended)))
     return appends
 
 
