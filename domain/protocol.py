@@ -26,6 +26,7 @@ DAYS_MOST = 3660
 RETENTION_DAYS_MOST = 36_600
 
 Days = Annotated[int, Field(gt=0, le=DAYS_MOST)]
+Hours = Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
 Caseload = Annotated[int, Field(gt=0, le=CASELOAD_FLOOR)]
 
 
@@ -77,8 +78,10 @@ class Protocol(Value):
     two reviews of a plan or of a case held in abeyance. `finding_hours`: within which a finding reaches its readers.
     `public_referrals_per_hour`: what the public form takes, of one address no more than `public_referrals_per_address`.
     `small_cell`: no report shows a count below it. `retention_*`: how long records are kept after the last contact.
-    Nothing reads these yet: no report is published, and nothing is erased by age. `names`: what the site calls its
-    roles and bodies.
+    Nothing reads these yet: no report is published, and nothing is erased by age. `feed_hours`: how long a message is
+    kept that is about nobody whom LEAD knows. `set_aside_days`: how long one that could not be taken waits for somebody
+    to look. `lease_hours`: how long what is published to an agency can be read without being renewed. `receipt_days`:
+    how long an agency may take to say that it has let go. `names`: what the site calls its roles and bodies.
     """
 
     version: ShortText
@@ -87,7 +90,7 @@ class Protocol(Value):
     retroactive: bool = False
     handoff_minutes: Annotated[int, Field(gt=0, le=DAYS_MOST * 24 * 60)]
     intake_days: Days
-    non_return_hours: Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
+    non_return_hours: Hours
     caseload_intensive_least: Caseload
     caseload_intensive_most: Caseload
     caseload_average: Caseload
@@ -98,12 +101,16 @@ class Protocol(Value):
     item_days_most: Days
     paper_days: Days
     review_days: Days
-    finding_hours: Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
+    finding_hours: Hours
     small_cell: Annotated[int, Field(ge=2)]
     retention_days: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
     retention_days_not_enrolled: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
     public_referrals_per_hour: Annotated[int, Field(gt=0)]
     public_referrals_per_address: Annotated[int, Field(gt=0)]
+    feed_hours: Hours
+    set_aside_days: Days
+    lease_hours: Hours
+    receipt_days: Days
     divertible: frozenset[ShortText]
     exclusions: frozenset[ShortText]
     override_ranks: frozenset[ShortText]
@@ -167,13 +174,19 @@ def _with_a_tenth_for_one_address(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": {"public_referrals_per_address": tenth} | values["protocol"]}
 
 
+def _with_hours_of_the_stream(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 3 what it had no stream for."""
+    stream = {"feed_hours": 72, "set_aside_days": 30, "lease_hours": 24, "receipt_days": 7}
+    return values | {"protocol": stream | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 3
-    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address}
+    schema_version: ClassVar[int] = 4
+    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address, 3: _with_hours_of_the_stream}
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,14 @@ class AlreadyAnswered(Exception):
 
 class AuthorityEnded(Exception):
     """The caller's authority has ended."""
+
+
+class Erased(Exception):
+    """Somebody's key was destroyed: nothing more can be recorded about that person or matter."""
+
+
+class Fenced(Exception):
+    """Another gateway has taken over the partition; nothing was recorded now."""
 
 
 class Unavailable(Exception):
@@ -66,12 +75,14 @@ class Caller:
 class Append:
     """Events to append to a stream whose last version is `expected` (0: the stream is new).
 
-    Without events: the stream was read for the decision, and must still stand there.
+    Without events: the stream was read for the decision, and must still stand there. `envelope`: where it is not that
+    of all that is recorded at once.
     """
 
     stream: UUID
     expected: int
     events: Sequence[Event]
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,125 @@ class SetAside:
     field: str
     reason: str
     row_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A message as it came, and where it lay: of a topic's partition, or of a file. Never logged, never shown."""
+
+    topic: str
+    partition: int
+    offset: int
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+
+
+class Keeping(StrEnum):
+    """Why a message is kept for a time."""
+
+    SET_ASIDE = "set aside"
+    WAITS = "waits"
+    EARLY = "early"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message kept for a time: its party, the digest of the key in whose order it is taken, and what is wrong.
+
+    `faults`: where (a JSON pointer or a header), a code and a sentence; never a value. `id` 0: not kept yet.
+    """
+
+    party: UUID
+    state: Keeping
+    raw: Raw
+    key: bytes
+    faults: tuple[Mapping[str, str], ...]
+    kept_at: datetime
+    until: datetime
+    id: int = 0
+
+
+class Settled(StrEnum):
+    """What became of a message that was kept."""
+
+    TAKEN = "taken"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far a partition is taken by this: from offset `expected` to `next`, by whoever claimed it as `epoch`.
+
+    `last_record`: a digest of the last record before `next`.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    expected: int
+    next: int
+    last_record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is kept of a stream in the transaction of its effect. `messages`: digests of those that are taken now.
+
+    `settled`: which of those kept before are taken or dropped by it; `by` and `why`: who said so, if a person did.
+    """
+
+    turn: Turn | None = None
+    messages: Sequence[bytes] = ()
+    kept: Sequence[Kept] = ()
+    settled: Mapping[int, Settled] = field(default_factory=dict)
+    by: UUID | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A partition as whoever claims it finds it; `stopped`: why nobody may go on with it."""
+
+    next_offset: int
+    last_record: bytes | None
+    epoch: int
+    stopped: str | None
+
+
+class Stream(Protocol):
+    """What the site keeps of the streams that agencies send."""
+
+    def claim(self, topic: str, partition: int, topic_id: str) -> Claimed:
+        """Take over a partition; whoever had it is fenced."""
+        ...
+
+    def stop(self, topic: str, partition: int, why: str) -> None:
+        """Let nobody go on with a partition until a person has said how."""
+        ...
+
+    def resume(self, topic: str, partition: int, topic_id: str, offset: int) -> None:
+        """Go on with a partition that was stopped, at this offset of the broker's topic as it is now."""
+        ...
+
+    def known(self, messages: Sequence[bytes]) -> set[bytes]:
+        """Return which of these messages were taken before."""
+        ...
+
+    def blocked(self, party: UUID, keys: Sequence[bytes]) -> set[bytes]:
+        """Return the keys of which a message was set aside, so that later ones wait."""
+        ...
+
+    def kept(
+        self, state: Keeping | None = None, *, party: UUID | None = None, keys: Sequence[bytes] | None = None
+    ) -> list[Kept]:
+        """Return what is kept, oldest first."""
+        ...
+
+    def purge(self) -> int:
+        """Let go of what was kept long enough; return how many of them somebody should have looked at."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +279,13 @@ class Log(Protocol):
         envelope: Envelope,
         answer: Answer | None = None,
         since: Mapping[UUID, int] | None = None,
+        taken: Taken | None = None,
     ) -> int:
         """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
 
         `since`: participants, and the positions past which nothing may have been recorded about them; else `Conflict`.
-        Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`.
+        `taken`: what is kept of a stream with it. Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded`, `Fenced` or
+        `Unavailable`.
         """
         ...
 

@@ -17,11 +17,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.postgres import PostgresDatastore
 
+from services.ports import Erased
+
 NONCE_BYTES: Final = 12
 _KEY_BITS: Final = 256
 
 
-class KeyDestroyed(Exception):
+class KeyDestroyed(Erased):
     """The subject's key was destroyed: nothing can be sealed for it any more."""
 
     def __init__(self) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError, InterfaceError, OperationalError
+from eventsourcing.persistence import IntegrityError
 from psycopg.rows import args_row, tuple_row
 
 from adapters.postgres.keyring import Keyring
 from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
-from adapters.postgres.recorder import GateRecorder, LogDatastore
+from adapters.postgres.recorder import GateRecorder, LogDatastore, available
+from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from projections.lens import History
-from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Unavailable
+from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
 
 _LAST: Final = 2**63 - 1
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
@@ -33,9 +33,11 @@ class PostgresLog:
 
     def __init__(self, url: str, secrets: Secrets, *, pool_size: int = 1, max_overflow: int = 9) -> None:
         self._datastore = LogDatastore(url, pool_size=pool_size, max_overflow=max_overflow)
-        with _available():
+        with available():
             self._recorder = GateRecorder(self._datastore)
-        self._mapper = SealingMapper(Keyring(self._datastore, secrets.site_key))
+        keyring = Keyring(self._datastore, secrets.site_key)
+        self._mapper = SealingMapper(keyring)
+        self.stream = PostgresStream(self._datastore, keyring)
 
     def close(self) -> None:
         """Close every connection."""
@@ -78,30 +80,41 @@ class PostgresLog:
         envelope: Envelope,
         answer: Answer | None = None,
         since: Mapping[UUID, int] | None = None,
+        taken: Taken | None = None,
     ) -> int:
         """Append events and the answer, all or nothing; return the position of the last (of the log, if none).
 
         `since`: participants, and the positions past which nothing may have been recorded about them; else `Conflict`.
-        Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded` or `Unavailable`; `KeyDestroyed` for an event about
-        someone who was erased.
+        `taken`: what is kept of a stream with it. Raises `Conflict`, `AlreadyAnswered`, `AuthorityEnded`, `Fenced` or
+        `Unavailable`; `KeyDestroyed` for an event about someone who was erased.
         """
-        recorded = self._append(appends, envelope, answer, since or {})
+        recorded = self._append(appends, envelope, answer, since or {}, taken)
         return recorded[-1][0] if recorded else self.position()
 
     def _append(
-        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None, since: Mapping[UUID, int]
+        self,
+        appends: Sequence[Append],
+        envelope: Envelope,
+        answer: Answer | None,
+        since: Mapping[UUID, int],
+        taken: Taken | None = None,
     ) -> list[tuple[int, Pending]]:
         pending = [
-            Pending(append.stream, version, event, envelope)
+            Pending(append.stream, version, event, append.envelope or envelope)
             for append in appends
             for version, event in enumerate(append.events, append.expected + 1)
         ]
-        with _available():
+        with available():
             try:
                 stored = [self._mapper.to_stored_event(event) for event in pending]
                 read = [(append.stream, append.expected) for append in appends]
                 positions = self._recorder.insert_events(
-                    stored, actor=envelope.actor, answer=answer, read=read, since=since
+                    stored,
+                    actor=envelope.actor,
+                    answer=answer,
+                    read=read,
+                    since=since,
+                    taken=None if taken is None else self.stream.arguments(taken),
                 )
             except IntegrityError:
                 raise Conflict("the stream has moved on since it was loaded") from None
@@ -229,7 +242,7 @@ class PostgresLog:
         return {subject: History(subject, events) for subject, events in found.items()}
 
     def _events(self, query: str, *parameters: Any) -> list[Recorded[Event]]:
-        with _available():
+        with available():
             with (
                 self._datastore.get_connection() as connection,
                 connection.cursor(binary=True, row_factory=args_row(StoredRow)) as cursor,
@@ -239,16 +252,8 @@ class PostgresLog:
 
     def _ask(self, query: str, *parameters: Any) -> list[Any]:
         with (
-            _available(),
+            available(),
             self._datastore.get_connection() as connection,
             connection.cursor(binary=True, row_factory=tuple_row) as cursor,
         ):
             return cursor.execute(query.encode(), parameters, prepare=True).fetchall()
-
-
-@contextmanager
-def _available() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError):
-        raise Unavailable("the log did not answer: try again, with the same key") from None

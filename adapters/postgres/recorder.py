@@ -7,7 +7,8 @@ caller does, by asking again under the same idempotency key.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,12 +27,13 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.keyring import KeyDestroyed
-from services.ports import AlreadyAnswered, Answer, AuthorityEnded
+from services.ports import AlreadyAnswered, Answer, AuthorityEnded, Fenced, Unavailable
 
 _REFUSALS: Final[Mapping[str, Callable[[], Exception]]] = {
     "GT001": AlreadyAnswered,
     "GT003": AuthorityEnded,
     "GT005": KeyDestroyed,
+    "GT007": Fenced,
 }
 _BACK_OFF_SECONDS: Final = 3  # the pool's own, minutes, would still be waiting long after the server has come back
 _MOVED_ON: Final = "GT006"
@@ -41,6 +43,13 @@ _RECORD: Final = """
         %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[],
         %s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
     ) as position
+"""
+_TAKE: Final = """
+    select stream.take(
+        %s::text, %s::integer, %s::bigint, %s::bigint, %s::bigint, %b::bytea, %b::bytea[],
+        %s::uuid[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %b::bytea[], %s::jsonb[],
+        %s::uuid[], %b::bytea[], %s::timestamptz[], %s::bigint[], %s::text[], %s::uuid, %s::text
+    )
 """
 
 
@@ -110,16 +119,17 @@ class GateRecorder(PostgresApplicationRecorder):
         answer: Answer | None = None,
         read: Sequence[tuple[UUID, int]] = (),
         since: Mapping[UUID, int] | None = None,
+        taken: Sequence[Any] | None = None,
         **_: Any,
     ) -> Sequence[int]:
         """Append events, and the answer to the command they come from; all or nothing. Return their positions.
 
         `read` holds the streams that the caller decided on and the versions at which it read them; `since` participants
-        and the positions at which it read all about them.
+        and the positions at which it read all about them; `taken` is what `stream.take` keeps in the same transaction.
 
-        Raises `AlreadyAnswered`, `AuthorityEnded` or `KeyDestroyed`; the library's `IntegrityError` for a version that
-        the stream has already, or for what was read and has moved on; its `OperationalError` or `InterfaceError`
-        where the outcome is unknown.
+        Raises `AlreadyAnswered`, `AuthorityEnded`, `Fenced` or `KeyDestroyed`; the library's `IntegrityError` for a
+        version that the stream has already, or for what was read and has moved on; its `OperationalError` or
+        `InterfaceError` where the outcome is unknown.
         """
         columns = (
             [event.originator_id for event in stored_events],
@@ -139,8 +149,11 @@ class GateRecorder(PostgresApplicationRecorder):
         )
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             try:
-                cursor.execute(_RECORD, (*columns, *stood, *known, actor, *answered), prepare=True)
-                return [row["position"] for row in cursor.fetchall()]
+                with connection.transaction() if taken else nullcontext():
+                    if taken:
+                        cursor.execute(_TAKE, taken, prepare=True)
+                    cursor.execute(_RECORD, (*columns, *stood, *known, actor, *answered), prepare=True)
+                    return [row["position"] for row in cursor.fetchall()]
             except psycopg.Error as error:
                 refusal = _refusal(error)
             raise refusal  # out here, so that it does not carry the server's message along, which quotes the row
@@ -159,3 +172,12 @@ def _refusal(error: psycopg.Error) -> Exception:
     if isinstance(error, psycopg.InterfaceError):
         return InterfaceError("whether the events were recorded is unknown")
     return ProgrammingError(f"the log does not take such an event (SQLSTATE {error.sqlstate}, {constraint})")
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Turn the library's words for a server that does not answer into the port's."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise Unavailable("the log did not answer: try again, with the same key") from None

@@ -21,7 +21,7 @@ from adapters.simulation.cast import Clock
 from domain.event import Envelope, Event, Recorded
 from projections.lens import History
 from services.directory import Directory
-from services.ports import Answer, Append
+from services.ports import Answer, Append, Taken
 from services.standing import Standing
 
 _NOT_DURABLE = "-c synchronous_commit=off"
@@ -113,11 +113,16 @@ class PlayedLog(PostgresLog):
         }
 
     def _append(
-        self, appends: Sequence[Append], envelope: Envelope, answer: Answer | None, since: Mapping[UUID, int]
+        self,
+        appends: Sequence[Append],
+        envelope: Envelope,
+        answer: Answer | None,
+        since: Mapping[UUID, int],
+        taken: Taken | None = None,
     ) -> list[tuple[int, Pending]]:
-        added = super()._append(appends, envelope, answer, since)
+        added = super()._append(appends, envelope, answer, since, taken)
         for position, one in added:
-            self._told.add(Recorded(position, self._clock.moment, one.stream, one.version, envelope, one.event))
+            self._told.add(Recorded(position, self._clock.moment, one.stream, one.version, one.envelope, one.event))
         return added
 
 

@@ -1,8 +1,8 @@
 -- The application may read the log and call the functions; only the projector and the sealer
 -- write tables, and only those that can be computed again or are signed.
-revoke all on schema site, log, gate from public;
-revoke all on all tables in schema site, log, gate from public;
-revoke all on all functions in schema site, log, gate from public;
+revoke all on schema site, log, gate, stream from public;
+revoke all on all tables in schema site, log, gate, stream from public;
+revoke all on all functions in schema site, log, gate, stream from public;
 
 -- What an earlier version or a hand has granted is taken back first: what follows is all.
 do $$
@@ -10,13 +10,14 @@ declare
     role text;
 begin
     for role in select rolname from pg_roles where rolname ~ '^goldenthread_' loop
-        execute format('revoke all on schema site, log, gate from %I', role);
-        execute format('revoke all on all tables in schema site, log, gate from %I', role);
-        execute format('revoke all on all sequences in schema site, log, gate from %I', role);
-        execute format('revoke all on all functions in schema site, log, gate from %I', role);
+        execute format('revoke all on schema site, log, gate, stream from %I', role);
+        execute format('revoke all on all tables in schema site, log, gate, stream from %I', role);
+        execute format('revoke all on all sequences in schema site, log, gate, stream from %I', role);
+        execute format('revoke all on all functions in schema site, log, gate, stream from %I', role);
     end loop;
 end $$;
 
+grant usage on schema stream to goldenthread_recorder;
 grant usage on schema site, log, gate to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
@@ -35,6 +36,9 @@ grant execute on function log.set_aside to goldenthread_recorder;
 grant execute on function log.exposures to goldenthread_recorder;
 grant execute on function log.set_fired to goldenthread_recorder;
 grant execute on function log.admit, log.forget_senders to goldenthread_recorder;
+
+grant select on stream.partition, stream.message, stream.kept, stream.settled to goldenthread_recorder;
+grant execute on function stream.claim, stream.stop, stream.resume, stream.take, stream.purge to goldenthread_recorder;
 
 grant select on log.event, log.key to goldenthread_projector;
 grant select, insert, update, delete on log.view, log.parked to goldenthread_projector;

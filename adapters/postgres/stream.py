@@ -1,0 +1,167 @@
+"""What the site keeps of the streams that agencies send: `services.ports.Stream`.
+
+A message that is kept lies sealed under a key of the day on which it must be gone; that day over, the key is destroyed.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date
+from functools import partial
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import orjson
+from eventsourcing.postgres import PostgresDatastore
+from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
+
+from adapters.postgres.keyring import NONCE_BYTES, Keyring
+from adapters.postgres.recorder import available
+from services.ports import Claimed, Keeping, Kept, Raw, Taken
+
+_DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
+_json = partial(Jsonb, dumps=orjson.dumps)
+
+
+class PostgresStream:
+    """The streams' side of a site's database. Thread-safe. Every method raises `Unavailable`."""
+
+    def __init__(self, datastore: PostgresDatastore, keyring: Keyring) -> None:
+        self._datastore = datastore
+        self._keyring = keyring
+
+    def claim(self, topic: str, partition: int, topic_id: str) -> Claimed:
+        """Take over a partition; whoever had it is fenced."""
+        found = self._ask(
+            "select next_offset, last_record, owner_epoch, stopped from stream.claim(%s, %s, %s)",
+            topic,
+            partition,
+            topic_id,
+        )
+        return Claimed(*found[0])
+
+    def stop(self, topic: str, partition: int, why: str) -> None:
+        """Let nobody go on with a partition until a person has said how."""
+        self._ask("select stream.stop(%s, %s, %s)", topic, partition, why)
+
+    def resume(self, topic: str, partition: int, topic_id: str, offset: int) -> None:
+        """Go on with a partition that was stopped, at this offset of the broker's topic as it is now."""
+        self._ask("select stream.resume(%s, %s, %s, %s)", topic, partition, topic_id, offset)
+
+    def known(self, messages: Sequence[bytes]) -> set[bytes]:
+        """Return which of these messages were taken before."""
+        found = self._ask("select digest from stream.message where digest = any(%b::bytea[])", list(messages))
+        return {digest for (digest,) in found}
+
+    def blocked(self, party: UUID, keys: Sequence[bytes]) -> set[bytes]:
+        """Return the keys of which a message was set aside, so that later ones wait."""
+        found = self._ask(
+            "select distinct key from stream.kept where party_id = %s and key = any(%b::bytea[]) and state = any(%s)",
+            party,
+            list(keys),
+            [Keeping.SET_ASIDE.value, Keeping.WAITS.value],
+        )
+        return {key for (key,) in found}
+
+    def kept(
+        self, state: Keeping | None = None, *, party: UUID | None = None, keys: Sequence[bytes] | None = None
+    ) -> list[Kept]:
+        """Return what is kept, oldest first."""
+        found = self._ask(
+            'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body'
+            " from stream.kept where (%s::text is null or state = %s) and (%s::uuid is null or party_id = %s)"
+            " and (%b::bytea[] is null or key = any(%b)) and until > site.clock() order by id",
+            state and state.value,
+            state and state.value,
+            party,
+            party,
+            keys and list(keys),
+            keys and list(keys),
+        )
+        ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
+        kept = []
+        for whose, why, topic, partition, offset, key, faults, kept_at, until, number, body in found:
+            day = ciphers.get(_day(until.astimezone(UTC).date()))
+            if day is None:
+                continue  # its day is over
+            nonce, sealed = body[:NONCE_BYTES], body[NONCE_BYTES:]
+            said = orjson.loads(day.cipher.decrypt(nonce, sealed, _place(topic, partition, offset)))
+            raw = Raw(topic, partition, offset, *_opened(said))
+            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, number))
+        return kept
+
+    def purge(self) -> int:
+        """Let go of what was kept long enough; return how many of them somebody should have looked at."""
+        unread: int = self._ask("select stream.purge()")[0][0]
+        return unread
+
+    def arguments(self, taken: Taken) -> tuple[Any, ...]:
+        """Return what `stream.take` is called with. Raises `KeyDestroyed` for a day gone by."""
+        turn, kept = taken.turn, taken.kept
+        keys = [self._keyring.for_sealing(_day(k.until.astimezone(UTC).date())) for k in kept]
+        bodies = []
+        for one, key in zip(kept, keys, strict=True):
+            nonce, raw = os.urandom(NONCE_BYTES), one.raw
+            place = _place(raw.topic, raw.partition, raw.offset)
+            bodies.append(nonce + key.cipher.encrypt(nonce, orjson.dumps(_closed(raw)), place))
+        return (
+            *((turn.topic, turn.partition, turn.epoch, turn.expected, turn.next, turn.last_record) if turn else _FILE),
+            list(taken.messages),
+            [k.party for k in kept],
+            [k.state.value for k in kept],
+            [k.raw.topic for k in kept],
+            [k.raw.partition for k in kept],
+            [k.raw.offset for k in kept],
+            [k.key for k in kept],
+            [_json([dict(fault) for fault in k.faults]) for k in kept],
+            [key.key_id for key in keys],
+            bodies,
+            [k.until for k in kept],
+            list(taken.settled),
+            [outcome.value for outcome in taken.settled.values()],
+            taken.by,
+            taken.why,
+        )
+
+    def _ask(self, query: str, *parameters: Any) -> list[Any]:
+        with (
+            available(),
+            self._datastore.get_connection() as connection,
+            connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+        ):
+            return cursor.execute(query.encode(), parameters, prepare=True).fetchall()
+
+
+_FILE: Final = (None,) * 6
+
+
+def _day(until: date) -> UUID:
+    return uuid5(_DAYS, until.isoformat())
+
+
+def _place(topic: str, partition: int, offset: int) -> bytes:
+    return f"{topic}/{partition}/{offset}".encode()
+
+
+def _closed(raw: Raw) -> dict[str, Any]:
+    return {
+        "headers": [(name, _text(value)) for name, value in raw.headers],
+        "key": _text(raw.key),
+        "value": _text(raw.value),
+    }
+
+
+def _opened(said: Mapping[str, Any]) -> tuple[tuple[tuple[str, bytes], ...], bytes | None, bytes | None]:
+    headers = tuple((name, _bytes(value) or b"") for name, value in said["headers"])
+    return headers, _bytes(said["key"]), _bytes(said["value"])
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)

@@ -1,0 +1,320 @@
+"""What agencies send, by stream or by file: each message taken once and in the order of its key, or kept.
+
+A message is taken in the transaction that moves the partition on, so that it is never lost and never taken twice. One
+that cannot be taken is set aside with what is wrong; later ones of its key wait behind it. What speaks of something
+that has not come yet waits for it. What is about nobody whom LEAD knows is kept for the protocol's hours, then is gone.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
+
+from domain.refusal import Forbidden, Refused, Unknown
+from domain.registry import Role
+from services.directory import Party
+from services.ports import (
+    NOBODY,
+    Append,
+    Caller,
+    Conflict,
+    Erased,
+    Keeping,
+    Kept,
+    Raw,
+    Settled,
+    Stream,
+    Taken,
+    Turn,
+    Unavailable,
+)
+from services.site import DECISIONS, Command, Site
+
+ACCEPTED: Final = "accepted"
+DUPLICATE: Final = "duplicate"
+
+Faults = tuple[Mapping[str, str], ...]
+
+
+class Told(Command):
+    """What an agency tells; each kind has its teller in `TELLERS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that could be read: who says it is the sender's own id, and in which order it belongs.
+
+    `id`: its source and id, by which it is the same whenever it comes; `order`: the key of what it speaks of.
+    """
+
+    id: str
+    order: str
+    told: Told
+    correlation_id: UUID = field(default_factory=uuid4)
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A message that could not be read, and why."""
+
+    order: str
+    faults: Faults
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a message comes to: events, and whether the message itself is kept for a time."""
+
+    appends: Sequence[Append] = ()
+    keep: Keeping | None = None
+    faults: Faults = ()
+
+
+class Early(Exception):
+    """What the message speaks of has not come yet."""
+
+
+T = TypeVar("T", bound=Callable[..., Effect])
+TELLERS: dict[type[Told], Callable[..., Effect]] = {}
+
+
+def tells(told: type[Told]) -> Callable[[T], T]:
+    """Register what takes a kind of message: `(site, caller, told)`. Raises `Early`, `Refused`, `Unknown`."""
+
+    def register(teller: T) -> T:
+        TELLERS[told] = teller
+        return teller
+
+    return register
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a partition has come, as its holder knows."""
+
+    topic: str
+    partition: int
+    epoch: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One message with its effect decided."""
+
+    raw: Raw
+    key: bytes
+    digest: bytes | None
+    effect: Effect
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Takes what agencies send. `read` decodes a message of a party; it raises nothing."""
+
+    site: Site
+    stream: Stream
+    read: Callable[[Party, Raw], Message | Unread]
+
+    def take(self, party: Party, raws: Sequence[Raw], cursor: Cursor | None = None) -> Counter[str]:
+        """Take messages of a party, all of them or none of those that follow one that failed; return what became of how
+        many: `accepted`, `duplicate`, or why they are kept.
+
+        Raises `Fenced`, and `Unavailable` for what may be tried again. `cursor` moves on with each transaction.
+        """
+        tally: Counter[str] = Counter()
+        todo, at_once, tries = list(raws), len(raws), 0
+        while todo:
+            ready = self._decided(party, todo[:at_once])
+            try:
+                self._record(party, ready, cursor)
+            except Conflict:  # of one of them: whose, is found by taking them one by one
+                at_once, tries = 1, tries + 1
+                if tries > DECISIONS:
+                    raise Unavailable from None
+                continue
+            tries = 0
+            tally.update(_word(one) for one in ready)
+            todo = todo[len(ready) :]
+            self._again(party, Keeping.EARLY, {one.key for one in ready if one.effect.appends})
+        return tally
+
+    def sweep(self) -> int:
+        """Let go of what was kept long enough, and take what can be taken now; return how many went by unread."""
+        unread = self.stream.purge()
+        for party in {kept.party for kept in self.stream.kept()}:
+            known = self.site.directory.party(party)
+            self._again(known, Keeping.EARLY)
+            self._again(known, Keeping.UNKNOWN)
+        return unread
+
+    def replay(self, kept: Kept, by: UUID, why: str) -> bool:
+        """Take a message that was set aside, and those that wait behind it; False if it still cannot be taken."""
+        party = self.site.directory.party(kept.party)
+        if not self._take_kept(party, kept, by, why):
+            return False
+        self._let_pass(party, kept.key)
+        return True
+
+    def drop(self, kept: Kept, by: UUID, why: str) -> None:
+        """Let a message that was set aside go, for a reason; those that waited behind it are taken.
+
+        Raises `Conflict` if it was settled meanwhile.
+        """
+        party = self.site.directory.party(kept.party)
+        taken = Taken(settled={kept.id: Settled.DROPPED}, by=by, why=why)
+        self.site.log.record([], _caller(party).envelope(self.site.version()), taken=taken)
+        self._let_pass(party, kept.key)
+
+    def _decided(self, party: Party, raws: Sequence[Raw]) -> list[_Ready]:
+        """Decide what messages come to, up to one that must see what another of them did."""
+        self.site.directory.refresh()
+        site = replace(self.site, moment=self.site.log.now())
+        messages = [self.read(party, raw) for raw in raws]
+        keys = [self._key(party, message.order) for message in messages]
+        ids = [self._id(party, m) if isinstance(m, Message) else None for m in messages]
+        seen = self.stream.known([digest for digest in ids if digest is not None])
+        blocked = self.stream.blocked(party.id, keys)
+        ready: list[_Ready] = []
+        touched: set[UUID] = set()
+        for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
+            caller = _caller(party, message)
+            if digest in seen:
+                ready.append(_Ready(raw, key, None, Effect(), caller))
+                continue
+            if isinstance(message, Unread):
+                effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
+            elif key in blocked:
+                effect = Effect(keep=Keeping.WAITS)
+            else:
+                effect = _effect(site, caller, message)
+            streams = {append.stream for append in effect.appends}
+            if streams & touched:
+                break
+            touched |= {append.stream for append in effect.appends if append.events}
+            if effect.keep is Keeping.SET_ASIDE:
+                blocked.add(key)
+            if digest is not None:
+                seen.add(digest)
+            ready.append(_Ready(raw, key, digest, effect, caller))
+        return ready
+
+    def _record(self, party: Party, ready: Sequence[_Ready], cursor: Cursor | None) -> None:
+        last = ready[-1].raw
+        turn = None
+        if cursor is not None:
+            after = last.offset + 1
+            turn = Turn(cursor.topic, cursor.partition, cursor.epoch, cursor.next_offset, after, mark(last))
+        taken = Taken(
+            turn=turn,
+            messages=[one.digest for one in ready if one.digest is not None],
+            kept=[kept for one in ready if (kept := self._kept(party, one)) is not None],
+        )
+        version = self.site.version()
+        appends = [
+            replace(append, envelope=one.caller.envelope(version)) for one in ready for append in one.effect.appends
+        ]
+        self.site.log.record(appends, _caller(party).envelope(version), taken=taken)
+        if cursor is not None:
+            cursor.next_offset = last.offset + 1
+
+    def _kept(self, party: Party, one: _Ready) -> Kept | None:
+        state = one.effect.keep
+        if state is None:
+            return None
+        now, protocol = self.site.now(), self.site.protocol()
+        known = state is not Keeping.UNKNOWN
+        until = now + (timedelta(days=protocol.set_aside_days) if known else timedelta(hours=protocol.feed_hours))
+        return Kept(party.id, state, one.raw, one.key, one.effect.faults, now, until)
+
+    def _again(self, party: Party, state: Keeping, keys: Iterable[bytes] | None = None) -> None:
+        """Take what can be taken now of what was kept for a reason that may be gone, one after the other."""
+        wanted = None if keys is None else list(keys)
+        if wanted == []:
+            return
+        while any([self._take_kept(party, kept) for kept in self.stream.kept(state, party=party.id, keys=wanted)]):
+            pass
+
+    def _let_pass(self, party: Party, key: bytes) -> None:
+        """Take those that waited behind one of their key, up to the next that cannot be taken."""
+        for kept in self.stream.kept(Keeping.WAITS, party=party.id, keys=[key]):
+            if not self._take_kept(party, kept):
+                return
+
+    def _take_kept(self, party: Party, kept: Kept, by: UUID | None = None, why: str | None = None) -> bool:
+        """Take one message that is kept; False if it stays, with what is wrong if that is something else now."""
+        message = self.read(party, kept.raw)
+        for _ in range(DECISIONS):
+            self.site.directory.refresh()
+            site, caller = replace(self.site, moment=self.site.log.now()), _caller(party, message)
+            if isinstance(message, Unread):
+                return False
+            effect = _effect(site, caller, message)
+            if effect.keep is kept.state:
+                return False
+            again = None if effect.keep is None else self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller))
+            taken = Taken(settled={kept.id: Settled.TAKEN}, kept=[] if again is None else [again], by=by, why=why)
+            try:
+                site.log.record(effect.appends, caller.envelope(site.version()), taken=taken)
+            except Conflict:
+                continue
+            return again is None
+        raise Unavailable
+
+    def _key(self, party: Party, order: str) -> bytes:
+        return hmac.digest(self.site.digests, b"order" + party.id.bytes + order.encode(), sha256)
+
+    def _id(self, party: Party, message: Message) -> bytes:
+        return hmac.digest(self.site.digests, b"message" + party.id.bytes + message.id.encode(), sha256)
+
+
+def mark(raw: Raw) -> bytes:
+    """Return the digest by which a record is known again where it lies."""
+    return sha256(b"%d/%b/%b" % (raw.offset, raw.key or b"", raw.value or b"")).digest()
+
+
+def _effect(site: Site, caller: Caller, message: Message) -> Effect:
+    try:
+        return TELLERS[type(message.told)](site, caller, message.told)
+    except (Early, Unknown):
+        return Effect(keep=Keeping.EARLY)
+    except Erased:
+        return Effect()
+    except Forbidden:
+        return Effect(keep=Keeping.SET_ASIDE, faults=(fault("", "not-yours", "Your agency does not send this."),))
+    except Refused as refused:  # its sentence may quote what was sent
+        faults = tuple(fault(f"/{f.field}", "refused", "The rules of the site refuse it.") for f in refused.faults)
+        return Effect(keep=Keeping.SET_ASIDE, faults=faults)
+
+
+def fault(pointer: str, code: str, sentence: str) -> Mapping[str, str]:
+    """Return what is wrong with a message: where, a code, and a sentence. Never a value."""
+    return {"pointer": pointer, "code": code, "sentence": sentence}
+
+
+def _caller(party: Party, message: Message | Unread | None = None) -> Caller:
+    told = message if isinstance(message, Message) else None
+    return Caller(
+        staff=NOBODY,
+        party=party.id,
+        party_kind=party.kind,
+        role=Role.SERVICE,
+        reader=None,
+        name=party.name,
+        correlation_id=told.correlation_id if told else uuid4(),
+        traceparent=told.traceparent if told else None,
+    )
+
+
+def _word(one: _Ready) -> str:
+    if one.effect.keep is not None:
+        return one.effect.keep.value
+    return ACCEPTED if one.digest is not None else DUPLICATE
