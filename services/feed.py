@@ -240,8 +240,11 @@ class Feed:
         wanted = None if keys is None else list(keys)
         if wanted == []:
             return
-        while any([self._take_kept(party, kept) for kept in self.stream.kept(state, party=party.id, keys=wanted)]):
-            pass
+        progress = True
+        while progress:
+            progress = False
+            for kept in self.stream.kept(state, party=party.id, keys=wanted):
+                progress |= self._take_kept(party, kept)
 
     def _let_pass(self, party: Party, key: bytes) -> None:
         """Take those that waited behind one of their key, up to the next that cannot be taken."""

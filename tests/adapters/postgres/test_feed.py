@@ -83,8 +83,7 @@ def tellers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _tellers(monkeypatch: pytest.MonkeyPatch, teller: Callable[..., Effect]) -> None:
-    tellers: dict[type[Told], Callable[..., Effect]] = feeding.TELLERS
-    monkeypatch.setitem(tellers, Seen, teller)
+    monkeypatch.setattr(feeding, "TELLERS", {Seen: teller})
 
 
 @pytest.fixture
