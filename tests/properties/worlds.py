@@ -203,7 +203,9 @@ class World:
     def views_stand_still(self, readers: Iterable[Reader]) -> Iterator[None]:
         """Keep some views from following each act: they take many at once, when they may again."""
         self.site.settle(readers)  # so that they have begun
-        with psycopg.connect(self.site.parts.database.url) as standing:
+        with psycopg.connect(
+            self.site.parts.database.url, options="-c idle_in_transaction_session_timeout=0"
+        ) as standing:
             standing.execute("select from log.view where name = any(%s) for update", [list(readers)])
             yield
 
