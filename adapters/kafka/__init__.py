@@ -1,0 +1,1 @@
+"""The stream: what agencies publish, and what is published to them."""

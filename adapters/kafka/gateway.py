@@ -1,0 +1,245 @@
+"""The gateway: takes from the broker what agencies publish, each record exactly once.
+
+How far a partition was taken stands in the database, in the transaction of the effect; the broker keeps no offset for us.
+One gateway leads at a time, and another waits. Whoever has lost the lead is fenced: it can record nothing any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from threading import Event as Stop
+from typing import Any, Final
+
+import psycopg
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+
+from services.directory import Party
+from services.feed import Cursor, Feed, mark
+from services.ports import Claimed, Fenced, Raw, Unavailable
+
+POLL_MILLISECONDS: Final = 250
+RECORDS_MOST: Final = 500
+"""How many records one transaction takes at most."""
+LOOK_SECONDS: Final = 5.0
+"""How often the broker is asked for new topics, and the database for partitions that may go on."""
+SWEEP_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = (0.2, 30.0)
+"""The shortest and the longest wait after a failure; each is twice the one before."""
+_LAST_SECONDS: Final = 5.0
+_LOCK: Final = 7100
+
+GONE: Final = "the broker no longer has what comes next"
+OTHER: Final = "the broker holds other records than those that were taken"
+SHORTER: Final = "the broker holds less than was taken"
+LOST: Final = "records were deleted before they were taken"
+
+_log = logging.getLogger("goldenthread.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is, and what else its clients are told (`security_protocol` and the like)."""
+
+    bootstrap: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @contextmanager
+    def consumer(self) -> Iterator[KafkaConsumer]:
+        """Open a consumer that belongs to no group and gives bytes as they are."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            client_id="goldenthread",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            max_poll_records=RECORDS_MOST,
+            reconnect_backoff_max_ms=2000,
+            **self.options,
+        )
+        with closing(consumer):
+            yield consumer
+
+    @contextmanager
+    def admin(self) -> Iterator[KafkaAdminClient]:
+        """Open a client that asks for topics."""
+        with closing(
+            KafkaAdminClient(bootstrap_servers=self.bootstrap, client_id="goldenthread-admin", **self.options)
+        ) as admin:
+            yield admin
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition that this gateway takes, and the topic it belongs to."""
+
+    party: Party
+    topic_id: str
+    cursor: Cursor
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Takes what agencies publish. `party_of` says whose a topic is; None: not one that is taken.
+
+    `lock_url`: the database login under which the lead is held. `observe` spans the taking of some records.
+    `failure`: the kind of what went wrong last, None while all is well.
+    """
+
+    broker: Broker
+    feed: Feed
+    party_of: Callable[[str], Party | None]
+    lock_url: str
+    observe: Callable[[str, Sequence[Raw]], AbstractContextManager[None]] = lambda _topic, _raws: nullcontext()
+    failure: str | None = None
+    leads: bool = False
+
+    def run(self, stop: Stop) -> None:
+        """Take until told to stop. Whatever fails is tried again, after a pause that grows."""
+        shortest, longest = PAUSE_SECONDS
+        pause = shortest
+        while not stop.is_set():
+            begun = time.monotonic()
+            try:
+                with psycopg.connect(self.lock_url, autocommit=True) as lock:
+                    if self._may_lead(lock, stop):
+                        self._lead(lock, stop)
+            except Exception as error:  # noqa: BLE001 - nothing that fails here may end the gateway
+                self.failure = type(error).__name__
+                _log.warning("the gateway stopped and will begin again: %s", self.failure)
+            finally:
+                self.leads = False
+            pause = shortest if time.monotonic() - begun > longest else min(2 * pause, longest)
+            stop.wait(pause)
+
+    def _may_lead(self, lock: psycopg.Connection[Any], stop: Stop) -> bool:
+        while not stop.is_set():
+            if lock.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone() == (True,):
+                return True
+            stop.wait(LOOK_SECONDS / 5)
+        return False
+
+    def _lead(self, lock: psycopg.Connection[Any], stop: Stop) -> None:
+        with self.broker.admin() as admin, self.broker.consumer() as consumer:
+            held: dict[TopicPartition, _Held] = {}
+            looked = swept = float("-inf")
+            self.leads = True
+            while not stop.is_set():
+                now = time.monotonic()
+                if now - looked > LOOK_SECONDS:
+                    looked = now
+                    lock.execute("select 1")  # raises where the lead was lost
+                    self._look(admin, consumer, held)
+                if now - swept > SWEEP_SECONDS:
+                    swept = now
+                    self.feed.sweep()
+                if not held:
+                    stop.wait(LOOK_SECONDS / 5)
+                    continue
+                self._take(admin, consumer, held)
+                self.failure = None
+
+    def _look(self, admin: KafkaAdminClient, consumer: KafkaConsumer, held: dict[TopicPartition, _Held]) -> None:
+        """Take on the partitions that are new, or may go on again."""
+        self.feed.site.directory.refresh()
+        for topic in admin.describe_topics():
+            party = None if topic.get("is_internal") else self.party_of(topic["name"])
+            if party is None:
+                continue
+            for partition in topic["partitions"]:
+                place = TopicPartition(topic["name"], partition["partition_index"])
+                if place in held:
+                    continue
+                topic_id = str(topic["topic_id"])
+                claimed = self.feed.stream.claim(place.topic, place.partition, topic_id)
+                consumer.assign([*held, place])
+                if claimed.stopped is not None or (wrong := self._is_not_as_left(consumer, place, claimed)):
+                    if claimed.stopped is None and wrong:
+                        self._stop(place, wrong)
+                    consumer.assign(list(held))
+                else:
+                    cursor = Cursor(place.topic, place.partition, claimed.epoch, claimed.next_offset)
+                    held[place] = _Held(party, topic_id, cursor)
+                for kept, one in held.items():
+                    consumer.seek(kept, one.cursor.next_offset)
+
+    def _is_not_as_left(self, consumer: KafkaConsumer, place: TopicPartition, claimed: Claimed) -> str | None:
+        """Return why one cannot go on where one left off; None if the broker still holds what was taken last."""
+        beginning = consumer.beginning_offsets([place])[place]
+        if beginning > claimed.next_offset:
+            return LOST
+        if claimed.last_record is None or beginning == claimed.next_offset:
+            consumer.seek(place, claimed.next_offset)
+            return None
+        others = [other for other in consumer.assignment() if other != place]
+        consumer.pause(*others)
+        consumer.seek(place, claimed.next_offset - 1)
+        try:
+            end = time.monotonic() + _LAST_SECONDS
+            while time.monotonic() < end:
+                for record in consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=1).get(place, []):
+                    if record.offset >= claimed.next_offset:  # the last one was compacted away, or marked a transaction
+                        return None
+                    return None if mark(raw_of(record)) == claimed.last_record else OTHER
+        except OffsetOutOfRangeError:
+            return SHORTER
+        finally:
+            consumer.resume(*others)
+        return None if consumer.end_offsets([place])[place] >= claimed.next_offset else SHORTER
+
+    def _take(self, admin: KafkaAdminClient, consumer: KafkaConsumer, held: dict[TopicPartition, _Held]) -> None:
+        try:
+            polled = consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=RECORDS_MOST)
+        except OffsetOutOfRangeError as error:
+            for place in error.args[0] if error.args and isinstance(error.args[0], dict) else list(held):
+                self._stop(place, GONE)
+                held.pop(place, None)
+            consumer.assign(list(held))
+            return
+        if not polled:
+            return
+        # Asked after the records came: while the topic is still the same, so were they.
+        ids = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics([p.topic for p in polled])}
+        for place, records in polled.items():
+            one = held[place]
+            if ids.get(place.topic) != one.topic_id:
+                held.pop(place)
+                self._stop(place, OTHER)
+                consumer.assign(list(held))
+                continue
+            raws = [raw_of(record) for record in records]
+            try:
+                with self.observe(place.topic, raws):
+                    self.feed.take(one.party, raws, one.cursor)
+            except (Unavailable, Fenced):
+                for other in polled:
+                    if other in held:
+                        consumer.seek(other, held[other].cursor.next_offset)
+                raise
+
+    def _stop(self, place: TopicPartition, why: str) -> None:
+        self.feed.stream.stop(place.topic, place.partition, why)
+        _log.error("%s/%d is stopped: %s. See `goldenthread doctor`.", place.topic, place.partition, why)
+
+
+def raw_of(record: ConsumerRecord) -> Raw:
+    """Return a record as it came."""
+    headers = tuple((name, value or b"") for name, value in record.headers)
+    return Raw(record.topic, record.partition, record.offset, headers, record.key, record.value)
+
+
+def topic_id(broker: Broker, topic: str) -> str | None:
+    """Return the broker's own id of a topic; None where it has none of this name."""
+    try:
+        with broker.admin() as admin:
+            found = admin.describe_topics([topic])
+    except KafkaError:
+        return None
+    return str(found[0]["topic_id"]) if found and not found[0].get("error_code") else None
