@@ -23,6 +23,8 @@ from domain.registry import COMMAND, Role
 CASELOAD_FLOOR = 25
 DAYS_MOST = 3660
 """No rule of a site runs longer than ten years, but for retention."""
+LIKENESS_FLOOR = 0.8
+"""No site takes names less alike than this for one name."""
 RETENTION_DAYS_MOST = 36_600
 
 Days = Annotated[int, Field(gt=0, le=DAYS_MOST)]
@@ -78,7 +80,8 @@ class Protocol(Value):
     `public_referrals_per_hour`: what the public form takes, of one address no more than `public_referrals_per_address`.
     `small_cell`: no report shows a count below it. `retention_*`: how long records are kept after the last contact.
     Nothing reads these yet: no report is published, and nothing is erased by age. `names`: what the site calls its
-    roles and bodies.
+    roles and bodies. `name_likeness`: how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes
+    for one; `review_likeness`: that a reviewer looks at.
     """
 
     version: ShortText
@@ -104,6 +107,8 @@ class Protocol(Value):
     retention_days_not_enrolled: Annotated[int, Field(gt=0, le=RETENTION_DAYS_MOST)]
     public_referrals_per_hour: Annotated[int, Field(gt=0)]
     public_referrals_per_address: Annotated[int, Field(gt=0)]
+    name_likeness: Annotated[float, Field(ge=LIKENESS_FLOOR, le=1)]
+    review_likeness: Annotated[float, Field(gt=0, le=1)]
     divertible: frozenset[ShortText]
     exclusions: frozenset[ShortText]
     override_ranks: frozenset[ShortText]
@@ -167,13 +172,22 @@ def _with_a_tenth_for_one_address(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": {"public_referrals_per_address": tenth} | values["protocol"]}
 
 
+def _with_measured_likeness(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 3 the thresholds at which no pair of 5,000 known ones was linked wrongly."""
+    return values | {"protocol": {"name_likeness": 0.85, "review_likeness": 0.75} | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 3
-    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address}
+    schema_version: ClassVar[int] = 4
+    upcasts: ClassVar = {
+        1: _with_toolkits_numbers,
+        2: _with_a_tenth_for_one_address,
+        3: _with_measured_likeness,
+    }
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 
@@ -219,6 +233,7 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
         ("roi_notice_days", "roi_days_most"),
         ("retention_days_not_enrolled", "retention_days"),
         ("public_referrals_per_address", "public_referrals_per_hour"),
+        ("review_likeness", "name_likeness"),
     )
     for smaller, larger in shorter:
         if getattr(protocol, smaller) > getattr(protocol, larger):

@@ -85,6 +85,8 @@ class AdoptProtocol(Command):
             "retention_days_not_enrolled": 365,
             "public_referrals_per_hour": 60,
             "public_referrals_per_address": 6,
+            "name_likeness": 0.85,
+            "review_likeness": 0.75,
             "divertible": ["23C", "35A", "90J"],
             "exclusions": ["prior felony", "violent history"],
             "override_ranks": ["sergeant", "commander"],

@@ -87,6 +87,8 @@ def protocol(effective_from: date) -> Protocol:
         retention_days_not_enrolled=365,
         public_referrals_per_hour=60,
         public_referrals_per_address=6,
+        name_likeness=0.85,
+        review_likeness=0.75,
         divertible=frozenset(charge.code for charge in CHARGES),
         exclusions=frozenset({"prior felony", "violent history"}),
         override_ranks=frozenset({"sergeant", "commander"}),

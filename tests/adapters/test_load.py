@@ -64,6 +64,8 @@ PROTOCOL: dict[str, Any] = {
     "retention_days_not_enrolled": 365,
     "public_referrals_per_hour": 60,
     "public_referrals_per_address": 6,
+    "name_likeness": 0.85,
+    "review_likeness": 0.75,
     "divertible": ["possession"],
     "exclusions": ["promoting"],
     "override_ranks": ["sergeant"],
