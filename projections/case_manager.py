@@ -154,7 +154,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         yield Recipient(**columns)
     yield from tasks(history)
     yield from _plan(history, lens)
-    for recorded in history.events:
+    for recorded in history.read_by(READER):
         told = history.told(recorded)
         body = {
             name: told[name]

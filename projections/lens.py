@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -34,16 +34,24 @@ E = TypeVar("E", bound=Event)
 NOBODY = UUID(int=0)
 """The party of whoever reads by role alone."""
 
+READS_LINKED = frozenset({Reader.CASE_MANAGER, Reader.COUNSEL, Reader.LEGAL_SERVICES, Reader.PARTICIPANT})
+"""Who reads, with a participant, the records of agencies that are linked to them.
+
+No agency does: of its own record it has rows of its own, linked or not, and so cannot tell whether it is.
+"""
+
 
 @dataclass(frozen=True)
 class History:
     """Everything that was recorded about one subject, in the order of the log.
 
-    What every view asks of it is worked out once.
+    What every view asks of it is worked out once. `linked`: what is recorded about nobody in LEAD, in matters that a
+    link says are this participant's. It is no part of the participant's own history; `read_by` adds it.
     """
 
     subject: UUID
     events: Sequence[Recorded[Event]]
+    linked: Sequence[Recorded[Event]] = ()
     _of: dict[tuple[type[Event], ...], list[Recorded[Any]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -51,8 +59,12 @@ class History:
 
     @property
     def position(self) -> int:
-        """The position of its last event."""
-        return self.events[-1].position if self.events else 0
+        """The position of the last event of it, or of what is linked."""
+        return max((some[-1].position for some in (self.events, self.linked) if some), default=0)
+
+    def read_by(self, reader: Reader) -> Sequence[Recorded[Event]]:
+        """Return what this kind of reader reads of the subject: for some, with what is linked, as told of it."""
+        return self._whole if reader in READS_LINKED else self.events
 
     def id_of(self, recorded: Recorded[Event]) -> UUID:
         """Return an id for what a party was told; it does not depend on what else lies in its stream."""
@@ -87,6 +99,12 @@ class History:
                 if value is not None and name not in recorded.erased and not is_id(value)
             }
         return found
+
+    @cached_property
+    def _whole(self) -> Sequence[Recorded[Event]]:
+        told = {"participant_id": self.subject}
+        linked = [replace(r, event=r.event.model_copy(update=told)) for r in self.linked]
+        return sorted([*self.events, *linked], key=lambda recorded: recorded.position) if linked else self.events
 
     @cached_property
     def _kinds(self) -> set[type[Event]]:
@@ -239,7 +257,7 @@ def explain(history: History, viewer: Viewer, ceiling: Ceiling, at: datetime) ->
     """Return the decision about every field of every event for one viewer, in the order of the log."""
     trace: list[Traced] = []
     lens = Lens(viewer, history.grants.get(viewer.party), ceiling, at, trace)
-    for recorded in history.events:
+    for recorded in history.read_by(viewer.reader):
         for name in labels_of(type(recorded.event)):
             lens.decide(recorded, name)
     return trace

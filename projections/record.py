@@ -73,7 +73,7 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
     """
     # A name of before is told to nobody but its bearer.
     before = frozenset[int]() if lens.viewer.reader is Reader.PARTICIPANT else names_before(history)
-    for recorded in history.events:
+    for recorded in history.read_by(lens.viewer.reader):
         event, told = recorded.event, history.told(recorded)
         known, body, labels, bases = False, {}, set[Label](), list[Shown]()
         for name, decision in lens.shown(recorded):

@@ -1,13 +1,15 @@
-"""Who a participant is: other names, a corrected name, a phone that changes hands, two records of one person."""
+"""Who a participant is: other names, a corrected name, a phone that changes hands, records of one person."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
 
+from domain import identity as ident
 from domain import plan, roi, roster
-from domain.event import LongText, PersonName, ShortText
+from domain.event import Event, LongText, PersonName, Recorded, ShortText
 from domain.participant import (
     AliasRecorded,
     NameCorrected,
@@ -20,12 +22,25 @@ from domain.participant import (
     participant,
     unmerge,
 )
-from domain.refusal import Refused
+from domain.refusal import Refused, Unknown
 from domain.registry import CARE, Role
 from services.person import consent_of, others
 from services.ports import Append, Caller
-from services.site import Command, Outcome, Site, append, day, example, handles, happened, load_participant
+from services.site import (
+    Command,
+    Outcome,
+    Site,
+    append,
+    day,
+    example,
+    handles,
+    happened,
+    load_participant,
+    reference,
+)
 from services.status import latch_all
+
+E = TypeVar("E", bound=Event)
 
 
 class RecordAlias(Command):
@@ -156,6 +171,75 @@ def unmerge_records(site: Site, caller: Caller, command: UnmergeRecords, *, part
         [append(on_away.other, kept[-1].version, on_kept), append(who, away.version, on_away)],
         {"participant": participant_id},
     )
+
+
+class ReviewMatch(Command):
+    """An agency's record that may be of this participant is, or is of someone else: you answer for it by name.
+
+    It holds for everything that waits of the person whom the agency calls so.
+    """
+
+    model_config = example(same=True, why="Same birthmark, and he told us of this arrest himself.")
+
+    same: bool
+    why: LongText
+
+
+@handles(ReviewMatch, Role.SUPERVISOR)
+def review_match(site: Site, caller: Caller, command: ReviewMatch, *, participant_id: str, match: str) -> Outcome:
+    """Decide whose an agency's record is. `match`: the entry that proposed it."""
+    found = _entry(site, caller, participant_id, "match", match, ident.MatchProposed)
+    state, decided = ident.person_of(found.stream, site.log.load(found.stream)), _decided(site, caller, found, command)
+    if command.same:
+        events = ident.accept(state, ident.RecordLinked(**decided, rule=ident.Rule.REVIEWED, score=found.event.score))
+    else:
+        events = ident.dismiss(state, ident.MatchDismissed(**decided))
+    return Outcome([append(state.id, state.version, *events)], {"participant": participant_id})
+
+
+class UnlinkRecord(Command):
+    """An agency's record is of someone else after all, with all others of the person whom the agency calls so."""
+
+    model_config = example(why="The brother came in himself: the arrest was his.")
+
+    why: LongText
+
+
+@handles(UnlinkRecord, Role.SUPERVISOR)
+def unlink_record(site: Site, caller: Caller, command: UnlinkRecord, *, participant_id: str, link: str) -> Outcome:
+    """Take an agency's record from a participant. `link`: the entry that linked it."""
+    found = _entry(site, caller, participant_id, "link", link, ident.RecordLinked)
+    state = ident.person_of(found.stream, site.log.load(found.stream))
+    events = ident.unlink(state, ident.RecordUnlinked(**_decided(site, caller, found, command)))
+    return Outcome([append(state.id, state.version, *events)], {"participant": participant_id})
+
+
+def _entry(site: Site, caller: Caller, participant: str, name: str, text: str, kind: type[E]) -> Recorded[E]:
+    """Return an entry of a participant's history that a caller names; raises `Unknown`."""
+    _, history = load_participant(site, caller, participant, merged=True)
+    wanted = reference(site, caller, name, text)
+    for recorded in history:
+        if recorded.id == wanted and isinstance(recorded.event, kind):
+            found: Recorded[E] = recorded
+            return found
+    raise Unknown
+
+
+def _decided(
+    site: Site,
+    caller: Caller,
+    found: Recorded[ident.MatchProposed] | Recorded[ident.RecordLinked],
+    command: ReviewMatch | UnlinkRecord,
+) -> dict[str, Any]:
+    return {
+        "participant_id": found.event.participant_id,
+        "matter_id": found.event.matter_id,
+        "party_id": caller.party,
+        "staff_id": caller.staff,
+        "occurred_at": site.now(),
+        "source": found.event.source,
+        "why": command.why,
+    }
 
 
 def _conflicts(site: Site, person: list[Participant]) -> list[Append]:

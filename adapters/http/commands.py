@@ -181,6 +181,16 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("participants/{participant}/phone", identity.ChangePhone, "Change a number."),
     ("participants/{participant}/merges", identity.MergeRecords, "Merge another record of the same person."),
     ("participants/{participant}/unmerging", identity.UnmergeRecords, "Take a merged record apart again."),
+    (
+        "participants/{participant}/matches/{match}/reviews",
+        identity.ReviewMatch,
+        "Decide whether an agency's record is of a participant.",
+    ),
+    (
+        "participants/{participant}/links/{link}/endings",
+        identity.UnlinkRecord,
+        "Take an agency's record from a participant.",
+    ),
     ("cases", court.FileCase, "Give notice of a filing."),
     ("cases/{case}/decisions", court.DecideCase, "Record a decision."),
     ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),

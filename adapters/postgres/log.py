@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,11 +18,13 @@ from adapters.postgres.recorder import GateRecorder, LogDatastore, available
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
+from domain.identity import linked
 from domain.labels import Reader
 from projections.lens import History
 from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
 
 _LAST: Final = 2**63 - 1
+_POSITION: Final = attrgetter("position")
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
 
 
@@ -214,18 +218,36 @@ class PostgresLog:
     def page(self, after: int, limit: int) -> list[tuple[int, UUID]]:
         """Return (position, subject) of the next events after a position, at most `limit`, in the order of the log.
 
-        The subject of an event is its participant; without one, its matter; without either, its stream.
+        The subject of an event is its participant; without one, its matter; without either, its stream. What is
+        recorded of a matter touches, too, whomever it was ever linked to: then the page is longer than `limit`.
         """
         return self._ask(
-            "select notification_id, coalesce(participant_id, matter_id, originator_id) from log.event"
-            " where notification_id > %s order by notification_id limit %s",
+            "with page as ("
+            "select notification_id, participant_id, matter_id, originator_id from log.event"
+            " where notification_id > %s order by notification_id limit %s)"
+            " select notification_id, coalesce(participant_id, matter_id, originator_id) from page"
+            " union select p.notification_id, l.participant_id from page p"
+            " join log.event l on l.matter_id = p.matter_id and l.topic = 'identity.linked'"
+            " where p.participant_id is null order by 1",
             after,
             limit,
         )
 
     def histories(self, subjects: Sequence[UUID], upto: int | None = None) -> dict[UUID, History]:
         """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
-        wanted, last = list(subjects), _LAST if upto is None else upto
+        last = _LAST if upto is None else upto
+        found = self._by_subject(subjects, last)
+        records = {subject: linked(events) for subject, events in found.items()}
+        told = self._by_subject([*{matter for matters in records.values() for matter in matters}], last)
+        return {
+            subject: History(subject, events, list(merge(*(told[m] for m in records[subject]), key=_POSITION)))
+            for subject, events in found.items()
+        }
+
+    def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, list[Recorded[Event]]]:
+        if not subjects:
+            return {}
+        wanted = list(subjects)
         events = self._events(
             f"{_SELECT} where participant_id = any(%s) and notification_id <= %s union all {_SELECT}"
             " where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and notification_id <= %s"
@@ -239,7 +261,7 @@ class PostgresLog:
         for recorded in events:
             event = recorded.event
             found[event.participant_id or event.matter_id or recorded.stream].append(recorded)
-        return {subject: History(subject, events) for subject, events in found.items()}
+        return found
 
     def _events(self, query: str, *parameters: Any) -> list[Recorded[Event]]:
         with available():

@@ -39,6 +39,7 @@ import domain.disclosure
 import domain.finding
 import domain.fund
 import domain.hearing
+import domain.identity
 import domain.legal_case
 import domain.participant
 import domain.plan

@@ -91,6 +91,8 @@ def protocol(effective_from: date) -> Protocol:
         set_aside_days=30,
         lease_hours=24,
         receipt_days=7,
+        name_likeness=0.85,
+        review_likeness=0.75,
         divertible=frozenset(charge.code for charge in CHARGES),
         exclusions=frozenset({"prior felony", "violent history"}),
         override_ranks=frozenset({"sergeant", "commander"}),

@@ -19,7 +19,7 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.mapper import Pending
 from adapters.simulation.cast import Clock
 from domain.event import Envelope, Event, Recorded
-from projections.lens import History
+from domain.identity import RecordLinked
 from services.directory import Directory
 from services.ports import Answer, Append, Taken
 from services.standing import Standing
@@ -102,15 +102,16 @@ class PlayedLog(PostgresLog):
     def page(self, after: int, limit: int) -> list[tuple[int, UUID]]:
         """Return (position, subject) of the next events after a position, at most `limit`, in the order of the log."""
         found = _after(self._told.all, after)[:limit]
-        return [(r.position, r.event.participant_id or r.event.matter_id or r.stream) for r in found]
+        return [(r.position, subject) for r in found for subject in self._touched(r)]
 
-    def histories(self, subjects: Sequence[UUID], upto: int | None = None) -> dict[UUID, History]:
-        """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
+    def _touched(self, recorded: Recorded[Event]) -> set[UUID]:
+        subject = recorded.event.participant_id or recorded.event.matter_id or recorded.stream
+        links = [r.event for r in self._told.topics.get(RecordLinked.topic, ()) if r.event.matter_id == subject]
+        return {subject, *(link.participant_id for link in links if link.participant_id is not None)}
+
+    def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, Events]:
         found = {subject: self._told.subjects.get(subject, []) for subject in subjects}
-        return {
-            subject: History(subject, events if upto is None else events[: bisect_right(events, upto, key=_POSITION)])
-            for subject, events in found.items()
-        }
+        return {subject: events[: bisect_right(events, last, key=_POSITION)] for subject, events in found.items()}
 
     def _append(
         self,

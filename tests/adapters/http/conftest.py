@@ -17,6 +17,7 @@ from adapters.secrets import Secrets
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited
+from tests.scenarios.matching import proposed
 from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local, running_site
 
@@ -87,6 +88,8 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         revocation=ray.roi,
         ask=ray.roi,
         concern=ray.roi,
+        match=ray.roi,
+        link=ray.roi,
     )
 
 
@@ -183,6 +186,10 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     assert other != away  # each party has ids of its own
     do(noor, "MergeRecords", care, other=away)
     do(noor, "UnmergeRecords", {"participant": away})
+    do(noor, "ReviewMatch", care | {"match": proposed(lead, participant)})
+    lead.settle()
+    history = dana.see(f"/v1/case-manager/participants/{participant}")["history"]
+    do(noor, "UnlinkRecord", care | {"link": next(e["entry_id"] for e in history if e["kind"] == "identity.linked")})
     do(noor, "RecordDeath", care)
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")

@@ -97,12 +97,8 @@ def _value(hint: Any, full: bool) -> st.SearchStrategy[Any]:
         return st.frozensets(_value(arguments[0], full), min_size=full, max_size=4)
     if hint is str:
         return _text(marks, full)
-    if hint is int:
-        bounds: list[Any] = [m for mark in marks if isinstance(mark, FieldInfo) for m in mark.metadata]
-        least: list[Any] = [mark.gt + 1 for mark in bounds if isinstance(mark, Gt)]  # type: ignore[operator]
-        least += [mark.ge for mark in bounds if isinstance(mark, Ge)]
-        most: list[Any] = [mark.le for mark in bounds if isinstance(mark, Le)]
-        return st.integers(least[0] if least else -(2**31), most[0] if most else 2**31)
+    if hint in (int, float):
+        return _number(hint, marks)
     if hint is UUID:
         return st.builds(uuid4) if full else st.uuids()
     if hint in (datetime, AwareDatetime):
@@ -112,6 +108,16 @@ def _value(hint: Any, full: bool) -> st.SearchStrategy[Any]:
     if issubclass(hint, BaseModel):
         return _model(hint, full)
     return {bool: st.booleans(), date: st.dates()}[hint]
+
+
+def _number(hint: Any, marks: list[Any]) -> st.SearchStrategy[Any]:
+    bounds: list[Any] = [m for mark in marks if isinstance(mark, FieldInfo) for m in mark.metadata]
+    step = 1 if hint is int else 0.01
+    least: list[Any] = [mark.gt + step for mark in bounds if isinstance(mark, Gt)]  # type: ignore[operator]
+    least += [mark.ge for mark in bounds if isinstance(mark, Ge)]
+    most: list[Any] = [mark.le for mark in bounds if isinstance(mark, Le)]
+    numbers: Any = st.integers if hint is int else st.floats
+    return numbers(least[0] if least else hint(-(2**31)), most[0] if most else hint(2**31))  # type: ignore[no-any-return]
 
 
 def _text(marks: list[Any], full: bool) -> st.SearchStrategy[str]:

@@ -1,0 +1,89 @@
+"""A court's case that may be Ray's: a reviewer decides, care reads it with him, and all of it can be taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.identity import MatchProposed, RecordLinked, RecordUnlinked
+from tests.scenarios import ray as story
+from tests.scenarios.eyes import everything
+from tests.scenarios.matching import proposed
+from tests.site import Person, SiteUnderTest
+
+pytestmark = pytest.mark.server
+
+DOCKET = "23-1-00871-2"
+CASE = {
+    "docket": DOCKET,
+    "defendant": story.RAY,
+    "charges": [{"code": "23C", "description": "Shoplifting", "severity": "misdemeanor"}],
+    "filed_on": "2023-06-01",
+    "prosecutor": "county-pa",
+}
+
+
+def dockets(who: Person, path: str) -> set[str]:
+    """Return what a reader is told of cases and hearings with a participant, by kind."""
+    return {e["kind"] for e in who.see(path)["history"] if e["kind"].startswith(("case.", "hearing."))}
+
+
+def test_a_linked_record_is_read_with_the_participant_and_unlinked_it_is_gone(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.at("2026-03-24 10:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "r.bell"})
+    judge, noor, himself = map(lead.person, ("judge", "noor", "r.bell"))
+    partners = (ray.kim, ray.chen, judge, lead.person("marta"), lead.person("ames"))
+    path = f"/v1/case-manager/participants/{ray.care}"
+    case = judge.do("/v1/court/cases", CASE)["case"]
+    site = lead.parts.site
+    matter = site.ids.open(site.directory.by_code("district-court", "party").id, case)
+    lead.settle()
+    before = [everything(who, lookups=(story.RAY,)) for who in partners]
+    own = ray.dana.see(path)["history"]
+
+    match = proposed(lead, ray.care, matter)
+    assert dockets(ray.dana, path) == set(), "a match that nobody decided tells nothing of the record"
+    review = f"/v1/participants/{ray.care}/matches/{match}/reviews"
+    assert ray.dana.post(review, {"same": True, "why": "x"}).status_code == 403
+    noor.do(review, {"same": True, "why": "He told us of it himself."})
+    assert noor.post(review, {"same": False, "why": "x"}).json()["faults"][0]["field"] == "match"
+    lead.settle()
+    assert dockets(ray.dana, path) == {"case.entered"}
+    assert dockets(himself, "/v1/participant/history") == {"case.entered"}
+    assert [everything(who, lookups=(story.RAY,)) for who in partners] == before, "no agency can tell"
+
+    # What the agency records of it later is read with him at once, and as of any moment again.
+    judge.do(f"/v1/cases/{case}/hearings", {"kind": "pretrial", "starts_at": "2026-04-14T09:00:00-07:00"})
+    lead.settle()
+    assert dockets(ray.dana, path) == {"case.entered", "hearing.set"}
+    before = [everything(who, lookups=(story.RAY,)) for who in partners]
+
+    link = next(e["entry_id"] for e in ray.dana.see(path)["history"] if e["kind"] == RecordLinked.topic)
+    away = f"/v1/participants/{ray.care}/links/{link}/endings"
+    noor.do(away, {"why": "Another Ray Bell: he was in the jail that day."})
+    assert noor.post(away, {"why": "x"}).json()["faults"][0]["field"] == "record"
+    judge.do(f"/v1/cases/{case}/hearings", {"kind": "trial", "starts_at": "2026-05-14T09:00:00-07:00"})
+    lead.settle()
+    assert dockets(ray.dana, path) == set() == dockets(himself, "/v1/participant/history")
+    left = [e for e in ray.dana.see(path)["history"] if e not in own]
+    assert {e["kind"] for e in left} == {MatchProposed.topic, RecordLinked.topic, RecordUnlinked.topic}
+    assert DOCKET not in str(left), "what is left says nothing of the record"
+
+    (who,) = [r.event.participant_id for r in site.log.of_topics([RecordUnlinked.topic])]
+    assert who is not None
+    assert lead.parts.log.histories([who])[who].linked == []
+    linked_at = site.log.of_topics([RecordLinked.topic])[0].position
+    assert len(lead.parts.log.histories([who], upto=linked_at)[who].linked) == 1, "as it was then"
+
+
+def test_a_match_that_is_none_tells_nothing_and_is_not_asked_again(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    match = proposed(lead, ray.care)
+    noor = lead.person("noor")
+    noor.do(f"/v1/participants/{ray.care}/matches/{match}/reviews", {"same": False, "why": "Ten years older."})
+    proposed(lead, ray.care)
+    assert len(lead.parts.log.of_topics([MatchProposed.topic])) == 1, "a reviewer said no"
+    proposed(lead, ray.care, called="MNI 90210")
+    assert len(lead.parts.log.of_topics([MatchProposed.topic])) == 2, "somebody else is somebody else"
