@@ -26,6 +26,7 @@ from services.clocks import Clocks
 from services.directory import Directory
 from services.findings import Audit
 from services.ids import PartyIds
+from services.people import People
 from services.site import Site
 from services.standing import Standing
 from services.tokens import Tokens
@@ -94,6 +95,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             readers=readers,
             directory=Directory(log),
             standing=Standing(log),
+            people=People(log),
             ids=PartyIds(db.secrets.party_ids),
             tokens=Tokens(db.secrets.tokens),
             digests=db.secrets.digests,

@@ -121,6 +121,7 @@ class Rule(StrEnum):
     SID_AND_BIRTH_DATE = "fingerprint id and birth date"
     SID_AND_NAME = "fingerprint id and name"
     LINKED_BEFORE = "the source's person is linked already"
+    OWN_REFERRAL = "the source's own referral of the incident"
     REVIEWED = "a reviewer's decision"
 
 

@@ -58,7 +58,8 @@ class NoOffer(StrEnum):
 class ArrestRecorded(Event):
     """A department arrested someone and diverted nobody. Nothing names the person or the incident.
 
-    `divertible`: whether this charge was, under the protocol that is named.
+    `divertible`: whether this charge was, under the protocol that is named. `category`: on view, cited or taken (NIBRS
+    element 43).
     """
 
     topic: ClassVar[str] = "arrest.recorded"
@@ -71,6 +72,8 @@ class ArrestRecorded(Event):
     precinct: Annotated[ShortText | None, Label.STOP_RECORD] = None
     unit: Annotated[ShortText | None, Label.STOP_RECORD] = None
     race_as_perceived: Annotated[ShortText | None, Label.STOP_RECORD] = None
+    severity: Annotated[ShortText | None, Label.STOP_RECORD] = None
+    category: Annotated[ShortText | None, Label.STOP_RECORD] = None
     protocol_version: Annotated[ShortText, Label.STOP_RECORD]
 
 

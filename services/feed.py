@@ -177,6 +177,7 @@ class Feed:
     def _decided(self, party: Party, raws: Sequence[Raw]) -> list[_Ready]:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
+        self.site.people.refresh()
         site = replace(self.site, moment=self.site.log.now())
         messages = [self.read(party, raw) for raw in raws]
         keys = [self._key(party, message.order) for message in messages]
@@ -257,6 +258,7 @@ class Feed:
         message = self.read(party, kept.raw)
         for _ in range(DECISIONS):
             self.site.directory.refresh()
+            self.site.people.refresh()
             site, caller = replace(self.site, moment=self.site.log.now()), _caller(party, message)
             if isinstance(message, Unread):
                 return False

@@ -523,6 +523,11 @@ def identified(site: Site, who: UUID, party: UUID | None, at: datetime, person: 
     return append(who, known[-1].version if known else 0, event)
 
 
+def own_of_incident(site: Site, department: UUID, incident_number: str, name: PersonName) -> list[ref.Referral]:
+    """Return the department's arrest diversions of an incident that are about someone of this name, or of no name yet."""
+    return _of_incident(site, department, incident_number, name)
+
+
 def _of_incident(site: Site, department: UUID, incident_number: str, person: Person | None) -> list[ref.Referral]:
     """Return the department's arrest diversions of an incident that may be about this person."""
     found = []

@@ -19,6 +19,7 @@ from domain.registry import Role
 from domain.roi import grants
 from services.directory import Directory
 from services.ids import PartyIds
+from services.people import People
 from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Readers
 from services.standing import Standing
 from services.tokens import Tokens
@@ -50,6 +51,7 @@ class Site:
     readers: Readers
     directory: Directory
     standing: Standing
+    people: People
     ids: PartyIds
     tokens: Tokens
     digests: bytes = field(repr=False)

@@ -1,6 +1,6 @@
 """The gateway: takes from the broker what agencies publish, each record exactly once.
 
-How far a partition was taken stands in the database, in the transaction of the effect; the broker keeps no offset for us.
+How far a partition was taken stands in the database, in the transaction of the effect; the broker keeps no offset.
 One gateway leads at a time, and another waits. Whoever has lost the lead is fenced: it can record nothing any more.
 """
 

@@ -21,6 +21,7 @@ from adapters.simulation.cast import Clock
 from domain.event import Envelope, Event, Recorded
 from domain.identity import RecordLinked
 from services.directory import Directory
+from services.people import People
 from services.ports import Answer, Append, Taken
 from services.standing import Standing
 
@@ -135,5 +136,5 @@ def _after(events: Events, position: int) -> Events:
 def played(parts: Parts, clock: Clock) -> Iterator[Parts]:
     """Give the site's parts as they are while its past is played."""
     with closing(PlayedLog(parts, clock)) as log:
-        site = replace(parts.site, log=log, directory=Directory(log), standing=Standing(log))
+        site = replace(parts.site, log=log, directory=Directory(log), standing=Standing(log), people=People(log))
         yield replace(parts, site=site, log=log)

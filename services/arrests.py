@@ -1,0 +1,400 @@
+"""What police records systems and jails tell by stream: arrests and custody, of whomever they are.
+
+Of someone whom LEAD knows, or may know, the record is kept, under its own key, and a link or a proposal says whose it may
+be. Of everyone else there stays a fact without a name, and the message itself for the protocol's hours.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from domain import identity
+from domain import referral as ref
+from domain.arrest import (
+    Arrested,
+    ArrestReported,
+    BookingReported,
+    ReleaseReported,
+    Report,
+    ReportRetracted,
+    arrest_id,
+    booking_id,
+    fact_id,
+    incident_of,
+    report,
+)
+from domain.event import Event, LongText, PersonName, ShortText
+from domain.identity import Described, Link, MatchProposed, RecordLinked, Rule, source_person
+from domain.refusal import Forbidden, Refused
+from domain.registry import PartyKind
+from domain.stop_record import ArrestRecorded, NoOffer
+from services.feed import Early, Effect, Told, tells
+from services.ports import Append, Caller, Keeping
+from services.referrals import HeldCharge, OfferDiversion, Person, identified, offer_diversion, own_of_incident
+from services.site import Command, Outcome, Site, append
+
+PROPOSED_MOST: Final = 5
+"""How many participants one record is proposed for: what a person can look at."""
+
+
+class Overridden(Command):
+    """An exclusion that was overridden at the arrest."""
+
+    exclusion: ShortText
+    rank: ShortText
+    reason: ShortText
+    at: AwareDatetime
+
+
+class Diverted(Command):
+    """A diversion that was offered at the arrest, and accepted. `called`: an officer called LEAD."""
+
+    offered_at: AwareDatetime
+    agreed_at: AwareDatetime | None = None
+    place: ShortText
+    facts: LongText
+    overridden: tuple[Overridden, ...] = ()
+
+
+class ArrestTold(Told):
+    """An arrest, as it stands. `number`: the arrest transaction number; `no_offer`: why nobody was diverted."""
+
+    number: ShortText
+    told_at: AwareDatetime
+    arrested_at: AwareDatetime
+    incident_number: ShortText | None = None
+    person: Arrested
+    charges: tuple[HeldCharge, ...]
+    precinct: ShortText | None = None
+    unit: ShortText | None = None
+    category: ShortText | None = None
+    place: ShortText | None = None
+    facts: LongText | None = None
+    diverted: Diverted | None = None
+    no_offer: NoOffer = NoOffer.NOT_STATED
+
+
+class BookingTold(Told):
+    """A booking, as it stands."""
+
+    number: ShortText
+    told_at: AwareDatetime
+    booked_at: AwareDatetime
+    person: Arrested
+    facility: ShortText
+    arrest_number: ShortText | None = None
+    incident_number: ShortText | None = None
+
+
+class ReleaseTold(Told):
+    """A release from a booking."""
+
+    number: ShortText
+    released_at: AwareDatetime
+
+
+class ArrestRetracted(Told):
+    """An arrest that was entered in error."""
+
+    number: ShortText
+
+
+@tells(ArrestTold)
+def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
+    """Take an arrest: a report of one's own referral, a new referral, a record of someone LEAD knows, or a fact."""
+    _only(caller, PartyKind.POLICE)
+    matter = arrest_id(told.number)
+    known = report(history := site.log.load(matter))
+    if history and (known is None or known.retracted or known.event.party_id != caller.party):
+        return Effect()  # forgotten, withdrawn, or another system told of it first
+    record = ArrestReported(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=told.arrested_at,
+        number=told.number,
+        told_at=told.told_at,
+        incident_number=told.incident_number,
+        person=told.person,
+        charges=tuple(_charge(charge) for charge in told.charges),
+        precinct=told.precinct,
+        unit=told.unit,
+    )
+    if known is not None:
+        return Effect([append(matter, known.version, record)]) if _later(record, known) else Effect()
+    if (own := _own_referral(site, caller, told)) is not None:
+        return _joined(site, caller, told, record, own)
+    if told.diverted is not None:
+        return _referred(site, caller, told, told.diverted, record)
+    fact = _fact(site, caller, told, matter)
+    kept = attributed(site, caller, matter, known_by(caller, told.person, told.incident_number), called_by(told.person))
+    if not kept:
+        return Effect(fact, keep=Keeping.UNKNOWN)
+    return Effect([append(matter, 0, record), *fact, *kept])
+
+
+@tells(ArrestRetracted)
+def retract_arrest(site: Site, caller: Caller, told: ArrestRetracted) -> Effect:
+    """Withdraw an arrest, and the fact of it."""
+    _only(caller, PartyKind.POLICE)
+    appends = []
+    for stream in (arrest_id(told.number), fact_id(arrest_id(told.number))):
+        history = site.log.load(stream)
+        if history and history[0].event.party_id == caller.party and not _is_retracted(history[-1].event):
+            event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
+            appends.append(append(stream, history[-1].version, event))
+    if not appends and not site.log.load(arrest_id(told.number)):
+        raise Early
+    return Effect(appends)
+
+
+@tells(BookingTold)
+def tell_booking(site: Site, caller: Caller, told: BookingTold) -> Effect:
+    """Take a booking of someone whom LEAD knows, or may know."""
+    _only(caller, PartyKind.POLICE)
+    matter = booking_id(caller.party, told.number)
+    record = BookingReported(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=told.booked_at,
+        number=told.number,
+        told_at=told.told_at,
+        person=told.person,
+        facility=told.facility,
+        arrest_number=told.arrest_number,
+        incident_number=told.incident_number,
+    )
+    known = report(history := site.log.load(matter))
+    if known is not None and not known.retracted:
+        return Effect([append(matter, known.version, record)]) if _later(record, known) else Effect()
+    if history:
+        return Effect()
+    kept = attributed(site, caller, matter, known_by(caller, told.person, told.incident_number), called_by(told.person))
+    return Effect([append(matter, 0, record), *kept]) if kept else Effect(keep=Keeping.UNKNOWN)
+
+
+@tells(ReleaseTold)
+def tell_release(site: Site, caller: Caller, told: ReleaseTold) -> Effect:
+    """Take a release from a booking that is kept."""
+    _only(caller, PartyKind.POLICE)
+    matter = booking_id(caller.party, told.number)
+    known = report(site.log.load(matter))
+    if known is None:
+        raise Early
+    if known.retracted or known.released_at == told.released_at:
+        return Effect()
+    event = ReleaseReported(
+        party_id=caller.party, matter_id=matter, occurred_at=told.released_at, released_at=told.released_at
+    )
+    return Effect([append(matter, known.version, event)])
+
+
+def attributed(site: Site, caller: Caller, matter: UUID, who: Described, called: str | None) -> list[Append]:
+    """Return whose a record is: one link, or proposals for a reviewer; nothing for someone whom LEAD does not know.
+
+    `called`: what the agency calls the person; without it, each of its records is of somebody of its own.
+    """
+    protocol, now = site.protocol(), site.now()
+    stream = source_person(caller.party, called or str(matter))
+    state = identity.person_of(stream, site.log.load(stream))
+    if state.participant is not None:
+        found = {state.participant: site.people.follow(state.participant, who, protocol)}
+    else:
+        found = {p: v for p, v in site.people.match(who, protocol).items() if p not in state.apart}
+    events: list[Event] = []
+    for participant, verdict in list(found.items())[:PROPOSED_MOST]:
+        if isinstance(verdict, Link):
+            events += identity.link(
+                state,
+                RecordLinked(
+                    participant_id=participant,
+                    matter_id=matter,
+                    occurred_at=now,
+                    source=caller.party,
+                    rule=verdict.rule,
+                    score=verdict.score,
+                ),
+            )
+        else:
+            evidence = site.people.evidence(participant, who)
+            events += identity.propose(
+                state,
+                MatchProposed(
+                    participant_id=participant,
+                    matter_id=matter,
+                    occurred_at=now,
+                    source=caller.party,
+                    score=verdict.score,
+                    sid=evidence.sid,
+                    birth_date=evidence.birth_date,
+                    likeness=evidence.likeness,
+                    number=evidence.number,
+                ),
+            )
+    return [append(stream, state.version, *events)] if events else []
+
+
+def known_by(caller: Caller, person: Arrested, incident_number: str | None) -> Described:
+    """Return a person as the agency describes them, with the incident that it names."""
+    incident = () if incident_number is None else (incident_of(caller.party, incident_number),)
+    return person.described(caller.party, *incident)
+
+
+def called_by(person: Arrested) -> str | None:
+    """Return what an agency calls a person: by its own id, else by prints."""
+    return person.local_id or person.sid
+
+
+def _joined(site: Site, caller: Caller, told: ArrestTold, record: ArrestReported, own: ref.Referral) -> Effect:
+    """Return what the report of one's own referral comes to: it joins what was called in, once."""
+    appends = [append(arrest_id(told.number), 0, record), *_linked(site, caller, told, own.participant)]
+    if own.unreported:
+        place, facts = told.place or _NOT_SAID, told.facts or _NOT_SAID
+        event = ref.ReferralReported(
+            participant_id=own.participant,
+            party_id=caller.party,
+            occurred_at=told.told_at,
+            place=place,
+            facts=facts,
+        )
+        appends.append(append(own.id, own.version, *ref.report(own, event)))
+        if (person := _full(told.person)) is not None and not site.log.load(own.participant):
+            appends.append(identified(site, own.participant, caller.party, told.told_at, person))
+    return Effect(appends)
+
+
+def _referred(site: Site, caller: Caller, told: ArrestTold, diverted: Diverted, record: ArrestReported) -> Effect:
+    """Return what a diversion that the report tells of comes to: a referral, as if the officer had sent it."""
+    person = _full(told.person)
+    if person is None:
+        raise Refused("person", "a diversion needs the name and the birth date.", "Send both.")
+    if told.incident_number is None:
+        raise Refused("incident_number", "a diversion needs one.", "Send it.")
+    command = OfferDiversion(
+        door="arrest_diversion",
+        person=person,
+        incident_number=told.incident_number,
+        place=diverted.place,
+        precinct=told.precinct,
+        facts=diverted.facts,
+        unit=told.unit,
+        offered_at=diverted.offered_at,
+        agreed_at=diverted.agreed_at,
+        charges=told.charges,
+    )
+    outcome: Outcome = offer_diversion(site, caller, command)
+    first = outcome.appends[0]
+    who = first.events[0].participant_id
+    if who is None:  # a referral is of somebody
+        raise Refused("person", "it names nobody.", "Send the name.")
+    begun = append(first.stream, 0, *first.events, *_overrides(first, diverted))
+    appends = [begun, *outcome.appends[1:], append(arrest_id(told.number), 0, record)]
+    return Effect([*appends, *_linked(site, caller, told, who)])
+
+
+def _overrides(referral: Append, diverted: Diverted) -> list[Event]:
+    """Return the exclusions that were overridden at the arrest, of each charge against which they stood."""
+    return [
+        ref.ExclusionOverridden(
+            participant_id=held.participant_id,
+            party_id=held.party_id,
+            matter_id=held.matter_id,
+            occurred_at=said.at,
+            exclusion=said.exclusion,
+            rank=said.rank,
+            reason=said.reason,
+            protocol_version=offered.protocol_version,
+        )
+        for offered in referral.events
+        if isinstance(offered, ref.ReferralOffered)
+        for held in referral.events
+        if isinstance(held, ref.ChargeHeld)
+        for said in diverted.overridden
+        if said.exclusion in held.exclusions
+    ]
+
+
+def _linked(site: Site, caller: Caller, told: ArrestTold, participant: UUID) -> list[Append]:
+    """Return the link of an arrest to the participant of one's own referral of it."""
+    matter = arrest_id(told.number)
+    stream = source_person(caller.party, called_by(told.person) or str(matter))
+    state = identity.person_of(stream, site.log.load(stream))
+    if state.participant not in (None, participant) or participant in state.apart:
+        return []  # two records of one person: care merges them
+    event = RecordLinked(
+        participant_id=participant,
+        matter_id=matter,
+        occurred_at=site.now(),
+        source=caller.party,
+        rule=Rule.OWN_REFERRAL,
+        score=0.0,
+    )
+    return [append(stream, state.version, *identity.link(state, event))]
+
+
+def _own_referral(site: Site, caller: Caller, told: ArrestTold) -> ref.Referral | None:
+    name = _name(told.person)
+    if told.incident_number is None or name is None:
+        return None
+    found = own_of_incident(site, caller.party, told.incident_number, name)
+    return found[0] if found else None
+
+
+def _fact(site: Site, caller: Caller, told: ArrestTold, matter: UUID) -> list[Append]:
+    """Return that somebody was arrested and not diverted, once; whoever it was."""
+    stream = fact_id(matter)
+    if site.log.existing([stream]):
+        return []
+    protocol = site.protocol_of("arrested_at", told.arrested_at)
+    first = told.charges[0]
+    event = ArrestRecorded(
+        party_id=caller.party,
+        occurred_at=told.arrested_at,
+        code=first.code,
+        divertible=first.code in protocol.divertible,
+        reason=told.no_offer,
+        precinct=told.precinct,
+        unit=told.unit,
+        race_as_perceived=first.race_as_perceived,
+        severity=first.severity,
+        category=told.category,
+        protocol_version=protocol.version,
+    )
+    return [append(stream, 0, event)]
+
+
+_NOT_SAID: Final = "not stated"
+
+
+def _charge(charge: HeldCharge) -> ref.Charge:
+    return ref.Charge(code=charge.code, description=charge.description, severity=charge.severity)
+
+
+def _later(record: ArrestReported | BookingReported, known: Report) -> bool:
+    """Return whether a record says something else than what is known, and was written later."""
+    told: datetime = known.event.told_at
+    return record.told_at > told and record.model_dump(exclude={"told_at"}) != known.event.model_dump(
+        exclude={"told_at"}
+    )
+
+
+def _full(person: Arrested) -> Person | None:
+    if person.given is None or person.surname is None or person.birth_date is None:
+        return None
+    return Person(given=person.given, surname=person.surname, birth_date=person.birth_date)
+
+
+def _name(person: Arrested) -> PersonName | None:
+    return PersonName(given=person.given, surname=person.surname) if person.given and person.surname else None
+
+
+def _only(caller: Caller, kind: PartyKind) -> None:
+    if caller.party_kind is not kind:
+        raise Forbidden
+
+
+def _is_retracted(event: Event) -> bool:
+    return isinstance(event, ReportRetracted)
