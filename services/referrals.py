@@ -130,7 +130,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
 class RecordCall(Command):
     """An officer called, and that is enough (T:1287): write it down for the department; its report joins later.
 
-    The minutes of the handoff run from the call. `person`: if the name was said.
+    The minutes of the handoff run from the call, where the site has one. `person`: if the name was said.
     """
 
     model_config = example(
@@ -191,8 +191,9 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
         officer=command.officer,
         incident_number=command.incident_number,
     )
-    handoff = deadline.call(participant, department.id, called_at, protocol)
-    return _offered(site, caller, participant, offered, command.charges, command.person, [called, handoff])
+    has_handoff = protocol.handoff_minutes is not None  # without, nobody is asked to come, and nobody is late (T:419)
+    handoff = [deadline.call(participant, department.id, called_at, protocol)] if has_handoff else []
+    return _offered(site, caller, participant, offered, command.charges, command.person, [called, *handoff])
 
 
 class SendReport(Command):
