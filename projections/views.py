@@ -68,7 +68,7 @@ VIEWS: dict[Reader, View] = {
         View(Reader.OBSERVER, "observer/6", observer.rows),
         View(Reader.COUNSEL, "counsel/5", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/3", legal_services.rows),
-        View(Reader.PARTICIPANT, "participant/4", participant.rows),
+        View(Reader.PARTICIPANT, "participant/5", participant.rows),
         View(Reader.PRIVACY, "privacy/1", privacy.rows),
     )
 }
