@@ -34,7 +34,7 @@ from domain.registry import PartyKind
 from domain.stop_record import ArrestRecorded, NoOffer
 from services.feed import Early, Effect, Told, tells
 from services.ports import Append, Caller, Keeping
-from services.referrals import HeldCharge, OfferDiversion, Person, identified, offer_diversion, own_of_incident
+from services.referrals import HeldCharge, OfferDiversion, Person, identified, of_incident, offer_diversion
 from services.site import Command, Outcome, Site, append
 
 PROPOSED_MOST: Final = 5
@@ -339,7 +339,7 @@ def _own_referral(site: Site, caller: Caller, told: ArrestTold) -> ref.Referral 
     name = _name(told.person)
     if told.incident_number is None or name is None:
         return None
-    found = own_of_incident(site, caller.party, told.incident_number, name)
+    found = of_incident(site, caller.party, told.incident_number, name)
     return found[0] if found else None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from datetime import date, datetime
+from hashlib import sha256
+from itertools import count
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -119,7 +122,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
         protocol_version=protocol.version,
     )
     outcome = _offered(site, caller, participant, offered, command.charges, command.person)
-    known = _of_incident(site, caller.party, command.incident_number, command.person)
+    known = of_incident(site, caller.party, command.incident_number, command.person.name)
     if any(state.unreported for state in known):
         raise Refused("incident_number", "it was called in.", "Send your report to it: it is your own referral.")
     if known:
@@ -130,7 +133,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
 class RecordCall(Command):
     """An officer called, and that is enough (T:1287): write it down for the department; its report joins later.
 
-    The minutes of the handoff run from the call. `person`: if the name was said.
+    The minutes of the handoff run from the call, where the site has one. `person`: if the name was said.
     """
 
     model_config = example(
@@ -162,12 +165,6 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     department = site.directory.by_code(command.department, "department")
     if department.kind is not PartyKind.POLICE:
         raise Refused("department", "it is not a police department.", "Name the department whose officer called.")
-    if _of_incident(site, department.id, command.incident_number, command.person):
-        raise Refused(
-            "incident_number",
-            "its referral is here already.",
-            "Go on with that one; for another person of the same incident, give the name.",
-        )
     offered_at = happened(site, "offered_at", command.offered_at)
     called_at = happened(site, "called_at", command.called_at)
     if command.person is not None:
@@ -191,8 +188,16 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
         officer=command.officer,
         incident_number=command.incident_number,
     )
-    handoff = deadline.call(participant, department.id, called_at, protocol)
-    return _offered(site, caller, participant, offered, command.charges, command.person, [called, handoff])
+    has_handoff = protocol.handoff_minutes is not None  # without, nobody is asked to come, and nobody is late (T:419)
+    handoff = [deadline.call(participant, department.id, called_at, protocol)] if has_handoff else []
+    outcome = _offered(site, caller, participant, offered, command.charges, command.person, [called, *handoff])
+    if of_incident(site, department.id, command.incident_number, command.person and command.person.name):
+        raise Refused(
+            "incident_number",
+            "its referral is here already.",
+            "Go on with that one; for another person of the same incident, give the name.",
+        )
+    return outcome
 
 
 class SendReport(Command):
@@ -484,8 +489,11 @@ def _offered(
     person: Person | None,
     call: Sequence[Event] = (),
 ) -> Outcome:
-    """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down."""
-    referral, matters = site.new_id(), [site.new_id() for _ in charges]
+    """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down.
+
+    Only afterwards is it of use to look whether the incident has one already: see `_next_of_incident`.
+    """
+    referral, matters = _next_of_incident(site, offered), [site.new_id() for _ in charges]
     held = [
         ref.ChargeHeld(
             participant_id=who,
@@ -523,31 +531,40 @@ def identified(site: Site, who: UUID, party: UUID | None, at: datetime, person: 
     return append(who, known[-1].version if known else 0, event)
 
 
-def own_of_incident(site: Site, department: UUID, incident_number: str, name: PersonName) -> list[ref.Referral]:
-    """Return the department's arrest diversions of an incident that are about someone of this name, or of no name yet."""
-    return _of_incident(site, department, incident_number, name)
+def _next_of_incident(site: Site, offered: ref.ReferralOffered) -> UUID:
+    """Return the stream of an incident's next referral, which nobody has begun.
+
+    Two that are sent at the same moment meet on it: one is recorded, the other decided again, and it finds the first.
+    Keyed, so that nobody who knows an incident's number finds its referral in the log.
+    """
+    for n in count():
+        named = f"referral {n} of {offered.incident_number} {offered.party_id}".encode()
+        stream = UUID(bytes=hmac.digest(site.digests, named, sha256)[:16], version=4)
+        if not site.log.existing([stream]):
+            return stream
+    raise AssertionError  # there is always a next one
 
 
-def _of_incident(site: Site, department: UUID, incident_number: str, person: Person | None) -> list[ref.Referral]:
-    """Return the department's arrest diversions of an incident that may be about this person."""
+def of_incident(site: Site, department: UUID, incident_number: str, name: PersonName | None) -> list[ref.Referral]:
+    """Return the department's arrest diversions of an incident that may be about someone of this name."""
     found = []
     for recorded in site.log.of_topics([ref.ReferralOffered.topic]):
         event = recorded.event
         if event.party_id == department and getattr(event, "incident_number", None) == incident_number:
             state = ref.referral(site.log.load(recorded.stream))
-            if state is not None and _may_be(site, state, person):
+            if state is not None and _may_be(site, state, name):
                 found.append(state)
     return found
 
 
-def _may_be(site: Site, state: ref.Referral, person: Person | None) -> bool:
-    """Return whether a referral may be about this person, by what the department itself has said.
+def _may_be(site: Site, state: ref.Referral, name: PersonName | None) -> bool:
+    """Return whether a referral may be about someone of this name, by what the department itself has said.
 
     Called in without a name, it may be anybody until the report is there.
     """
     said = [r.event for r in site.log.load(state.participant) if r.event.party_id == state.department]
     names = {str(event.name).casefold() for event in said if isinstance(event, ParticipantIdentified)}
-    return person is None or str(person.name).casefold() in names or (not names and state.unreported)
+    return name is None or str(name).casefold() in names or (not names and state.unreported)
 
 
 def latches(

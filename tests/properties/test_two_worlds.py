@@ -317,6 +317,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "findings/{}/answers": {"source": "held by our office, not stated"},
     "bookings": {"participant": "x", "booking_number": "226-1", "facility": "Jail", "source": "incident report"},
     "arrests": {"code": "90J", "reason": "not stated"},
+    "violations": {
+        "participant": "x",
+        "report_number": "V-1",
+        "condition": "reporting",
+        "source": "court record",
+    },
     "cases/{}/updates": {"charges": [{"code": "90J", "description": "Trespass", "severity": "misdemeanor"}]},
     "cases/{}/hearings": {"kind": "trial", "starts_at": "2026-06-01T09:00:00-07:00"},
     "cases/{}/hearings/{}/moves": {"starts_at": "2026-06-02T09:00:00-07:00"},
@@ -341,7 +347,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 # Where a command of a partner names something in its body: the field, and what kind of id it is.
 NAMED_IN_BODY = dict.fromkeys(
-    ("referrals", "referrals/without-arrest", "cases", "bookings", "court/cases", "warrants", "asks", "concerns"), ""
+    (
+        "referrals",
+        "referrals/without-arrest",
+        "cases",
+        "bookings",
+        "violations",
+        "court/cases",
+        "warrants",
+        "asks",
+        "concerns",
+    ),
+    "",
 )
 NAMED_IN_PATH = {
     "participant": "",
