@@ -95,6 +95,7 @@ def test_prints_alone_are_reviewed(other: Described) -> None:
         replace(RAY, sid=OTHER_PRINTS),
         replace(NO_PRINTS, birth_date=None),
         replace(NO_PRINTS, birth_date=date(1984, 9, 5)),  # day and month transposed
+        replace(NO_PRINTS, birth_date=date(1984, 9, 5), surname="Bels"),  # and a name mistyped: found by the date alone
         replace(NO_PRINTS, birth_date=date(1985, 5, 9)),
         replace(NO_PRINTS, given="Bell", surname="Ray"),
         replace(NO_PRINTS, given="Raymond"),
