@@ -1,0 +1,1 @@
+"""Police records, jail, prosecutor and court systems, by stream."""
