@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -258,7 +258,7 @@ def _of_envelope(kind: MessageType, event: CloudEvent, source: re.Match[str] | N
     if operation is not None and (operation not in kind.operations or (event.tombstone and operation != "delete")):
         allowed = ", ".join(kind.operations)
         yield Fault(event.place("operation"), "operation", f"of this type it may be: {allowed}; of a tombstone delete.")
-    if event.dataschema is not None and (version := _version(kind, event)) is None:
+    if event.dataschema is not None and (version := _version(kind.path, event.dataschema)) is None:
         yield Fault(event.place("dataschema"), "dataschema", f"it must name this type's schema, as {kind.dataschema}.")
     elif event.dataschema is not None and version is not None and version.major != kind.version.major:
         yield Fault(
@@ -284,17 +284,19 @@ def _of_topic(
 def _of_key(family: Family, event: CloudEvent, key: bytes | None) -> Iterator[Fault]:
     """Yield where the record's key is not the data's: then no order holds between the messages of one matter."""
     expected = key_of(family, event.data)
-    path = pointer_to(family.key[0], event.pointer)
+    sentence = f"it must be the text at {pointer_to(family.key[0], event.pointer)}."
     if key is not None and key != str(expected).encode():
-        yield Fault("key", "key_mismatch", f"the record's key must be the text at {path}.")
+        yield Fault("key", "key_mismatch", sentence)
     said = event.extensions.get("partitionkey")
     if said is not None and said != expected:
-        yield Fault(event.place("partitionkey"), "key_mismatch", f"it must be the text at {path}.")
+        yield Fault(event.place("partitionkey"), "key_mismatch", sentence)
 
 
-def _version(kind: MessageType, event: CloudEvent) -> Version | None:
-    found = _SCHEMA.fullmatch(event.dataschema or "")
-    if found is None or found["path"].replace(":", "/") != kind.path:
+@lru_cache(maxsize=1024)
+def _version(path: str, dataschema: str | None) -> Version | None:
+    """Return the version that a `dataschema` names; None if it names none of this type."""
+    found = _SCHEMA.fullmatch(dataschema or "")
+    if found is None or found["path"].replace(":", "/") != path:
         return None
     return Version(*map(int, found["version"].split("-")))
 
@@ -304,7 +306,7 @@ def _validated(kind: MessageType, event: CloudEvent) -> tuple[Body, int] | list[
 
     Of a minor that is newer than ours we drop what we do not know, and take the rest: nothing else can be new in it.
     """
-    version = _version(kind, event)
+    version = _version(kind.path, event.dataschema)
     errors = _errors(kind.model, event.data)
     if isinstance(errors, Body):
         return errors, 0

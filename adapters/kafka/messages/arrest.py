@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from adapters.kafka.messages.niem import (
     Body,
@@ -177,12 +177,50 @@ _DIVERSION: dict[str, Any] = {
 class ArrestRecorded(Body):
     """An arrest report was approved."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {
+                "required": ["LeadDiversion"],
+                "properties": {
+                    "LeadDiversion": {
+                        "type": "object",
+                        "properties": {"DiversionCode": {"enum": ["offered", "accepted"]}},
+                    }
+                },
+            },
+            "then": {
+                "required": ["Incident"],
+                "properties": {
+                    "Incident": {"type": "object"},
+                    "Arrest": {
+                        "properties": {
+                            "ArrestCharge": {
+                                "items": {
+                                    "required": ["ProsecutorPartyCode"],
+                                    "properties": {"ProsecutorPartyCode": {"type": "string"}},
+                                }
+                            }
+                        }
+                    },
+                },
+            },
+        }
+    )
     example: ClassVar[dict[str, Any]] = {"Incident": _INCIDENT, "Arrest": _ARREST, "LeadDiversion": _DIVERSION}
 
     Incident: IncidentType | None = None
     """Left out for an arrest of group B, which has no incident."""
     Arrest: ArrestType
     LeadDiversion: LeadDiversionType | None = None
+
+    @model_validator(mode="after")
+    def _offered(self) -> ArrestRecorded:
+        if self.LeadDiversion is not None and self.LeadDiversion.DiversionCode in ("offered", "accepted"):
+            if self.Incident is None:
+                raise ValueError("where diversion was offered, it must name the incident")
+            if any(charge.ProsecutorPartyCode is None for charge in self.Arrest.ArrestCharge):
+                raise ValueError("where diversion was offered, every charge must name its ProsecutorPartyCode")
+        return self
 
 
 class ArrestAmended(ArrestRecorded):

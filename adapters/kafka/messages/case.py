@@ -134,15 +134,38 @@ class CourtOrderType(Closed):
 class WarrantType(Closed):
     """A warrant as it now stands."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"WarrantStatusCode": {"const": "active"}, "WarrantStatusDate": {"type": "null"}}},
+                {
+                    "required": ["WarrantStatusCode", "WarrantStatusDate"],
+                    "properties": {
+                        "WarrantStatusCode": {"not": {"const": "active"}},
+                        "WarrantStatusDate": {"type": "object"},
+                    },
+                },
+            ]
+        }
+    )
+
     ActivityIdentification: IdentificationType
     """Its number."""
     WarrantCategoryCode: WarrantKind
     CourtName: Text | None = None
     """The court that issued it, where that is not the sender."""
     CourtOrderIssuingDate: DateType
+    ProsecutorPartyCode: Party | None = None
+    """The code of the office whose matter it is, where that office takes part in LEAD."""
     WarrantStatusCode: Literal["active", "recalled", "quashed", "served"] = "active"
     WarrantStatusDate: DateType | None = None
     """The day on which it ended."""
+
+    @model_validator(mode="after")
+    def _ended(self) -> WarrantType:
+        if (self.WarrantStatusCode == "active") != (self.WarrantStatusDate is None):
+            raise ValueError("it must say the day of its end, if it has ended, and none if it is active")
+        return self
 
 
 class DispositionType(Closed):
@@ -152,6 +175,7 @@ class DispositionType(Closed):
     DispositionDate: DateType
 
 
+_NONE: dict[str, Any] = {"type": "null"}
 _DOCKET: dict[str, Any] = {"CaseDocketID": "26-1-00317-9"}
 _RAY: dict[str, Any] = {
     "EntityPerson": {
@@ -266,7 +290,18 @@ class CaseOrder(Body):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
-                {"required": [name], "properties": {name: {"type": "object"}}} for name in ("CourtOrder", "Warrant")
+                {"required": ["CourtOrder"], "properties": {"CourtOrder": {"type": "object"}, "Warrant": _NONE}},
+                {
+                    "required": ["Warrant"],
+                    "properties": {
+                        "Warrant": {"type": "object"},
+                        "CourtOrder": _NONE,
+                        "CourtCase": {
+                            "required": ["CaseDefendantParty"],
+                            "properties": {"CaseDefendantParty": {"minItems": 1}},
+                        },
+                    },
+                },
             ]
         }
     )
@@ -289,6 +324,8 @@ class CaseOrder(Body):
     def _one(self) -> CaseOrder:
         if (self.CourtOrder is None) == (self.Warrant is None):
             raise ValueError("it must have one of CourtOrder and Warrant")
+        if self.Warrant is not None and not self.CourtCase.CaseDefendantParty:
+            raise ValueError("a warrant must say for whom it is, in CaseDefendantParty")
         return self
 
 

@@ -226,6 +226,11 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
             {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": {"Date": "2026-02-10"}},
             "",
         ),
+        ("case.order", "CourtCase/CaseDefendantParty", [], ""),
+        ("case.order", "Warrant/WarrantStatusCode", "active", "/Warrant"),
+        ("case.order", "Warrant/WarrantStatusDate", ..., "/Warrant"),
+        ("arrest.recorded", "Incident", ..., ""),
+        ("arrest.recorded", "Arrest/ArrestCharge/0/ProsecutorPartyCode", ..., ""),
         ("case.sealed", "CourtCase/SealedScopeCode", "charge", "/CourtCase"),
         (
             "case.sealed",
@@ -235,7 +240,7 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
         ),
     ],
 )
-def test_one_of_two(name: str, path: str, value: Any, place: str) -> None:
+def test_what_belongs_together(name: str, path: str, value: Any, place: str) -> None:
     kind = TYPES[f"org.lead.{name}.v1"]
     (fault,) = faults(record(kind, data=changed(kind, path, value)))
     assert (fault.place, fault.code) == (place, "value_error")

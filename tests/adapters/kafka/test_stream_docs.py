@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator
+from pydantic import ValidationError
 
 from adapters.kafka import asyncapi
 from adapters.kafka.contract import FAMILIES, TYPES, VOCABULARY, MessageType, example, key_of, read
@@ -142,6 +145,44 @@ def test_a_schema_says_what_the_model_does(kind: MessageType) -> None:
     assert '"additionalProperties": true' not in json.dumps(schema)
     objects = [schema, *schema.get("$defs", {}).values()]
     assert all(part.get("additionalProperties") is False for part in objects if "properties" in part)
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in items:
+        yield (*path, step)
+        yield from _places(inner, (*path, step))
+
+
+def _taken(kind: MessageType, data: Any) -> bool:
+    try:
+        kind.model.model_validate(data)
+    except ValidationError:
+        return False
+    return True
+
+
+_OTHERS: tuple[Any, ...] = (
+    *(..., None, 0, 1, True, [], {}, [1]),
+    *("", "  ", "offered", "charge", "served", "x" * 61, "y" * 20_000),
+)
+"""What stands for another value; `...` for none."""
+
+
+@pytest.mark.parametrize("kind", TYPES.values(), ids=lambda kind: kind.short)
+def test_schema_and_model_agree_whatever_stands_in_any_place(kind: MessageType) -> None:
+    validator = Draft202012Validator(asyncapi.schema(kind), validate_formats=True)
+    for path in _places(kind.model.example):
+        for other in _OTHERS:
+            data: Any = deepcopy(kind.model.example)
+            inner = data
+            for step in path[:-1]:
+                inner = inner[step]
+            if other is ...:
+                del inner[path[-1]]
+            else:
+                inner[path[-1]] = other
+            assert validator.is_valid(data) == _taken(kind, data), f"{path}: {other!r:.40}"
 
 
 def _names(schema: dict[str, Any]) -> frozenset[str]:
