@@ -146,7 +146,7 @@ TYPES: Final[Mapping[str, MessageType]] = MappingProxyType(
 VOCABULARY: Final = NC | J | NIBRS | LEAD
 """Every name that a message can hold."""
 _SOURCE: Final = re.compile(
-    r"urn:lead:(?P<site>[a-z0-9][a-z0-9-]*):(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9]):[A-Za-z0-9._-]{1,64}"
+    r"urn:lead:(?P<site>[a-z0-9][a-z0-9-]{0,62}):(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9]):[A-Za-z0-9._-]{1,64}"
 )
 _TOPIC: Final = re.compile(r"(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9])\.(?P<family>[a-z-]+)\.v1")
 _SCHEMA: Final = re.compile(
@@ -194,13 +194,18 @@ def read(record: Record) -> Message:
 
 def key_of(family: Family, data: Mapping[str, Any]) -> str | None:
     """Return the record's key that data of a family has; None if it has none."""
+    return _found_key(family, data)[1]
+
+
+def _found_key(family: Family, data: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
+    """Return where the key stands, or should, and the key."""
     for path in family.key:
         value: Any = data
         for name in path:
             value = value.get(name) if isinstance(value, Mapping) else None
         if isinstance(value, str) and value.strip():
-            return value.strip()
-    return None
+            return path, value.strip()
+    return family.key[0], None
 
 
 def example(kind: MessageType) -> CloudEvent:
@@ -248,7 +253,7 @@ def _of_envelope(kind: MessageType, event: CloudEvent, source: re.Match[str] | N
         yield Fault(event.place("id"), "string_too_long", f"it is longer than {_ID_MOST} characters.")
     if event.time is None:
         yield Fault(event.place("time"), "missing", "say when the message was made.")
-    if event.datacontenttype is not None and not event.datacontenttype.lower().startswith(JSON_TYPE):
+    if event.datacontenttype is not None and event.datacontenttype.lower().partition(";")[0].strip() != JSON_TYPE:
         yield Fault(event.place("datacontenttype"), "media_type", f"the data must be {JSON_TYPE}.")
     if event.data is None and not event.tombstone:
         yield Fault(event.pointer, "missing", "there is no data; a tombstone is a binary event whose value is null.")
@@ -283,8 +288,8 @@ def _of_topic(
 
 def _of_key(family: Family, event: CloudEvent, key: bytes | None) -> Iterator[Fault]:
     """Yield where the record's key is not the data's: then no order holds between the messages of one matter."""
-    expected = key_of(family, event.data)
-    sentence = f"it must be the text at {pointer_to(family.key[0], event.pointer)}."
+    path, expected = _found_key(family, event.data)
+    sentence = f"it must be the text at {pointer_to(path, event.pointer)}."
     if key is not None and key != str(expected).encode():
         yield Fault("key", "key_mismatch", sentence)
     said = event.extensions.get("partitionkey")

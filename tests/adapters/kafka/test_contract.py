@@ -10,8 +10,10 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters.kafka.contract import FAULTS_MOST, TYPES, MessageType, example, key_of, read
+from adapters.kafka.contract import FAULTS_MOST, TYPES, VOCABULARY, MessageType, example, key_of, read
 from adapters.kafka.envelope import CloudEvent, Fault, Record, Undecodable, encode, structured
 
 ARREST = TYPES["org.lead.arrest.recorded.v1"]
@@ -148,6 +150,8 @@ def test_in_structured_mode_a_place_is_within_the_whole() -> None:
         ({"dataschema": "urn:lead:schema:arrest:amended:1-0-0"}, ("ce_dataschema", "dataschema")),
         ({"dataschema": "1-0-0"}, ("ce_dataschema", "dataschema")),
         ({"datacontenttype": "text/plain"}, ("content-type", "media_type")),
+        ({"datacontenttype": "application/json-patch+json"}, ("content-type", "media_type")),
+        ({"source": f"urn:lead:{'k' * 64}:city-pd:x"}, ("ce_source", "source")),
         ({"extensions": {"operation": "delete"}}, ("ce_operation", "operation")),
         ({"extensions": {"partitionkey": "another"}}, ("ce_partitionkey", "key_mismatch")),
         ({"data": None, "extensions": {}}, ("", "tombstone")),
@@ -155,7 +159,7 @@ def test_in_structured_mode_a_place_is_within_the_whole() -> None:
 )
 def test_what_is_wrong_with_an_envelope(changes: dict[str, Any], fault: tuple[str, str]) -> None:
     sent = record(ARREST, **changes)
-    if changes.get("datacontenttype"):
+    if changes.get("datacontenttype") == "text/plain":
         sent = sent._replace(value=b"text")
     assert found(sent) == {fault}
 
@@ -251,6 +255,39 @@ def test_a_message_of_nothing_but_faults_is_answered_soon_and_in_bounds() -> Non
     before = perf_counter()
     assert len(faults(record(ARREST, data=data))) == FAULTS_MOST
     assert perf_counter() - before < 5
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(sorted(VOCABULARY)), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.data(), st.sampled_from(sorted(TYPES)))
+def test_whatever_comes_it_is_taken_or_refused_and_nothing_else_happens(data: st.DataObject, name: str) -> None:
+    kind = TYPES[name]
+    sent = record(kind, kind.family.topic("city-pd"))
+    text = sent.value or b""
+    at = data.draw(st.integers(0, len(text)))
+    value = data.draw(
+        st.none()
+        | st.binary(max_size=40)
+        | st.just(text[:at])
+        | st.binary(max_size=4).map(lambda some: text[:at] + some + text[at + 1 :])
+        | _JSON.map(lambda some: json.dumps(some).encode())
+    )
+    headers = [
+        (key, data.draw(st.sampled_from([text, text, text, None, b"", b"\xff", b"0"]))) for key, text in sent.headers
+    ]
+    told: tuple[Fault, ...] = ()
+    try:
+        read(sent._replace(value=value, headers=headers))
+    except Undecodable as error:
+        told = error.faults
+        if not told:
+            raise AssertionError("refused, and no word why") from error
+    assert len(told) < FAULTS_MOST + 20
 
 
 def test_everything_wrong_is_told_at_once() -> None:
