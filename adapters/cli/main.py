@@ -12,6 +12,7 @@ from psycopg import Error as DatabaseError
 from pydantic import ValidationError
 
 from adapters.bootstrap import database, opened
+from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
 from adapters.cli.load import load
@@ -77,6 +78,7 @@ def doctor(data_dir: DataDir = None) -> None:
 app.command("load")(load)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
+app.command("check-message")(check_message)
 
 
 def main() -> None:

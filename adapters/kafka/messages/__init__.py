@@ -1,0 +1,1 @@
+"""What the messages hold: closed models, names of NIEM 6 without their prefix, codes of NIBRS."""
