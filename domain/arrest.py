@@ -17,6 +17,7 @@ from pydantic import AwareDatetime
 from domain.event import Event, Recorded, ShortText, Value
 from domain.identity import Described, Number
 from domain.labels import Label
+from domain.legal_case import Source
 from domain.referral import Charge
 
 _ARRESTS = UUID("3b0f0e52-2a3a-5b0d-8d3e-6f7f1b0c9a44")
@@ -68,7 +69,10 @@ class ArrestReported(Event):
 
 
 class BookingReported(Event):
-    """A jail reported a booking."""
+    """A jail reported a booking. `source`: what it rests on, by its own number and day.
+
+    `cites_share`: that source cites what the jail knows only from LEAD.
+    """
 
     topic: ClassVar[str] = "booking.reported"
     label: ClassVar[Label] = Label.CUSTODY
@@ -79,6 +83,10 @@ class BookingReported(Event):
     person: Annotated[Arrested, Label.CUSTODY]
     facility: Annotated[ShortText, Label.CUSTODY]
     arrest_number: Annotated[ShortText | None, Label.CUSTODY] = None
+    source: Annotated[Source | None, Label.CUSTODY] = None
+    source_number: Annotated[ShortText | None, Label.CUSTODY] = None
+    source_on: Annotated[date | None, Label.CUSTODY] = None
+    cites_share: Annotated[bool, Label.CUSTODY] = False
     incident_number: Annotated[ShortText | None, Label.CUSTODY] = None
 
 

@@ -1,12 +1,12 @@
 """What police records systems and jails tell by stream: arrests and custody, of whomever they are.
 
-Of someone whom LEAD knows, or may know, the record is kept, under its own key, and a link or a proposal says whose it may
-be. Of everyone else there stays a fact without a name, and the message itself for the protocol's hours.
+Of someone whom LEAD knows, or may know, the record is kept, under its own key, and a link or a proposal says whose it
+may be. Of everyone else there stays a fact without a name, and the message itself for the protocol's hours.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from domain.arrest import (
 )
 from domain.event import Event, LongText, PersonName, ShortText
 from domain.identity import Described, Link, MatchProposed, RecordLinked, Rule, source_person
+from domain.legal_case import Source
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
 from domain.stop_record import ArrestRecorded, NoOffer
@@ -88,6 +89,10 @@ class BookingTold(Told):
     facility: ShortText
     arrest_number: ShortText | None = None
     incident_number: ShortText | None = None
+    source: Source | None = None
+    source_number: ShortText | None = None
+    source_on: date | None = None
+    cites_share: bool = False
 
 
 class ReleaseTold(Told):
@@ -160,12 +165,7 @@ def tell_booking(site: Site, caller: Caller, told: BookingTold) -> Effect:
         party_id=caller.party,
         matter_id=matter,
         occurred_at=told.booked_at,
-        number=told.number,
-        told_at=told.told_at,
-        person=told.person,
-        facility=told.facility,
-        arrest_number=told.arrest_number,
-        incident_number=told.incident_number,
+        **{name: getattr(told, name) for name in type(told).model_fields if name != "booked_at"},
     )
     known = report(history := site.log.load(matter))
     if known is not None and not known.retracted:

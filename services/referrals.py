@@ -191,7 +191,8 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     has_handoff = protocol.handoff_minutes is not None  # without, nobody is asked to come, and nobody is late (T:419)
     handoff = [deadline.call(participant, department.id, called_at, protocol)] if has_handoff else []
     outcome = _offered(site, caller, participant, offered, command.charges, command.person, [called, *handoff])
-    if of_incident(site, department.id, command.incident_number, command.person and command.person.name):
+    name = command.person.name if command.person else None
+    if of_incident(site, department.id, command.incident_number, name):
         raise Refused(
             "incident_number",
             "its referral is here already.",

@@ -1,0 +1,188 @@
+"""From the contract's messages to what services take: names of NIEM become LEAD's own, codes stay what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from adapters.kafka import contract
+from adapters.kafka.envelope import Record, Undecodable
+from adapters.kafka.messages import arrest, custody
+from adapters.kafka.messages.niem import Body, PersonType
+from domain.arrest import Arrested
+from domain.stop_record import NoOffer
+from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
+from services.directory import Party
+from services.feed import Message, Told, Unread, fault
+from services.ports import Raw
+from services.referrals import HeldCharge
+
+_RACES: Final = {
+    "A": "Asian",
+    "B": "Black or African American",
+    "I": "American Indian or Alaska Native",
+    "P": "Native Hawaiian or Other Pacific Islander",
+    "W": "White",
+}
+"""NIBRS element 49."""
+_CATEGORIES: Final = {"O": "on view", "S": "summoned or cited", "T": "taken into custody"}
+"""NIBRS element 43."""
+
+
+def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
+    """Return what reads a party's records. `prefix`: what the broker's topics of this site begin with."""
+
+    def read(party: Party, raw: Raw) -> Message | Unread:
+        topic = raw.topic.removeprefix(prefix) if raw.partition >= 0 else None
+        try:
+            message = contract.read(Record(raw.headers, raw.key, raw.value, topic))
+        except Undecodable as error:
+            faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
+            return Unread(_order(raw), faults)
+        if message.party != party.code:
+            return Unread(_order(raw), (fault("", "wrong_party", "its source is of another party."),))
+        translate = _TELLS.get(type(message.body)) if message.body is not None else None
+        if translate is None or message.event.time is None:
+            return Unread(_order(raw), (fault("", "not_taken", "messages of this type are not taken here."),))
+        told = translate(message.body, message.event.time)
+        key = contract.key_of(message.kind.family, message.event.data) or _order(raw)
+        extensions = message.event.extensions
+        return Message(
+            id=f"{message.event.source} {message.event.id}",
+            order=f"{message.kind.family.name} {key}",
+            told=told,
+            correlation_id=_uuid(extensions.get("correlationid")),
+            traceparent=str(extensions["traceparent"]) if "traceparent" in extensions else None,
+        )
+
+    return read
+
+
+def _order(raw: Raw) -> str:
+    """Return the order of a record that could not be read: that of its key, or one of its own."""
+    if raw.key:
+        family = raw.topic.split(".")[-2] if raw.topic.count(".") > 1 else raw.topic
+        return f"{family} {raw.key.decode(errors='replace')}"
+    return f"{raw.topic}/{raw.partition}/{raw.offset}"
+
+
+def _uuid(said: Any) -> UUID:
+    try:
+        return UUID(str(said))
+    except ValueError:
+        return uuid4()
+
+
+def _arrest(body: arrest.ArrestRecorded, told_at: datetime) -> ArrestTold:
+    told, lead = body.Arrest, body.LeadDiversion
+    where = told.ArrestLocation
+    place = where.LocationDescriptionText if where else None
+    unit = told.ArrestOfficial.EnforcementOfficialUnit if told.ArrestOfficial else None
+    facts = told.ActivityDescriptionText
+    accepted = lead is not None and lead.DiversionCode == "accepted"
+    race = _RACES.get(told.ArrestSubject.RoleOfPerson.PersonRaceNDExCode)
+    return ArrestTold(
+        number=told.ActivityIdentification.IdentificationID,
+        told_at=told_at,
+        arrested_at=told.ActivityDate.DateTime,
+        incident_number=body.Incident.ActivityIdentification.IdentificationID if body.Incident else None,
+        person=_person(told.ArrestSubject.RoleOfPerson),
+        charges=tuple(_charge(charge, race) for charge in told.ArrestCharge),
+        precinct=where.LocationLocale.LocaleDistrictName if where and where.LocationLocale else None,
+        unit=unit.OrganizationName if unit else None,
+        category=_CATEGORIES[told.ArrestCategoryCode],
+        place=place,
+        facts=facts,
+        diverted=_diverted(lead, told.ActivityDate.DateTime, place, facts) if lead and accepted else None,
+        no_offer=_no_offer(lead),
+    )
+
+
+def _diverted(lead: arrest.LeadDiversionType, arrested_at: datetime, place: str | None, facts: str | None) -> Diverted:
+    return Diverted(
+        offered_at=lead.DiversionOfferDate.DateTime if lead.DiversionOfferDate else arrested_at,
+        agreed_at=lead.DiversionAgreementDate.DateTime if lead.DiversionAgreementDate else None,
+        place=place or NOT_SAID,
+        facts=facts or NOT_SAID,
+        overridden=tuple(
+            Overridden(
+                exclusion=each.ExclusionText,
+                rank=each.RankText,
+                reason=each.OverrideReasonText,
+                at=each.ActivityDate.DateTime,
+            )
+            for each in lead.ExclusionOverride
+        ),
+    )
+
+
+def _no_offer(lead: arrest.LeadDiversionType | None) -> NoOffer:
+    if lead is not None and lead.DiversionCode == "declined":
+        return NoOffer.DECLINED
+    return lead.DiversionReasonCode if lead and lead.DiversionReasonCode else NoOffer.NOT_STATED
+
+
+def _charge(charge: arrest.ArrestChargeType, race: str | None) -> HeldCharge:
+    return HeldCharge(
+        code=charge.ChargeUCRCode,
+        description=charge.ChargeDescriptionText,
+        severity=charge.ChargeSeverityText,
+        prosecutor=charge.ProsecutorPartyCode or NOT_SAID,
+        exclusions=charge.ExclusionText,
+        race_as_perceived=race,
+    )
+
+
+def _booking(body: custody.CustodyBooked, told_at: datetime) -> BookingTold:
+    told, basis = body.Booking, body.Booking.BookingBasis
+    number = basis.ActivityIdentification if basis else None
+    return BookingTold(
+        number=told.BookingAgencyRecordIdentification.IdentificationID,
+        told_at=told_at,
+        booked_at=told.ActivityDate.DateTime,
+        person=_person(told.BookingSubject.RoleOfPerson),
+        facility=told.DetentionFacility.FacilityName,
+        arrest_number=told.ArrestTransactionNumber,
+        source=basis.BookingBasisCode if basis else None,
+        source_number=number.IdentificationID if number else None,
+        source_on=basis.ActivityDate.Date if basis and basis.ActivityDate else None,
+        cites_share=basis.CitesLeadShareIndicator if basis else False,
+    )
+
+
+def _release(body: custody.CustodyReleased, _told_at: datetime) -> ReleaseTold:
+    told = body.Booking
+    return ReleaseTold(
+        number=told.BookingAgencyRecordIdentification.IdentificationID,
+        released_at=told.BookingRelease.ActivityDate.DateTime,
+    )
+
+
+def _retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetracted:
+    return ArrestRetracted(number=body.Arrest.ActivityIdentification.IdentificationID)
+
+
+def _person(person: PersonType) -> Arrested:
+    name, state, own = person.PersonName, person.PersonStateIdentification, person.PersonOtherIdentification
+    return Arrested(
+        sid=state.IdentificationID if state else None,
+        local_id=own.IdentificationID if own else None,
+        given=name.PersonGivenName,
+        middle=name.PersonMiddleName,
+        surname=name.PersonSurName,
+        suffix=name.PersonNameSuffixText,
+        birth_date=person.PersonBirthDate.Date if person.PersonBirthDate else None,
+    )
+
+
+NOT_SAID: Final = "not stated"
+
+_TELLS: Final[dict[type[Body], Callable[[Any, datetime], Told]]] = {
+    arrest.ArrestRecorded: _arrest,
+    arrest.ArrestAmended: _arrest,
+    arrest.ArrestRetracted: _retracted,
+    custody.CustodyBooked: _booking,
+    custody.CustodyReleased: _release,
+}
