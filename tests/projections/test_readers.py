@@ -12,6 +12,7 @@ from domain.ask import AskHandled, AskKind, AskReceived, Handling
 from domain.concern import ConcernAnswered, ConcernRaised
 from domain.disclosure import Occasion, OralDisclosure
 from domain.event import PersonName, labels_of
+from domain.hearing import HearingKind, HearingSet
 from domain.labels import TABLE, Label, Reader, grantable
 from domain.legal_case import DecisionKind
 from domain.participant import Enrolment, RecordsMerged
@@ -133,6 +134,19 @@ def test_an_observer_sees_the_diversion_and_its_decision_and_nobody() -> None:
     assert (decision.kind, decision.office_id) == (DecisionKind.MONITOR, DA)
     assert diversion.pseudonym == decision.pseudonym  # one person, one pseudonym
     assert not [word for word in IDENTIFYING if word in text(rows)]
+
+
+def test_the_id_of_a_decision_does_not_count_what_else_lies_in_its_case() -> None:
+    def second(story: Given, *, heard: bool) -> Any:
+        matter = story.case()
+        story.decided(matter, DecisionKind.MONITOR)
+        if heard:
+            story.told_of(matter, HearingSet, hearing_kind=HearingKind.TRIAL, starts_at=local(6, 1))
+        story.decided(matter, DecisionKind.DISMISS)
+        found = [row for row in rows_of(Reader.OBSERVER, story) if isinstance(row, observer.Decision)]
+        return next(row for row in found if row.kind == DecisionKind.DISMISS).decision_id
+
+    assert second(ray(), heard=True) == second(ray(), heard=False)
 
 
 def test_an_observer_is_told_a_name_where_the_roi_names_its_office_and_no_conflict_exists() -> None:

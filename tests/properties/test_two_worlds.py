@@ -933,5 +933,6 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "name": Seeded(of_pseudonyms(its_name), asked(listed)),
         "incident": Seeded(of_pseudonyms(its_incident), asked(listed)),
         "signatures": Seeded(of_pseudonyms(its_signatures), asked(listed)),
+        "ids": Seeded(ids_of_the_log, asked(listed)),
     },
 }

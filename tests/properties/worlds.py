@@ -574,6 +574,8 @@ class Script:
         path = f"/v1/cases/{{{name}}}"
         first = decision | {"ceiling": decision["kind"]}
         self.steps.append(Step(decided, Act(decided, "chen", f"{path}/decisions", first, {}, f"{name}/decision")))
+        if self.observes:
+            self.steps.append(Step(decided + 0.15, None, "docketed", name))
         beyond, later = {"kind": "proceed as standard"}, decided + 0.2  # and the office is asked why
         self.steps.append(Step(later, Act(later, "chen", f"{path}/decisions", beyond, {}, f"{name}/beyond")))
         heard = {"kind": "pretrial", "starts_at": moment(decided + 100_000), "courtroom": "E-1"}
@@ -941,6 +943,12 @@ class Filling:
         self._add(at + 0.002, "rossi", f"/v1/cases/{{{called}}}/hearings", heard)
         theirs = found(f"W-{number}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
         self._add(at + 0.003, "rossi", "/v1/warrants", theirs, warrant=f"{name}.warrant{number}")
+
+    def _docketed(self, name: str, at: float) -> None:
+        """What else lies on a case's stream, between two decisions: an observer reads of the decisions alone."""
+        for n in range(self.chance.randrange(4)):
+            heard = {"kind": "trial", "starts_at": moment(at + 50_000 + n)}
+            self._add(at + 0.001 * n, "chen", f"/v1/cases/{{{name}}}/hearings", heard)
 
     def _life(self, name: str, at: float) -> None:
         """What only care, or who is told, may know of someone enrolled, whoever holds a grant."""
