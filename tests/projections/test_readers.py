@@ -211,6 +211,20 @@ def test_counsels_authority_ends_by_word_by_time_and_by_less() -> None:
     assert only(counsel.Client, rows_of(Reader.COUNSEL, story.authorised({Label.IDENTITY_LEGAL})))
 
 
+def test_counsel_reads_the_closed_codes_that_went_out_as_the_authority_names_their_label() -> None:
+    def codes(*labels: Label) -> dict[str, list[str]]:
+        rows = rows_of(Reader.COUNSEL, enrolled().authorised(labels, covers_from=local(2, 1)))
+        told = [row for row in rows if isinstance(row, counsel.Entry) and row.kind.startswith("notice.")]
+        return {kind: [r.body["code"] for r in told if r.kind == kind] for kind in sorted({r.kind for r in told})}
+
+    to_department, to_office = ["handoff met", "extension requested"], ["diversion pending", "diversion pending"]
+    assert codes(Label.REFERRAL_STATUS) == {"notice.department": to_department}
+    assert codes(Label.CHARGE_DIVERTED)["notice.prosecutor"][:2] == to_office
+    assert codes(Label.IDENTITY_LEGAL) == {}
+    ended = enrolled().authorised({Label.REFERRAL_STATUS}, covers_from=local(2, 1)).counsel_ended()
+    assert not [row for row in rows_of(Reader.COUNSEL, ended) if isinstance(row, GrantedRow)]
+
+
 def test_no_authority_carries_what_a_table_keeps_from_counsel() -> None:
     for label in (Label.CONTACT_NOTE, Label.CONDUCT_UNLAWFUL, Label.CRIMHIST):
         with pytest.raises(Refused):

@@ -88,6 +88,7 @@ AUTHORITY = (
     Label.ENROLMENT_STATUS,
     Label.CASE_MANAGER_CONTACT,
     Label.CHARGE_DIVERTED,
+    Label.REFERRAL_STATUS,
     Label.IIP_PROGRESS,
 )
 """What clients let counsel of record know, beside what it reads by role while it is theirs: all of their consent."""
@@ -647,15 +648,16 @@ def story(
 
     yield act(officer, "/v1/referrals", offer, participant=name, referral=f"{name}.referral", charges=f"{name}.charge")
     referral, person = f"/v1/referrals/{{{name}.referral}}", f"/v1/participants/{{{name}}}"
-    yield "call"
+    if not client:
+        yield "call"
     met = at()
-    called = Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
+    called = moment(met - 2) if client else Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
     yield Act(met, "dana", f"{referral}/handoff", {"requested_at": called}, {}, f"{name}/handoff")
     yield "contact"
     yield act("dana", f"{referral}/acceptance", {"found_at": Hidden(words)})
     front = False if own else Hidden(lambda hidden: hidden.random() < 0.5)
     yield act(officer, f"{referral}/release", {"in_presence_of_codefendants": front})
-    until = Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
+    until = "2026-05-15" if client else Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
     if not late:
         yield act("luis", f"{referral}/extensions", {"until": until, "reason": Hidden(words)})
         yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
