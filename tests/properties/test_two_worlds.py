@@ -43,7 +43,7 @@ from projections.rows import MODELS, Row
 from projections.views import VIEWS
 from services.person import records
 from services.ports import Caller
-from services.questions import LISTINGS, accounting, counsel, listing, partner, police
+from services.questions import FIGURES, LISTINGS, accounting, counsel, listing, partner, police
 from services.questions.listing import Asked, Asking, Listing
 from services.questions.trace import trace
 from services.release import answer
@@ -266,6 +266,7 @@ LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
 QUESTIONS |= {f"{path}.csv": exported for path in LISTED} | {f"{path}/updates": followed for path in LISTED}
+QUESTIONS |= {f"/v1/{each.path}{how}": plain for each in FIGURES for how in ("", ".csv", "/updates")}
 QUESTIONS |= {
     "/": described,
     "/health/live": plain,
@@ -286,8 +287,6 @@ QUESTIONS |= {
     "/v1/privacy/participants/{participant}": by_id,
     "/v1/privacy/participants/{participant}/trace": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
-    "/v1/program/funnel": plain,
-    "/v1/program/capacity": plain,
     "/v1/program/health": plain,
     "/v1/case-manager/on-call": plain,
     ACCOUNTING: by_id,
