@@ -132,6 +132,11 @@ def _capacity(site: Site, session: Session) -> dict[str, Any]:
     }
 
 
+def _alarmed(site: Site, session: Session) -> dict[str, Any]:
+    """Return what alarms today, by itself: the project manager's to look at, or to follow, each day."""
+    return {"alarms": _alarms(site, *_places(session, site.now()))}
+
+
 def _alarms(site: Site, standing: Roster, covered: Sequence[Place]) -> list[dict[str, Any]]:
     """Return the average above policy, who left with participants, each list of cover that runs.
 
@@ -240,6 +245,13 @@ FIGURES = (
             "ends_at",
             *_OF_ALARMS,
         ),
+    ),
+    Figures(
+        path="program/alarms",
+        reader=Reader.PROGRAM,
+        doc="What alarms today: the average above policy, who left with participants, each list of cover that runs.",
+        count=_alarmed,
+        columns=("case_manager", "carried", *_OF_ALARMS),
     ),
 )
 

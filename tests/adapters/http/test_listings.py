@@ -26,7 +26,7 @@ from services.release import PART2_NOTICE
 from tests.adapters.http.conftest import example, problem
 from tests.conftest import Database
 from tests.scenarios import ray as story
-from tests.site import Person, SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, local, running_site
 
 server = pytest.mark.server
 FOLLOWED: dict[str, Any] = {"updates_beat_seconds": 0.05, "updates_seconds_most": 120.0}
@@ -340,6 +340,25 @@ def test_figures_come_when_they_have_changed(live: SiteUnderTest) -> None:
         live.settle()
         changed = next_page(coming)
     assert {row["case_manager"]: row["carried"] for row in changed["case_managers"]}["Luis Moreno"] == 1
+
+
+@server
+def test_cover_alarms_the_project_manager_anew_each_day(live: SiteUnderTest) -> None:
+    ray, pat, noor = story.arrest(live), live.person("pat"), live.person("noor")
+    ray.at("2026-03-09 09:00")
+    with following(pat, "/v1/program/alarms/updates") as coming:
+        assert next_page(coming) == {"alarms": []}
+        noor.do("/v1/roster/cover", {"case_manager": "dana", "by": "luis", "last_on": "2026-03-10"})
+        live.settle()
+        days = [next_page(coming)["alarms"]]
+        for day in ("2026-03-10 00:01", "2026-03-11 00:01"):
+            live.clock.at(local(day))
+            days.append(next_page(coming)["alarms"])
+    assert [[(a["alarm"], a["case_manager"], a["covered_by"], a["day"]) for a in alarms] for alarms in days] == [
+        [("cover", "Dana Reyes", "Luis Moreno", 1)],
+        [("cover", "Dana Reyes", "Luis Moreno", 2)],
+        [],
+    ]
 
 
 @server
