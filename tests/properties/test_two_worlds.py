@@ -841,6 +841,12 @@ def addressed_to_anyone(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling
     return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
 
 
+def enrolment_with_any(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """Whoever is given anything, the charge or `completed` alone, is told who enrolled."""
+    given = grant and grant.labels and grant.labels | {Label.ENROLMENT_STATUS}
+    return decide(viewer, fact, replace(grant, labels=given) if grant and given else grant, ceiling, at)
+
+
 def any_label(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
     """An authority opens more than the labels that it names."""
     return decide(viewer, fact, grant and replace(grant, labels=frozenset(Label)), ceiling, at)
@@ -912,6 +918,7 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "error text": ERROR_TEXT,
         "sort": Seeded(page_of(busiest_first), asked(listed)),
         "addressee": ADDRESSEE,
+        "enrolment": Seeded(decided(enrolment_with_any), asked(by_id)),
     },
     "marta": {"total": TOTAL, "as of": AS_OF, "updates": Seeded(updates_of_the_log, asked(followed))},
     "judge": {"withheld": WITHHELD, "error text": ERROR_TEXT, "total": TOTAL, "as of": AS_OF},
