@@ -43,7 +43,7 @@ from projections.rows import MODELS, Row
 from projections.views import VIEWS
 from services.person import records
 from services.ports import Caller
-from services.questions import LISTINGS, accounting, counsel, listing, partner, police
+from services.questions import FIGURES, LISTINGS, accounting, counsel, listing, partner, police
 from services.questions.listing import Asked, Asking, Listing
 from services.questions.trace import trace
 from services.release import answer
@@ -266,6 +266,7 @@ LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
 QUESTIONS |= {f"{path}.csv": exported for path in LISTED} | {f"{path}/updates": followed for path in LISTED}
+QUESTIONS |= {f"/v1/{each.path}{how}": plain for each in FIGURES for how in ("", ".csv", "/updates")}
 QUESTIONS |= {
     "/": described,
     "/health/live": plain,
@@ -286,8 +287,6 @@ QUESTIONS |= {
     "/v1/privacy/participants/{participant}": by_id,
     "/v1/privacy/participants/{participant}/trace": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
-    "/v1/program/funnel": plain,
-    "/v1/program/capacity": plain,
     "/v1/program/health": plain,
     "/v1/case-manager/on-call": plain,
     ACCOUNTING: by_id,
@@ -842,6 +841,12 @@ def addressed_to_anyone(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling
     return decide(viewer, fact._replace(addressee=None), grant, ceiling, at)
 
 
+def enrolment_with_any(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
+    """Whoever is given anything, the charge or `completed` alone, is told who enrolled."""
+    given = grant and grant.labels and grant.labels | {Label.ENROLMENT_STATUS}
+    return decide(viewer, fact, replace(grant, labels=given) if grant and given else grant, ceiling, at)
+
+
 def any_label(viewer: Viewer, fact: Fact, grant: Grant | None, ceiling: Ceiling, at: Any) -> Decision:
     """An authority opens more than the labels that it names."""
     return decide(viewer, fact, grant and replace(grant, labels=frozenset(Label)), ceiling, at)
@@ -913,6 +918,7 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "error text": ERROR_TEXT,
         "sort": Seeded(page_of(busiest_first), asked(listed)),
         "addressee": ADDRESSEE,
+        "enrolment": Seeded(decided(enrolment_with_any), asked(by_id)),
     },
     "marta": {"total": TOTAL, "as of": AS_OF, "updates": Seeded(updates_of_the_log, asked(followed))},
     "judge": {"withheld": WITHHELD, "error text": ERROR_TEXT, "total": TOTAL, "as of": AS_OF},
@@ -933,5 +939,6 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "name": Seeded(of_pseudonyms(its_name), asked(listed)),
         "incident": Seeded(of_pseudonyms(its_incident), asked(listed)),
         "signatures": Seeded(of_pseudonyms(its_signatures), asked(listed)),
+        "ids": Seeded(ids_of_the_log, asked(listed)),
     },
 }
