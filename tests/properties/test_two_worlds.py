@@ -77,9 +77,12 @@ ROLE = {
     "chen": Role.LIAISON_PROSECUTOR,
     "marta": Role.RECIPIENT_CONTACT,
     "judge": Role.COURT_OFFICER,
+    "brooks": Role.PROBATION_OFFICER,
     "patel": Role.COUNSEL,
     "ames": Role.DEFENDER_OBSERVER,
 }
+NOT_OF = {"judge": {"/v1/court/violations"}}
+"""Lists of its column that a viewer's kind of party never fills: a court alleges nothing."""
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
 HEADERS |= {"transfer-encoding", "content-disposition"}
@@ -514,7 +517,8 @@ def test_two_worlds_that_differ_in_what_is_hidden_are_the_same_bytes(
                 assert first == second, f"seed {seed}"
                 shown += checked(pair, request, first)
                 filled |= {request.path.partition("?")[0]} if holds_a_row(request, first) else set()
-            assert filled == {path for path in LISTED if not others(pair, path)}, "a list that never held a row"
+            lists = {path for path in LISTED if not others(pair, path)}
+            assert filled == lists - NOT_OF.get(viewer, set()), "a list that never held a row"
             for _, first, second in both(pair, everything_else(pair)):
                 assert first == second, f"seed {seed}"
             assert shown > 3
@@ -933,6 +937,7 @@ LEAKS: dict[str, dict[str, Seeded]] = {
     },
     "marta": {"total": TOTAL, "as of": AS_OF, "updates": Seeded(updates_of_the_log, asked(followed))},
     "judge": {"withheld": WITHHELD, "error text": ERROR_TEXT, "total": TOTAL, "as of": AS_OF},
+    "brooks": {"total": TOTAL, "as of": AS_OF},
     "patel": {
         "total": TOTAL,
         "error text": ERROR_TEXT,
