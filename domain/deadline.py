@@ -172,7 +172,7 @@ def call(participant: UUID, department: UUID, at: datetime, protocol: Protocol) 
         participant_id=participant,
         party_id=department,
         occurred_at=at,
-        expires_at=at + timedelta(minutes=protocol.handoff_minutes),
+        expires_at=at + protocol.handoff,
     )
 
 

@@ -23,6 +23,7 @@ from domain.legal_case import CaseEntered, CaseFiled, CaseUpdated, DecisionKind,
 from domain.protocol import Protocol
 from domain.referral import Charge
 from domain.refusal import Refused
+from domain.violation import ViolationAlleged
 from domain.warrant import WarrantIssued, WarrantKind
 
 _FINDINGS = UUID("8f1e2a64-6d0b-5c55-9d2f-4a7e0b6c3d18")
@@ -174,7 +175,9 @@ class Acted:
     beyond_ceiling: bool = False
 
 
-ADVERSE_TOPICS = tuple(kind.topic for kind in (CaseFiled, CaseUpdated, WarrantIssued, DecisionRecorded, PersonBooked))
+ADVERSE_TOPICS = tuple(
+    kind.topic for kind in (CaseFiled, CaseUpdated, WarrantIssued, DecisionRecorded, PersonBooked, ViolationAlleged)
+)
 """The topics among which adverse actions are found."""
 
 
@@ -201,11 +204,13 @@ def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
             return Acted(adverse, _named(event) if source else None, beyond_ceiling=beyond) if adverse else None
         case PersonBooked():
             return Acted(Adverse.BOOKING, _named(event))
+        case ViolationAlleged(violated_on=violated_on):
+            return Acted(Adverse.VIOLATION_ALLEGED, _named(event), incident_on=violated_on)
         case _:
             return None
 
 
-def _named(event: DecisionRecorded | PersonBooked) -> NamedSource:
+def _named(event: DecisionRecorded | PersonBooked | ViolationAlleged) -> NamedSource:
     return NamedSource(
         kind=event.source or Source.NOT_STATED,
         number=event.source_number,

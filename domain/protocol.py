@@ -70,22 +70,23 @@ class LoweredCeiling(Value):
 class Protocol(Value):
     """One version of the site's rules. Durations are in the unit their name says; `zone` is an IANA name.
 
-    `retroactive`: its effective day lies before its adoption, knowingly. `caseload_*` count participants of one case
-    manager (T:1129): the intensive standard, the average above which the site may decline, the most anyone has.
-    `priorities`: the doors, first served first (T:1207). `roi_notice_days`: how long before its end an ROI is to be
-    renewed. `paper_days`: how long the paper of a revocation by word of mouth may take (T:893). `review_days`: between
-    two reviews of a plan or of a case held in abeyance. `finding_hours`: within which a finding reaches its readers.
-    `public_referrals_per_hour`: what the public form takes, of one address no more than `public_referrals_per_address`.
-    `small_cell`: no report shows a count below it. `retention_*`: how long records are kept after the last contact.
-    Nothing reads these yet: no report is published, and nothing is erased by age. `names`: what the site calls its
-    roles and bodies.
+    `retroactive`: its effective day lies before its adoption, knowingly. `handoff_minutes`: within which a case
+    manager meets an officer who calls (T:348); None where the site cannot come in real time (T:419). `caseload_*`
+    count participants of one case manager (T:1129): the intensive standard, the average above which the site may
+    decline, the most anyone has. `priorities`: the doors, first served first (T:1207). `roi_notice_days`: how long
+    before its end an ROI is to be renewed. `paper_days`: how long the paper of a revocation by word of mouth may take
+    (T:893). `review_days`: between two reviews of a plan or of a case held in abeyance. `finding_hours`: within which
+    a finding reaches its readers. `public_referrals_per_hour`: what the public form takes, of one address no more
+    than `public_referrals_per_address`. `small_cell`: no report shows a count below it. `retention_*`: how long
+    records are kept after the last contact. Nothing reads these yet: no report is published, and nothing is erased by
+    age. `names`: what the site calls its roles and bodies.
     """
 
     version: ShortText
     effective_from: date
     zone: str
     retroactive: bool = False
-    handoff_minutes: Annotated[int, Field(gt=0, le=DAYS_MOST * 24 * 60)]
+    handoff_minutes: Annotated[int, Field(gt=0, le=DAYS_MOST * 24 * 60)] | None
     intake_days: Days
     non_return_hours: Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
     caseload_intensive_least: Caseload
@@ -134,6 +135,15 @@ class Protocol(Value):
     def called(self, term: Role | Body) -> str:
         """Return what the site calls a role or a body."""
         return next((each.name for each in self.names if each.term is term), term)
+
+    @property
+    def handoff(self) -> timedelta:
+        """Within which a case manager is there. Raises `Refused` where the site has no warm handoff."""
+        if self.handoff_minutes is None:
+            raise Refused(
+                "referral", "this site has no warm handoff.", "Record how you reached the person as a contact."
+            )
+        return timedelta(minutes=self.handoff_minutes)
 
     @property
     def non_return(self) -> timedelta:

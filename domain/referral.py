@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from functools import reduce
 from typing import Annotated, ClassVar
@@ -413,7 +413,7 @@ def meet(
             occurred_at=met_at,
             requested_at=requested_at,
             minutes=minutes,
-            within_protocol=met_at - requested_at <= timedelta(minutes=protocol.handoff_minutes),
+            within_protocol=met_at - requested_at <= protocol.handoff,
         ),
         tell_department(state, NoticeCode.HANDOFF_MET, now, protocol),
     ]

@@ -36,7 +36,7 @@ class Recipient(RoleRecipient):
     """What the participant's consent gives one party now."""
 
 
-@model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
+@model(READER, "entry", order=("occurred_at", "entry_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(RoleEntry):
     """One event of the participant's own history. `agency`: whose action a finding is about."""

@@ -63,12 +63,12 @@ VIEWS: dict[Reader, View] = {
         View(Reader.PROSECUTOR, "liaison_prosecutor/10", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/9", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),
-        View(Reader.COURT, "court/7", court.rows),
+        View(Reader.COURT, "court/8", court.rows),
         View(Reader.PROGRAM, "program/10", program.rows),
         View(Reader.OBSERVER, "observer/7", observer.rows),
         View(Reader.COUNSEL, "counsel/6", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/3", legal_services.rows),
-        View(Reader.PARTICIPANT, "participant/4", participant.rows),
+        View(Reader.PARTICIPANT, "participant/5", participant.rows),
         View(Reader.PRIVACY, "privacy/1", privacy.rows),
     )
 }

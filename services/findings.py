@@ -33,6 +33,9 @@ from services.person import records
 from services.ports import NOBODY, Caller, Conflict, ShownTo
 from services.site import Command, Outcome, Site, append, day, example, handles, reference
 
+_Incident = tuple[UUID | None, str]
+"""An office, and the number by which it and a notice to it call an incident."""
+
 
 @dataclass(slots=True)
 class Audit:
@@ -44,7 +47,8 @@ class Audit:
     site: Site
     _position: int = 0
     _left: dict[UUID, tuple[Recorded[Event], UUID]] = field(default_factory=dict)
-    _noticed: dict[tuple[UUID | None, str], set[UUID]] = field(default_factory=lambda: defaultdict(set))
+    _noticed: dict[_Incident, set[UUID]] = field(default_factory=lambda: defaultdict(set))
+    _unnamed: dict[_Incident, list[tuple[UUID, int]]] = field(default_factory=lambda: defaultdict(list))
 
     def beat(self) -> int:
         """Raise what was not raised yet; return how many. What fails is tried again at the next beat."""
@@ -70,29 +74,43 @@ class Audit:
         for recorded in self.site.log.of_topics((*ADVERSE_TOPICS, ProsecutorNotified.topic), self._position):
             match recorded.event:
                 case ProsecutorNotified(participant_id=UUID() as who, party_id=office, incident_number=str() as number):
-                    self._noticed[office, number].add(who)
+                    if who not in self._noticed[office, number]:
+                        self._noticed[office, number].add(who)
+                        self._join(who, self._unnamed[office, number])
                 case ProsecutorNotified():  # its matter was vacated
                     pass
                 case event if event.participant_id is not None:
                     self._left[finding_id(recorded.id)] = recorded, event.participant_id
+                case _ if (incident := self._incident(recorded)) is not None:
+                    action = recorded.stream, recorded.version
+                    self._unnamed[incident].append(action)
+                    for who in self._noticed[incident]:
+                        self._join(who, [action])
                 case _:
-                    self._left |= {finding_id(recorded.id, who): (recorded, who) for who in self._joined(recorded)}
+                    pass
             self._position = recorded.position
         for known in self.site.log.existing(list(self._left)) if self._left else ():
             del self._left[known]
 
-    def _joined(self, recorded: Recorded[Event]) -> set[UUID]:
-        """Return whom an office's case is about that names nobody: of whom it had a notice with the same incident.
+    def _incident(self, recorded: Recorded[Event]) -> _Incident | None:
+        """Return by which incident an office's case that names nobody is joined with whom the office had a notice of.
 
         By nothing else: whether the name is the same would tell the office, where it is asked, whom LEAD works with.
+        The notice may come after the case: an office may file before LEAD has accepted.
         """
         event = recorded.event
         if isinstance(event, CourtRecord) and event.office != event.party_id:
-            return set()
+            return None
         filed = event if isinstance(event, CaseFiled) else self.site.log.load(recorded.stream)[0].event
         if not isinstance(filed, CaseFiled) or filed.incident_number is None:
-            return set()
-        return self._noticed.get((filed.party_id, filed.incident_number), set())
+            return None
+        return filed.party_id, filed.incident_number
+
+    def _join(self, who: UUID, actions: Iterable[tuple[UUID, int]]) -> None:
+        """Let wait the actions at these places of their streams as actions against `who`."""
+        for stream, version in actions:
+            recorded = self.site.log.load(stream)[version - 1]
+            self._left[finding_id(recorded.id, who)] = recorded, who
 
     def _adverse(self, recorded: Recorded[Event]) -> Acted | None:
         """Return the adverse action that is to be looked at; where the matter was vacated, it is dark here too."""

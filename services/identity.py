@@ -1,4 +1,8 @@
-"""Who a participant is: other names, a corrected name, a phone that changes hands, two records of one person."""
+"""Who a participant is: other names, a corrected name, a phone that changes hands, two records of one person.
+
+A name or a number is that of the record which the path names, one that was merged away too: taken apart again, each
+record bears what is its own, and until then its partners read it.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ class RecordAlias(Command):
 @handles(RecordAlias, *CARE)
 def record_alias(site: Site, caller: Caller, command: RecordAlias, *, participant_id: str) -> Outcome:
     """Record another name."""
-    who, history = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id, merged=True)
     state = participant(who, history)
     event = AliasRecorded(participant_id=who, party_id=caller.party, occurred_at=site.now(), alias=command.alias)
     return Outcome([append(who, state.version, event)], {"participant": participant_id})
@@ -58,7 +62,7 @@ class CorrectName(Command):
 @handles(CorrectName, *CARE)
 def correct_name(site: Site, caller: Caller, command: CorrectName, *, participant_id: str) -> Outcome:
     """Correct a participant's name, or birth date."""
-    who, history = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id, merged=True)
     state = participant(who, history)
     known = [r.event.birth_date for r in history if isinstance(r.event, ParticipantIdentified | NameCorrected)]
     if command.birth_date is None and not known:
@@ -86,7 +90,7 @@ class ChangePhone(Command):
 @handles(ChangePhone, *CARE)
 def change_phone(site: Site, caller: Caller, command: ChangePhone, *, participant_id: str) -> Outcome:
     """Change a participant's number."""
-    who, history = load_participant(site, caller, participant_id)
+    who, history = load_participant(site, caller, participant_id, merged=True)
     state = participant(who, history)
     event = PhoneChanged(
         participant_id=who,

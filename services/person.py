@@ -28,7 +28,8 @@ def records(site: Site, who: UUID) -> list[Participant]:
 def reached(site: Site, caller: Caller, who: UUID) -> list[Participant]:
     """Return the records that a word about one of them reaches: care's, whatever is known of the person.
 
-    A partner's reaches that record and those merged into it: it does not know of the one that is kept.
+    Anyone else's, the participant's own too, reaches that record and those merged into it: who has the one merged away
+    does not know of the one that is kept.
     """
     if caller.role in CARE:
         return records(site, who)

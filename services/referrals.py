@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from datetime import date, datetime
+from hashlib import sha256
+from itertools import count
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -130,7 +133,7 @@ def offer_diversion(site: Site, caller: Caller, command: OfferDiversion) -> Outc
 class RecordCall(Command):
     """An officer called, and that is enough (T:1287): write it down for the department; its report joins later.
 
-    The minutes of the handoff run from the call. `person`: if the name was said.
+    The minutes of the handoff run from the call, where the site has one. `person`: if the name was said.
     """
 
     model_config = example(
@@ -162,12 +165,6 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
     department = site.directory.by_code(command.department, "department")
     if department.kind is not PartyKind.POLICE:
         raise Refused("department", "it is not a police department.", "Name the department whose officer called.")
-    if _of_incident(site, department.id, command.incident_number, command.person):
-        raise Refused(
-            "incident_number",
-            "its referral is here already.",
-            "Go on with that one; for another person of the same incident, give the name.",
-        )
     offered_at = happened(site, "offered_at", command.offered_at)
     called_at = happened(site, "called_at", command.called_at)
     if command.person is not None:
@@ -191,8 +188,16 @@ def record_call(site: Site, caller: Caller, command: RecordCall) -> Outcome:
         officer=command.officer,
         incident_number=command.incident_number,
     )
-    handoff = deadline.call(participant, department.id, called_at, protocol)
-    return _offered(site, caller, participant, offered, command.charges, command.person, [called, handoff])
+    has_handoff = protocol.handoff_minutes is not None  # without, nobody is asked to come, and nobody is late (T:419)
+    handoff = [deadline.call(participant, department.id, called_at, protocol)] if has_handoff else []
+    outcome = _offered(site, caller, participant, offered, command.charges, command.person, [called, *handoff])
+    if _of_incident(site, department.id, command.incident_number, command.person):
+        raise Refused(
+            "incident_number",
+            "its referral is here already.",
+            "Go on with that one; for another person of the same incident, give the name.",
+        )
+    return outcome
 
 
 class SendReport(Command):
@@ -484,8 +489,11 @@ def _offered(
     person: Person | None,
     call: Sequence[Event] = (),
 ) -> Outcome:
-    """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down."""
-    referral, matters = site.new_id(), [site.new_id() for _ in charges]
+    """Return what a new arrest diversion comes to, whether the officer sent it or LEAD wrote it down.
+
+    Only afterwards is it of use to look whether the incident has one already: see `_next_of_incident`.
+    """
+    referral, matters = _next_of_incident(site, offered), [site.new_id() for _ in charges]
     held = [
         ref.ChargeHeld(
             participant_id=who,
@@ -521,6 +529,20 @@ def identified(site: Site, who: UUID, party: UUID | None, at: datetime, person: 
     )
     known = site.log.load(who)
     return append(who, known[-1].version if known else 0, event)
+
+
+def _next_of_incident(site: Site, offered: ref.ReferralOffered) -> UUID:
+    """Return the stream of an incident's next referral, which nobody has begun.
+
+    Two that are sent at the same moment meet on it: one is recorded, the other decided again, and it finds the first.
+    Keyed, so that nobody who knows an incident's number finds its referral in the log.
+    """
+    for n in count():
+        named = f"referral {n} of {offered.incident_number} {offered.party_id}".encode()
+        stream = UUID(bytes=hmac.digest(site.digests, named, sha256)[:16], version=4)
+        if not site.log.existing([stream]):
+            return stream
+    raise AssertionError  # there is always a next one
 
 
 def _of_incident(site: Site, department: UUID, incident_number: str, person: Person | None) -> list[ref.Referral]:

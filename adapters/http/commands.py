@@ -27,6 +27,7 @@ from services import (
     register,
     roster,
     status,
+    violations,
     warrants,
 )
 from services.ports import Caller
@@ -186,6 +187,7 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
     ("findings/{finding}/answers", findings.AnswerFinding, "Answer what your office was asked about its own action."),
     ("bookings", custody.RecordBooking, "Record a booking."),
     ("arrests", custody.RecordArrest, "Record an arrest that led to no diversion."),
+    ("violations", violations.AllegeViolation, "Allege a violation."),
     ("cases/{case}/updates", court.UpdateCase, "Record other charges."),
     ("cases/{case}/hearings", court.SetHearing, "Set a hearing."),
     ("cases/{case}/hearings/{hearing}/moves", court.MoveHearing, "Move a hearing."),

@@ -26,7 +26,7 @@ _USING = {
     Holding.PUBLIC: "(select gate.party()) is not null",
     Holding.ROLE: "(select gate.party()) is not null",
 }
-_OF_ONESELF = "subject_id = (select gate.party())"
+_OF_ONESELF = "subject_id in (select gate.records())"
 
 
 class Ddl(NamedTuple):

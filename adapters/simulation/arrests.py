@@ -65,11 +65,11 @@ def arrest(year: Year, person: Person, *, bad_friday: bool = False) -> Story:
         year.do(person.manager, referrals.RequestHandoff(requested_at=at), referral=person.referral)
     call = at
     busy = 40 if bad_friday else 0
-    minutes, asked = person.chance.randrange(10, 45) + busy, year.site.protocol().handoff_minutes
-    if minutes > asked:
-        yield call + timedelta(minutes=asked)
+    took, asked = timedelta(minutes=person.chance.randrange(10, 45) + busy), year.site.protocol().handoff
+    if took > asked:
+        yield call + asked
         year.beat()
-    yield (at := call + timedelta(minutes=minutes))
+    yield (at := call + took)
     year.do(person.manager, referrals.RecordHandoff(requested_at=call), referral=person.referral)
     yield (at := at + timedelta(minutes=5))
     if person.happens(ODDS.changes_mind):

@@ -19,7 +19,7 @@ from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGra
 from projections import case_manager, counsel, participant
 from projections.lens import History, Lens, plain
 from projections.record import RoleEntry
-from services.person import records
+from services.person import reached
 from services.ports import Accounted, Caller, Session
 from services.questions.partner import ONE_SENTENCE
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
@@ -94,9 +94,8 @@ _ENTRIES: dict[Reader, type[RoleEntry | case_manager.Entry | counsel.Entry]] = {
 
 def _person(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
     """Return the records of one accounting: to care all of a person, to a participant those merged into its own."""
-    person = [record.id for record in records(site, asked)]
-    if caller.reader is Reader.CASE_MANAGER or (caller.reader is Reader.PARTICIPANT and person[0] == asked):
-        return person
+    if caller.reader in (Reader.CASE_MANAGER, Reader.PARTICIPANT):
+        return [record.id for record in reached(site, caller, asked)]
     return [asked]
 
 

@@ -133,7 +133,7 @@ def participant(site: Site, caller: Caller, text: str) -> tuple[dict[str, Any], 
             return {"of": site.ids.seal(caller.party, row.subject_id)} | show(site, caller, row)
 
         body = show(site, caller, found[0]) | who(site, caller, found[0])
-        body["merged"] = [who(site, caller, row) | {"name": row.name} for row in found[1:]]
+        body["merged"] = [who(site, caller, row) | {"name": row.name, "phone": row.phone} for row in found[1:]]
         body["recipients"] = [line(row) for row in given]
         body["plan"] = [line(row) for row in planned]
         body["history"] = [line(row) for row in entries]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.labels import Reader
-from projections.court import Ask, Participant
+from projections.court import Ask, OwnViolation, Participant
 from services.questions.listing import Listing
 from services.questions.partner import named_participants
 from services.questions.showing import columns_of
@@ -27,5 +27,13 @@ LISTINGS = (
         reader=Reader.COURT,
         purpose=Purpose.OWN_RECORDS,
         doc="What your office asked LEAD or told it, newest first.",
+    ),
+    Listing(
+        path="court/violations",
+        key="violations",
+        row=OwnViolation,
+        reader=Reader.COURT,
+        purpose=Purpose.OWN_RECORDS,
+        doc="The violations that your office alleged, newest first.",
     ),
 )

@@ -46,7 +46,7 @@ TABLES: dict[Reader, Tables] = {
         ),
     ),
     Reader.RECIPIENT: Tables(recipient.Participant, recipient.Entry),
-    Reader.COURT: Tables(court.Participant, court.Entry),
+    Reader.COURT: Tables(court.Participant, court.Entry, (court.OwnViolation,)),
 }
 
 

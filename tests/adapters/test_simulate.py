@@ -108,6 +108,7 @@ EMPTY = {
     "counsel.own_concern": "counsel raises none: the defender's observer does",
     "court.granted_entry": "care tells courts nothing but by the ROI's own fields",
     "court.own_referral": "courts refer nobody",
+    "court.own_violation": "nobody is on probation in a played year",
     "court.public_hearing": "courts keep no hearings of their own: the office does",
     "liaison_prosecutor.own_warrant": "courts issue the warrants",
     "observer.stop": "stops are loaded, not lived",

@@ -37,6 +37,7 @@ from domain.labels import Label
 from domain.legal_case import CaseFiled, CaseUpdated, DecisionKind, DecisionRecorded, Defendant, Source
 from domain.referral import Charge
 from domain.refusal import Refused
+from domain.violation import Condition, ViolationAlleged
 from domain.warrant import WarrantIssued, WarrantKind
 from tests.histories import DA, P7, PD, THEFT, local, named
 
@@ -293,6 +294,23 @@ def test_a_booking_names_its_own_source() -> None:
         Adverse.BOOKING,
         NamedSource(kind=Source.COURT_RECORD, number="W-9", on=date(2023, 5, 1)),
     )
+
+
+def test_an_allegation_of_probations_names_its_own_source_and_its_incident() -> None:
+    alleged = ViolationAlleged(
+        participant_id=RAY,
+        party_id=PD,
+        matter_id=CASE,
+        occurred_at=local(4, 20),
+        report_number="V-1",
+        condition=Condition.REPORTING,
+        violated_on=date(2026, 4, 18),
+        source=Source.COURT_RECORD,
+        source_number="V-1",
+        source_on=date(2026, 4, 18),
+    )
+    source = NamedSource(kind=Source.COURT_RECORD, number="V-1", on=date(2026, 4, 18))
+    assert acted(alleged) == Acted(Adverse.VIOLATION_ALLEGED, source, incident_on=date(2026, 4, 18))
 
 
 # The finding ---------------------------------------------------------------------------------------------------------

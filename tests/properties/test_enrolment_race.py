@@ -13,7 +13,8 @@ import pytest
 from adapters.simulation.cast import callers
 from domain.labels import Label
 from domain.participant import ParticipantEnrolled
-from domain.referral import ChargeLatched, NoticeCode, ProsecutorNotified
+from domain.referral import ChargeLatched, NoticeCode, ProsecutorNotified, ReferralOffered
+from domain.refusal import Refused
 from domain.roi import CounselAuthorised, Medium, RoiGranted, RoiNarrowed, RoiRevoked, WordOf
 from services import care, consent, referrals, status
 from services.ports import Caller
@@ -41,14 +42,14 @@ class Site:
     def do(self, who: str, command: Command, **path: str) -> dict[str, Any]:
         return carry_out(self.site, self.staff[who], command, path=path).answer
 
-    def diverted(self, n: int, *, accepted: bool = True) -> tuple[UUID, str, str]:
+    def diverted(self, n: int, surname: str = "Bell", *, accepted: bool = True) -> tuple[UUID, str, str]:
         """Return someone who was diverted: the participant, and care's ids of participant and referral."""
         held = referrals.HeldCharge(code="23C", description="x", severity="misdemeanor", prosecutor="county-pa")
         made = self.do(
             "kim",
             referrals.OfferDiversion(
                 door="arrest_diversion",
-                person=referrals.Person(given="Ray", surname=f"Bell{n}", birth_date=date(1980, 1, 1)),
+                person=referrals.Person(given="Ray", surname=surname, birth_date=date(1980, 1, 1)),
                 incident_number=str(n),
                 place="x",
                 facts="x",
@@ -104,6 +105,45 @@ def at_once(*acts: Callable[[], object]) -> None:
         thread.join(30)
     if failed:
         raise failed[0]
+
+
+def test_one_arrest_reported_twice_at_once_is_one_referral(lead: SiteUnderTest) -> None:
+    """By whichever two ways, and under two keys: the one that comes second hears what it would have heard later."""
+    site = Site(lead)
+    held = referrals.HeldCharge(code="23C", description="x", severity="misdemeanor", prosecutor="county-pa")
+    person = referrals.Person(given="Ray", surname="Bell", birth_date=date(1980, 1, 1))
+    told = {"person": person, "charges": (held,)}
+    called = {"department": "city-pd", "officer": "Officer Kim", "charges": (held,)}
+
+    def offers(who: str, n: int) -> None:
+        offer = referrals.OfferDiversion(door="arrest_diversion", incident_number=str(n), place="x", facts="x", **told)
+        site.do(who, offer)
+
+    def calls(n: int) -> None:
+        site.do("dana", referrals.RecordCall(incident_number=str(n), **called))
+
+    pairs = (
+        (lambda n: offers("kim", n), lambda n: offers("kim", n)),
+        (lambda n: offers("kim", n), lambda n: offers("ortiz", n)),
+        (lambda n: offers("kim", n), calls),
+        (calls, calls),
+    )
+    for n in range(ROUNDS):
+        one, other = pairs[n % len(pairs)]
+        with pytest.raises(Refused) as refused:
+            at_once(lambda n=n, one=one: one(n), lambda n=n, other=other: other(n))  # type: ignore[misc]
+        (fault,) = refused.value.faults
+        assert fault.field == "incident_number"
+        assert fault.reason in ("its referral is here already.", "it was called in.")
+        recorded = lead.parts.log.of_topics([ReferralOffered.topic])
+        assert [r.event.incident_number for r in recorded if isinstance(r.event, ReferralOffered)].count(str(n)) == 1
+
+
+def test_two_people_of_one_incident_offered_at_once_are_two_referrals(lead: SiteUnderTest) -> None:
+    site = Site(lead)
+    for n in range(ROUNDS):
+        at_once(lambda n=n: site.diverted(n, accepted=False), lambda n=n: site.diverted(n, "Dunn", accepted=False))  # type: ignore[misc]
+    assert len(lead.parts.log.of_topics([ReferralOffered.topic])) == 2 * ROUNDS
 
 
 def test_intake_and_roi_entered_at_once_enrol_and_latch(lead: SiteUnderTest) -> None:

@@ -50,6 +50,7 @@ VIEWERS = {
     "chen": "county-pa",
     "marta": "housing-co",
     "judge": "district-court",
+    "brooks": "probation",
     "patel": "r-patel",
     "ames": "public-defense",
 }
@@ -73,6 +74,7 @@ LABELS: dict[str, tuple[Label, ...]] = {
     "county-pa": _OFFICE,
     "metro-pa": _OFFICE,
     "district-court": _COURT,
+    "probation": _COURT,
     "housing-co": _OTHER,
     "clinic-co": _OTHER,
 }
@@ -469,6 +471,13 @@ class Script:
         body |= {"source": "incident report", "source_number": f"I-{number}", "source_on": "2026-02-10"}
         yield Act(now, self.viewer, "/v1/bookings", body, {}, f"{name}/booking")
 
+    def _violation(self, name: str, at: float) -> Act:
+        """Return what the viewer alleges against someone who is shown to it."""
+        number = self.chance.randrange(10**6)
+        body = {"participant": Name(name), "report_number": f"V-{number}", "condition": "reporting"}
+        body |= {"source": "court record", "source_number": f"C-{number}", "source_on": "2026-02-10"}
+        return Act(at, self.viewer, "/v1/violations", body, {}, f"{name}/violation")
+
     def _ask(self, name: str, about: str | None) -> None:
         """Ask LEAD about someone by one's own id, or by a name; whether care took it up is each world's own."""
         at = round(self.chance.uniform(2500, 4000), 3)
@@ -500,6 +509,8 @@ class Script:
             ours |= {"notify_completion": True} if self.viewer == "chen" else {}
             grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
             yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
+            if self.viewer == "brooks":
+                yield self._violation(name, at())
             for _ in range(2):
                 yield from ("late_intake", "after") if end == "charge" else ("after",)
                 if self.viewer == "chen":  # of her own jurisdiction
@@ -836,7 +847,7 @@ class Filling:
             return
         who = {"person": {"given": "Joe", "surname": self.chance.choice(("Dunn", "Kane")), "birth_date": "1985-05-05"}}
         self._add(at + 0.001, "dana", f"{path}/identification", who, participant=f"{name}.referred")
-        if self.script.viewer not in ("chen", "judge"):  # an office's or a court's referral is not screened
+        if self.script.viewer not in ("chen", "judge", "brooks"):  # an office's or a court's referral is not screened
             self._add(at + 0.002, "luis", f"{path}/screening", MEETS)
         self._add(at + 0.003, "noor", f"{path}/vetting", {"codes": ["go in pairs"]})
         self._add(at + 0.004, "dana", f"/v1/participants/{{{name}.referred}}/contacts", contact(reached=True))

@@ -64,6 +64,21 @@ def test_a_charge_that_will_not_be_filed_is_filed(lead: SiteUnderTest) -> None:
     assert not [word for word in ("Bell", story.INCIDENT, "26-1-0031") if word in everything(ames)]
 
 
+def test_a_case_from_before_the_offices_first_notice_is_joined_once_it_comes(lead: SiteUnderTest) -> None:
+    """It names nobody, and nobody could have: the officer's file was on the desk before LEAD had accepted."""
+    pat, ames = lead.person("pat"), lead.person("ames")
+    of_it = {"incident_number": story.INCIDENT, "offense_on": "2026-02-14", "filed_on": "2026-02-14"}
+    file(lead.person("chen"), None, "26-1-00320-9", **of_it)
+    audited(lead)
+    assert findings(pat) == []
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    audited(lead)
+    for reader in (findings(pat, "?alarms=true"), observed(ames, "?alarms=true")):
+        assert [(f["action"], f["latched_charge"], f["verdict"]) for f in reader] == [("filing", True, "no exposure")]
+    assert ray.chen.see("/v1/prosecutor/findings")["findings"] == [], "it had been told of nothing when it filed"
+
+
 def test_an_office_that_was_not_told_is_asked_nothing(lead: SiteUnderTest) -> None:
     """Struck out, it files the same: the alarm is the same, and a question would betray the latch."""
     ray, pat, ames = story.arrest(lead), lead.person("pat"), lead.person("ames")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.simulation.cast import protocol
+from services.clocks import Clocks
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
@@ -263,6 +264,24 @@ def test_nobody_came_to_the_officer_who_called(lead: SiteUnderTest) -> None:
     (handoff,) = lead.person("pat").see("/v1/program/deadlines?stands=passed")["deadlines"]
     assert (handoff["kind"], handoff["minutes"]) == ("handoff", None)
     assert "missed" not in everything(ray.kim).replace("missed_diversions", "")
+
+
+def test_no_call_waits_for_a_handoff_at_a_site_that_has_none(lead: SiteUnderTest) -> None:
+    """Care follows up on its own (T:419): nobody was asked to come, and nobody is late."""
+    ray, pat = story.at_work(lead), lead.person("pat")
+    ray.at("2026-02-14 02:00")
+    modified = protocol(date(2026, 2, 14)).model_copy(update={"version": "P-8", "handoff_minutes": None})
+    pat.do("/v1/register/protocols", {"protocol": modified.model_dump(mode="json")})
+    ray.at("2026-02-14 02:20")
+    path = f"/v1/referrals/{ray.dana.do('/v1/referrals/by-telephone', CALL)['referral']}"
+    for step, said in (("handoff-requests", {}), ("handoff", {"requested_at": CALL["called_at"]})):
+        assert faults(ray.dana.post(f"{path}/{step}", said)) == [("referral", "this site has no warm handoff.")]
+    ray.at("2026-02-14 09:00")
+    assert Clocks(lead.parts.site).fire() == 0
+    lead.settle()
+    assert pat.see("/v1/program/deadlines")["deadlines"] == []
+    assert pat.see("/v1/program/missed-diversions")["missed_diversions"] == []
+    ray.dana.do(f"{path}/acceptance", {})
 
 
 def test_two_reports_of_one_arrest_are_one_referral(lead: SiteUnderTest) -> None:

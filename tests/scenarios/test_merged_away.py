@@ -12,7 +12,7 @@ from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings
 from tests.scenarios.eyes import raw
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
-from tests.site import SiteUnderTest
+from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
 
@@ -208,3 +208,68 @@ def test_what_an_office_was_shown_by_one_record_counts_for_what_it_does_by_the_o
     (found,) = findings(pat)
     assert found["verdict"] != "no exposure"
     assert found["person_was_shown"]
+
+
+def test_a_name_or_number_corrected_while_merged_is_that_of_the_record_it_names(two: Two) -> None:
+    ray, dana, webb = two.ray, two.ray.dana, two.ray.site.person("webb")
+    two.merge()
+    dana.do(f"/v1/participants/{two.away}/name", {"given": "Sonny", "surname": "Bell"})
+    dana.do(f"/v1/participants/{two.away}/phone", {"phone": "206-555-0111"})
+    dana.do(f"/v1/participants/{two.away}/aliases", {"alias": "Sun"})
+    dana.do(f"/v1/participants/{ray.care}/name", {"given": "Raymond", "surname": "Bell"})
+    ray.site.settle()
+    merged = dana.see(f"/v1/case-manager/participants/{ray.care}")
+    assert merged["name"] == "Raymond Bell"
+    assert merged["merged"] == [{"participant": two.away, "name": "Sonny Bell", "phone": "206-555-0111"}]
+    (theirs,) = webb.see(f"/v1/police/participants/{two.theirs}")["shared"]
+    assert theirs["name"] == "Sonny Bell", "who knows that record alone reads what is corrected there"
+
+    ray.site.person("noor").do(f"/v1/participants/{two.away}/unmerging", {"why": "The brother came in himself."})
+    ray.site.settle()
+    kept, away = (dana.see(f"/v1/case-manager/participants/{one}") for one in (ray.care, two.away))
+    assert (kept["name"], kept["phone"], kept["other_names"]) == ("Raymond Bell", "206-555-0199", None)
+    assert (away["name"], away["phone"], away["other_names"]) == ("Sonny Bell", "206-555-0111", ["Sun"])
+    (theirs,) = webb.see(f"/v1/police/participants/{two.theirs}")["shared"]
+    assert theirs["name"] == "Sonny Bell"
+
+
+def test_what_a_participant_reads_of_itself_follows_a_merge_as_the_accounting_does(two: Two) -> None:
+    ray = two.ray
+    for record, subject in ((ray.care, "r.bell"), (two.away, "s.bell")):
+        ray.dana.do(f"/v1/participants/{record}/access", {"subject": subject})
+    himself, brother = ray.site.person("r.bell"), ray.site.person("s.bell")
+    me, other = (each.see("/v1/me")["participant"] for each in (himself, brother))
+
+    def history(who: Person) -> list[dict[str, Any]]:
+        """Return all of it, a few lines a page."""
+        found, cursor = [], ""
+        while True:
+            page = who.see(f"/v1/participant/history?limit=7{cursor}")
+            found += page["history"]
+            if page["next"] is None:
+                return found
+            cursor = f"&cursor={page['next']}"
+
+    def given(who: Person) -> set[str]:
+        lines = who.see("/v1/participant/recipients")["recipients"]
+        assert {line["party"] for line in who.see("/v1/participant")["recipients"]} == {line["party"] for line in lines}
+        return {line["party"] for line in lines}
+
+    ray.site.settle()
+    mine, his = history(himself), history(brother)
+    assert {line["participant"] for line in mine} == {me}
+    assert "transit-pd" not in given(himself)
+    two.merge()
+    joined = history(himself)
+    assert len({line["participant"] for line in joined}) == 2
+    assert len(joined) == len(mine) + len(his) + 2  # the merge, on each
+    assert [line["occurred_at"] for line in joined] == sorted((line["occurred_at"] for line in joined), reverse=True)
+    assert {"transit-pd", "city-pd"} <= given(himself)
+    # Who has the record that was merged away reads of that alone: the other may yet be somebody else's.
+    assert {line["participant"] for line in history(brother)} == {other}
+    assert "city-pd" not in given(brother)
+
+    ray.site.person("noor").do(f"/v1/participants/{two.away}/unmerging", {"why": "The brother came in himself."})
+    ray.site.settle()
+    assert {line["participant"] for line in history(himself)} == {me}
+    assert "transit-pd" not in given(himself)

@@ -19,12 +19,12 @@ from pg_policy p join relation r on r.oid = p.polrelid where 0 = any (p.polroles
 union all
 select 'a reader''s policy that asks for no party', p.polrelid::regclass || '.' || p.polname
 from pg_policy p join relation r on r.oid = p.polrelid
-where coalesce(pg_get_expr(p.polqual, p.polrelid), '') !~ 'SELECT gate.party\(\)'
+where coalesce(pg_get_expr(p.polqual, p.polrelid), '') !~ 'SELECT gate.(party|records)\(\)'
   and p.polroles <> array['goldenthread_projector'::regrole::oid]
 union all
 select 'a policy that calls a function once per row', p.polrelid::regclass || '.' || p.polname
 from pg_policy p join relation r on r.oid = p.polrelid
-where regexp_replace(coalesce(pg_get_expr(p.polqual, p.polrelid), ''), 'SELECT (gate.party|site.clock)\(\)', '', 'g')
+where regexp_replace(coalesce(pg_get_expr(p.polqual, p.polrelid), ''), 'SELECT (gate.party|gate.records|site.clock)\(\)', '', 'g')
       ~ '(gate|site|log)\.[a-z_]+\('
 union all
 select 'a view without security_invoker', oid::regclass::text from relation

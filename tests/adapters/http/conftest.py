@@ -93,7 +93,7 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
     """Let people give every command there is, in the order of a story; `body(name, **ids)` is what they send."""
     kim, ortiz, dana, chen, pat, ames = map(lead.person, ("kim", "ortiz", "dana", "chen", "pat", "ames"))
-    rosa, judge = map(lead.person, ("rosa", "judge"))
+    rosa, judge, brooks = map(lead.person, ("rosa", "judge", "brooks"))
     given: set[str] = set()
 
     def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
@@ -140,6 +140,11 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     lead.settle()
     office_id = chen.see("/v1/prosecutor/notices")["notices"][0]["participant_id"]
     assert chen.see(f"/v1/prosecutor/participants/{office_id}")["shared"]
+    probation = {"party": "probation", "labels": ["enrolment.status"], "purpose": "coordination"}
+    dana.do(COMMANDS["AmendRoi"][0].format(**signed), body("AmendRoi", grants=[probation]))
+    lead.settle()
+    known = brooks.see("/v1/court/participants")["shared"][0]["participant"]
+    do(brooks, "AllegeViolation", participant=known)
     do(dana, "AuthoriseCounsel", care)
     do(dana, "RecordOralDisclosure", care)
     do(dana, "AddPaper", signed | {"revocation": do(dana, "RevokeRoi", signed)["revocation"]})

@@ -13,7 +13,7 @@ begin
     select * into who from gate.whoami();
     if not coalesce(
         who.reader in ('case_manager', 'privacy')
-        or (who.reader = 'participant' and (who.party = participant or log.is_merged_into(participant, who.party)))
+        or (who.reader = 'participant' and participant in (select gate.records()))
         or (who.reader = 'counsel' and exists (
             select from gate.consent g
             where g.party_id = who.party and g.participant_id = participant and g.roi_until > site.clock()

@@ -48,6 +48,7 @@ grant execute on function gate.party, gate.release to
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
     goldenthread_participant, goldenthread_privacy;
+grant execute on function gate.records to goldenthread_participant;
 grant execute on function log.accounting to goldenthread_case_manager, goldenthread_participant, goldenthread_counsel,
     goldenthread_privacy;
 

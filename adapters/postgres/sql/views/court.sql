@@ -63,6 +63,22 @@ create table court.own_referral (
     reason text not null
 );
 
+-- OwnViolation (own): A violation that this office alleged.
+create table court.own_violation (
+    subject_id uuid not null,
+    party_id uuid not null,
+    alleged_at timestamptz not null,
+    violation_id uuid not null,
+    participant_id uuid not null,
+    report_number text,
+    docket text,
+    condition text,
+    violated_on date,
+    source text,
+    source_number text,
+    source_on date
+);
+
 -- PublicCase (public): A case on a court's docket.
 create table court.public_case (
     subject_id uuid not null,
@@ -108,7 +124,7 @@ create table court.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema court is 'court/7 sha256 b01f909c6ff1a34b8184c617d490f6af9637a16402208d4d15ab3b673d02a293';
+comment on schema court is 'court/8 sha256 57ae91cf3f76e176e80e1cf4553304679390db849025272a5c1d5097c8a88a0a';
 
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on court.granted_entry (subject_id);
@@ -118,6 +134,8 @@ alter table court.own_ask add primary key (party_id, asked_at, ask_id);
 create index on court.own_ask (subject_id);
 alter table court.own_referral add primary key (party_id, referred_at, referral_id);
 create index on court.own_referral (subject_id);
+alter table court.own_violation add primary key (party_id, alleged_at, violation_id);
+create index on court.own_violation (subject_id);
 alter table court.public_case add primary key (docket, case_id);
 create index on court.public_case (subject_id);
 alter table court.public_hearing add primary key (starts_at, hearing_id);
@@ -174,6 +192,15 @@ create policy own on court.own_referral for select to goldenthread_court using (
 create policy projector on court.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on court.own_referral to goldenthread_court;
 grant select, insert, delete on court.own_referral to goldenthread_projector;
+
+alter table court.own_violation enable row level security;
+alter table court.own_violation force row level security;
+create policy own on court.own_violation for select to goldenthread_court using (
+    party_id = (select gate.party())
+);
+create policy projector on court.own_violation for all to goldenthread_projector using (true) with check (true);
+grant select on court.own_violation to goldenthread_court;
+grant select, insert, delete on court.own_violation to goldenthread_projector;
 
 alter table court.public_case enable row level security;
 alter table court.public_case force row level security;

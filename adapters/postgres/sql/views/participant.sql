@@ -42,9 +42,10 @@ create table participant.recipient (
     until timestamptz,
     items bigint not null
 );
-comment on schema participant is 'participant/4 sha256 2d20f6837a2156dbea346bd9e1935d04165df3b69e0ff37caa31f82e0e24165d';
+comment on schema participant is 'participant/5 sha256 4909b6c0cc5ddb85f7453d7cb296ffcba2bca56beeb35835146b4411df579aba';
 
-alter table participant.entry add primary key (subject_id, occurred_at, entry_id);
+alter table participant.entry add primary key (occurred_at, entry_id);
+create index on participant.entry (subject_id);
 alter table participant.own add primary key (subject_id);
 alter table participant.recipient add primary key (subject_id, party_id);
 
@@ -53,7 +54,7 @@ grant usage on schema participant to goldenthread_participant, goldenthread_proj
 alter table participant.entry enable row level security;
 alter table participant.entry force row level security;
 create policy role on participant.entry for select to goldenthread_participant using (
-    subject_id = (select gate.party())
+    subject_id in (select gate.records())
 );
 create policy projector on participant.entry for all to goldenthread_projector using (true) with check (true);
 grant select on participant.entry to goldenthread_participant;
@@ -62,7 +63,7 @@ grant select, insert, delete on participant.entry to goldenthread_projector;
 alter table participant.own enable row level security;
 alter table participant.own force row level security;
 create policy role on participant.own for select to goldenthread_participant using (
-    subject_id = (select gate.party())
+    subject_id in (select gate.records())
 );
 create policy projector on participant.own for all to goldenthread_projector using (true) with check (true);
 grant select on participant.own to goldenthread_participant;
@@ -71,7 +72,7 @@ grant select, insert, delete on participant.own to goldenthread_projector;
 alter table participant.recipient enable row level security;
 alter table participant.recipient force row level security;
 create policy role on participant.recipient for select to goldenthread_participant using (
-    subject_id = (select gate.party())
+    subject_id in (select gate.records())
 );
 create policy projector on participant.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on participant.recipient to goldenthread_participant;
