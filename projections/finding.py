@@ -5,11 +5,12 @@ The observer knows the participant by a pseudonym alone: no number of a report a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
@@ -184,7 +185,10 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
         if not charge.erased
     }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
+    numbers = Counter[UUID | None]()
     for raised in history.of(FindingRaised):
+        matter = raised.event.matter_id
+        numbers[matter] += 1
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
             return lens.see(raised, name, _ROLE)
@@ -199,7 +203,8 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             subject_id=history.subject,
             as_of=history.position,
             raised_at=see("occurred_at"),
-            finding_id=raised.stream,
+            # Its stream is made of the action's place among others of its case, which no observer is to count.
+            finding_id=raised.stream if named else uuid5(history.subject, f"finding/{matter}/{numbers[matter]}"),
             agency_id=see("agency"),
             person_id=see("person"),
             action=action.kind,

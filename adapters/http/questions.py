@@ -168,16 +168,6 @@ def routes(  # noqa: C901 - one after the other
         """Who of the team is on call, now and later."""
         return reply(case_manager.on_call(site, caller))
 
-    @api.get("/v1/program/funnel", tags=["project manager"])
-    def funnel(caller: Asking) -> Response:
-        """From each door to enrolment, by race; stops and arrests by precinct and race as perceived by the officer."""
-        return reply(program.funnel(site, caller))
-
-    @api.get("/v1/program/capacity", tags=["project manager"])
-    def capacity(caller: Asking) -> Response:
-        """Who carries how many, what is free, who covers, who is on call, and what should alarm."""
-        return reply(program.capacity(site, caller))
-
     @api.get("/v1/program/health", tags=["project manager"])
     def health(caller: Asking) -> Response:
         """Whether the site is well: views, clocks, seals. Nothing about anybody."""
