@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
+from adapters.kafka.asyncapi import schema
 from adapters.kafka.contract import FAULTS_MOST, TYPES, VOCABULARY, MessageType, example, key_of, read
 from adapters.kafka.envelope import CloudEvent, Fault, Record, Undecodable, encode, structured
 
@@ -220,6 +222,10 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
     assert found(sent) == {("/Arrest/BookedIndicator", "bool_type")}
 
 
+_DAY = {"Date": "2026-02-10"}
+_CHARGE = {"ArrestTransactionNumber": "A26-0042210", "ChargeSequenceID": "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "path", "value", "place"),
     [
@@ -227,7 +233,7 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
         (
             "case.order",
             "CourtOrder",
-            {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": {"Date": "2026-02-10"}},
+            {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": _DAY},
             "",
         ),
         ("case.order", "CourtCase/CaseDefendantParty", [], ""),
@@ -239,7 +245,7 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
         (
             "case.sealed",
             "CourtCase/CaseCharge",
-            [{"ArrestTransactionNumber": "A", "ChargeSequenceID": "1"}],
+            [_CHARGE],
             "/CourtCase",
         ),
     ],
@@ -248,6 +254,17 @@ def test_what_belongs_together(name: str, path: str, value: Any, place: str) -> 
     kind = TYPES[f"org.lead.{name}.v1"]
     (fault,) = faults(record(kind, data=changed(kind, path, value)))
     assert (fault.place, fault.code) == (place, "value_error")
+
+
+def test_one_charge_of_a_case_can_be_sealed_and_an_order_can_be_no_warrant() -> None:
+    sealed, order = TYPES["org.lead.case.sealed.v1"], TYPES["org.lead.case.order.v1"]
+    scope = {"SealedScopeCode": "charge", "CaseCharge": [_CHARGE]}
+    one = sealed.model.example | {"CourtCase": sealed.model.example["CourtCase"] | scope}
+    made = {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": _DAY}
+    other = {"CourtCase": {"CaseDocketID": "26-1-00317-9"}, "CourtOrder": made, "Warrant": None}
+    for kind, data in ((sealed, one), (order, other)):
+        assert read(record(kind, data=data)).kind is kind
+        assert Draft202012Validator(schema(kind)).is_valid(data)
 
 
 def test_a_message_of_nothing_but_faults_is_answered_soon_and_in_bounds() -> None:
