@@ -1,4 +1,8 @@
-"""A real PostgreSQL for the tests that ask: of `GOLDENTHREAD_TEST_POSTGRES` (its owner's URL), or the embedded one."""
+"""Real servers for the tests that ask.
+
+PostgreSQL: of `GOLDENTHREAD_TEST_POSTGRES` (its owner's URL), or the embedded one. Kafka: the Apache Kafka of
+`GOLDENTHREAD_TEST_KAFKA` (host:port), or one of our own where Java and Maven are found, or the Tansu stand-in.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -14,13 +18,16 @@ from secrets import token_hex
 import psycopg
 import pytest
 from hypothesis import settings
+from kafka import KafkaAdminClient
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from adapters.kafka.broker import ApacheKafka, BrokerFailed, Tansu
 from adapters.postgres.migrate import admit, login_url, migrate
 from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import ROLES, Secrets
 
 _VARIABLE = "GOLDENTHREAD_TEST_POSTGRES"
+_KAFKA = "GOLDENTHREAD_TEST_KAFKA"
 
 settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("unhurried")
@@ -39,12 +46,26 @@ class Database:
         return login_url(self.owner_url, self.secrets, role, self.prefix)
 
 
-def pytest_report_header() -> str:
-    url = os.environ.get(_VARIABLE)
-    if not url:
-        return f"postgresql: embedded ({_VARIABLE} not set)"
-    where = conninfo_to_dict(url)
-    return f"postgresql: {where.get('host', 'local')}:{where.get('port', 5432)} ({_VARIABLE})"
+def pytest_report_header() -> list[str]:
+    if url := os.environ.get(_VARIABLE):
+        where = conninfo_to_dict(url)
+        postgres = f"{where.get('host', 'local')}:{where.get('port', 5432)} ({_VARIABLE})"
+    else:
+        postgres = f"embedded ({_VARIABLE} not set)"
+    if address := os.environ.get(_KAFKA):
+        kafka = f"{address} ({_KAFKA})"
+    elif lacking := ApacheKafka.missing():
+        kafka = f"Tansu, on which tests of Apache Kafka are skipped ({_KAFKA} not set). {lacking}"
+    else:
+        kafka = f"Apache Kafka of its own ({_KAFKA} not set)"
+    return [f"postgresql: {postgres}", f"kafka: {kafka}"]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Fetched here, where no test's time runs. What goes wrong is told by the test that asks for the broker.
+    if not os.environ.get(_KAFKA) and any(item.get_closest_marker("kafka") for item in session.items):
+        with suppress(BrokerFailed):
+            ApacheKafka.fetch()
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +139,58 @@ def shared_db(server: str, template: str, secrets_and_prefix: tuple[Secrets, str
         with psycopg.connect(url) as connection:
             admit(connection, secrets_and_prefix[1])
         yield Database(url, *secrets_and_prefix)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The address of a broker that all tests of one process share: Apache Kafka where it can be had, else Tansu."""
+    if address := os.environ.get(_KAFKA):
+        yield address
+        return
+    kind = Tansu if ApacheKafka.missing() else ApacheKafka
+    with tempfile.TemporaryDirectory(prefix="goldenthread-test-") as folder, kind(Path(folder)) as address:
+        yield address
+
+
+@pytest.fixture
+def apache_kafka(kafka: str) -> str:
+    """The same, for what only Apache Kafka does."""
+    if not os.environ.get(_KAFKA):
+        _skip_without_apache_kafka()
+    return kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
+    """An Apache Kafka of the test's own, started, to be killed and started again."""
+    _skip_without_apache_kafka()
+    broker = ApacheKafka(tmp_path / "kafka")
+    with broker:
+        yield broker
+
+
+@pytest.fixture
+def new_topic(kafka: str) -> Iterator[Callable[..., str]]:
+    """Make topics of unique names on the shared broker; `configs` are each topic's own, by Kafka's names."""
+    made: list[str] = []
+    client = KafkaAdminClient(bootstrap_servers=kafka)
+
+    def make(name: str = "test", *, partitions: int = 1, **configs: str) -> str:
+        topic = f"{name}.{token_hex(6)}"
+        wanted = {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
+        client.create_topics({topic: wanted}, wait_for_metadata=True)
+        made.append(topic)
+        return topic
+
+    yield make
+    if made:
+        client.delete_topics(made, raise_errors=False)  # a test may have deleted its own
+    client.close()
+
+
+def _skip_without_apache_kafka() -> None:
+    if lacking := ApacheKafka.missing():
+        pytest.skip(f"Only Apache Kafka does this. {lacking}")
 
 
 @contextmanager

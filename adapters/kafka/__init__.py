@@ -1,0 +1,1 @@
+"""The stream: agencies' own systems over Kafka."""
