@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
 
+from domain.arrest import ReportRetracted
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
 from domain.labels import Ceiling, Label, Reader, Viewer
@@ -238,7 +239,9 @@ def _answer(answered: Recorded[FindingAnswered], *, named: bool) -> dict[str, An
 
 
 def _arrests(history: History, lens: Lens, missed: type[M], not_taken: type[N]) -> Iterator[M | N]:
-    for arrest in history.of(ArrestRecorded):
+    arrests = [*history.of(ArrestRecorded)]
+    withdrawn = next(history.of(ReportRetracted), None) is not None
+    for arrest in [] if withdrawn else arrests[-1:]:  # as it was amended last
         if arrest.event.party_id is None or not lens.see(arrest, "divertible", _ROLE):
             continue
         said = ("code", "precinct", "unit", "race_as_perceived", "protocol_version")
