@@ -41,7 +41,7 @@ class Family(NamedTuple):
 
     def topic(self, party: str) -> str:
         """Return the party's topic."""
-        return f"{party}.{self.name}.v1"
+        return f"{self.direction}.{party}.{self.name}.v1"
 
 
 _ATN = ("Arrest", "ActivityIdentification", "IdentificationID")
@@ -148,7 +148,7 @@ VOCABULARY: Final = NC | J | NIBRS | LEAD
 _SOURCE: Final = re.compile(
     r"urn:lead:(?P<site>[a-z0-9][a-z0-9-]{0,62}):(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9]):[A-Za-z0-9._-]{1,64}"
 )
-_TOPIC: Final = re.compile(r"(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9])\.(?P<family>[a-z-]+)\.v1")
+_TOPIC: Final = re.compile(r"(?:in|out)\.(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-9])\.(?P<family>[a-z-]+)\.v1")
 _SCHEMA: Final = re.compile(
     r"(?:urn:|https?://).*?[:/](?P<path>[a-z-]+[:/][a-z]+)[:/](?P<version>\d{1,4}-\d{1,4}-\d{1,4})(?:\.json)?"
 )
@@ -190,6 +190,15 @@ def read(record: Record) -> Message:
         raise Undecodable(faults)
     operation = event.extensions.get("operation", "delete" if event.tombstone else kind.operations[0])
     return Message(kind, event, source["party"], body, str(operation), dropped)
+
+
+def owner_of(topic: str) -> tuple[str, Family] | None:
+    """Return the party whose topic it is, and its family; None for a topic that is not of the contract."""
+    place = _TOPIC.fullmatch(topic)
+    for family in FAMILIES:
+        if place is not None and topic == family.topic(place["party"]):
+            return place["party"], family
+    return None
 
 
 def key_of(family: Family, data: Mapping[str, Any]) -> str | None:

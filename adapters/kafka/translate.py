@@ -40,14 +40,14 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
             message = contract.read(Record(raw.headers, raw.key, raw.value, topic))
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
-            return Unread(_order(raw), faults)
+            return Unread(_order(raw, prefix), faults)
         if message.party != party.code:
-            return Unread(_order(raw), (fault("", "wrong_party", "its source is of another party."),))
+            return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),))
         translate = _TELLS.get(type(message.body)) if message.body is not None else None
         if translate is None or message.event.time is None:
-            return Unread(_order(raw), (fault("", "not_taken", "messages of this type are not taken here."),))
+            return Unread(_order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),))
         told = translate(message.body, message.event.time)
-        key = contract.key_of(message.kind.family, message.event.data) or _order(raw)
+        key = contract.key_of(message.kind.family, message.event.data) or _order(raw, prefix)
         extensions = message.event.extensions
         return Message(
             id=f"{message.event.source} {message.event.id}",
@@ -60,11 +60,11 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
     return read
 
 
-def _order(raw: Raw) -> str:
+def _order(raw: Raw, prefix: str) -> str:
     """Return the order of a record that could not be read: that of its key, or one of its own."""
     if raw.key:
-        family = raw.topic.split(".")[-2] if raw.topic.count(".") > 1 else raw.topic
-        return f"{family} {raw.key.decode(errors='replace')}"
+        owner = contract.owner_of(raw.topic.removeprefix(prefix))
+        return f"{owner[1].name if owner else raw.topic} {raw.key.decode(errors='replace')}"
     return f"{raw.topic}/{raw.partition}/{raw.offset}"
 
 

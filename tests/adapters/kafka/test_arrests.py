@@ -46,7 +46,7 @@ def take(lead: SiteUnderTest) -> Take:
     feed = Feed(site, lead.parts.log.stream, reader())
 
     def take(*records: Record) -> Counter[str]:
-        party = site.directory.by_code(str(records[0].topic).partition(".")[0], "party")
+        party = site.directory.by_code(str(records[0].topic).split(".")[1], "party")
         tally = feed.take(party, raws(*records, begin=next(place)))
         lead.settle()
         return tally

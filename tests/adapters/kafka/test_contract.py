@@ -168,7 +168,7 @@ def test_what_is_wrong_with_an_envelope(changes: dict[str, Any], fault: tuple[st
 
 def test_the_key_of_the_record_is_the_number_in_the_data() -> None:
     assert found(record(ARREST)._replace(key=b"MNI-20931")) == {("key", "key_mismatch")}
-    assert found(record(ARREST, "city-pd.arrest.v1")._replace(key=None)) == {("key", "missing")}
+    assert found(record(ARREST, "in.city-pd.arrest.v1")._replace(key=None)) == {("key", "missing")}
     assert read(record(ARREST)._replace(key=None)).kind is ARREST  # from a file
 
 
@@ -182,9 +182,9 @@ def test_a_declined_case_without_a_docket_goes_by_the_offices_own_number() -> No
 @pytest.mark.parametrize(
     ("topic", "fault"),
     [
-        ("city-pd.arrest.v1", None),
-        ("other-pd.arrest.v1", ("ce_source", "wrong_party")),
-        ("city-pd.case.v1", ("ce_type", "wrong_topic")),
+        ("in.city-pd.arrest.v1", None),
+        ("in.other-pd.arrest.v1", ("ce_source", "wrong_party")),
+        ("in.city-pd.case.v1", ("ce_type", "wrong_topic")),
         ("city-pd.arrest.v2", ("ce_type", "wrong_topic")),
     ],
 )
@@ -310,7 +310,7 @@ def test_whatever_comes_it_is_taken_or_refused_and_nothing_else_happens(data: st
 def test_everything_wrong_is_told_at_once() -> None:
     data = changed(ARREST, "Arrest/BookedIndicator", "yes")
     del data["Arrest"]["ArrestCategoryCode"]
-    sent = record(ARREST, "city-pd.case.v1", data=data, source="urn:lead:x", time=None)
+    sent = record(ARREST, "in.city-pd.case.v1", data=data, source="urn:lead:x", time=None)
     assert found(sent) == {
         ("ce_source", "source"),
         ("ce_time", "missing"),
