@@ -24,7 +24,7 @@ from domain.participant import (
 from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned
-from domain.roster import ROSTER, ParticipantAssigned, roster
+from domain.roster import ROSTER, ParticipantAssigned
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
@@ -138,7 +138,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from inbox_asks(history, READER, Ask, ceiling, at, trace)
     yield from queue(history, READER, ceiling, at, trace)
     if history.subject == ROSTER:
-        for duty in roster(history.events).on_call:
+        for duty in history.roster.on_call:
             yield Duty(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -216,7 +216,7 @@ def _participant(history: History, lens: Lens) -> Participant:
         values = [lens.see(recorded, field, _ROLE) for recorded in history.of(kind)]
         return next((value for value in reversed(values) if value is not None), None)
 
-    standing = roster(history.events)
+    standing = history.roster
     carried_by, cover = standing.carried_by.get(history.subject), standing.cover.get(history.subject)
     identified = NameCorrected if any(history.of(NameCorrected)) else ParticipantIdentified
     phones: list[Recorded[Any]] = [r for r in history.of(IntakeCompleted) if r.event.phone is not None]
