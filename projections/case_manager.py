@@ -28,7 +28,7 @@ from domain.roster import ROSTER, ParticipantAssigned
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
-from projections.record import RoleRecipient, recipients
+from projections.record import RoleRecipient, labels_of_entry, recipients
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 from projections.task import tasks
 
@@ -155,13 +155,10 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from tasks(history)
     yield from _plan(history, lens)
     for recorded in history.events:
-        told = history.told(recorded)
-        body = {
-            name: told[name]
-            for name, decision in lens.shown(recorded)
-            if name in told and name != "occurred_at" and decision.basis in _ROLE
-        }
+        shown = [name for name, decision in lens.shown(recorded) if decision.basis in _ROLE]
         if _seen(recorded.event):
+            told = history.told(recorded)
+            body = {name: told[name] for name in shown if name in told and name != "occurred_at"}
             yield Entry(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -171,7 +168,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
                 stream_id=recorded.stream,
                 matter_id=recorded.event.matter_id,
                 kind=recorded.event.topic,
-                shown=_labels(recorded.event, body),
+                shown=labels_of_entry(recorded.event, body),
                 body=body,
             )
 
@@ -203,12 +200,6 @@ def _plan(history: History, lens: Lens) -> Iterator[PlanEntry]:
 
 def _seen(event: Event) -> bool:
     return Basis.ROLE in TABLE[event.label].cells[READER]
-
-
-def _labels(event: Event, body: dict[str, Any]) -> str:
-    """Return the labels of what an entry shows, in order, separated by spaces."""
-    shown = {label for name in ("occurred_at", *body) for label in event.subject_labels(name)}
-    return " ".join(sorted(shown))
 
 
 def _participant(history: History, lens: Lens) -> Participant:

@@ -66,7 +66,7 @@ class History:
         """Yield the events of these kinds."""
         found = self._of.get(kinds)
         if found is None:
-            wanted = {kind for kind in self._kinds if _is(kind, kinds)}
+            wanted = self._kinds.intersection(kinds)
             found = self._of[kinds] = [r for r in self.events if type(r.event) in wanted] if wanted else []
         return iter(found)
 
@@ -128,11 +128,6 @@ class History:
             before[recorded.position] = told[like]
             told[like] += 1
         return before
-
-
-@cache
-def _is(event: type[Event], kinds: tuple[type[Event], ...]) -> bool:
-    return issubclass(event, kinds)
 
 
 class Traced(NamedTuple):
