@@ -63,7 +63,7 @@ class History:
         return uuid5(recorded.stream, f"{event.topic}/{event.party_id}/{event.matter_id}/{before}")
 
     def of(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
-        """Yield the events of these kinds."""
+        """Yield the events of these kinds; of its own class alone is an event."""
         found = self._of.get(kinds)
         if found is None:
             wanted = self._kinds.intersection(kinds)
