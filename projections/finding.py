@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
+from domain.identity import unlinked
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.referral import ChargeLatched
 from domain.stop_record import ArrestRecorded, NoOffer
@@ -184,7 +185,10 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
         if not charge.erased
     }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
+    others = unlinked(history.events)
     for raised in history.of(FindingRaised):
+        if raised.event.matter_id in others:
+            continue
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
             return lens.see(raised, name, _ROLE)

@@ -178,6 +178,7 @@ class Feed:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
         self.site.people.refresh()
+        self.site.dockets.refresh()
         site = replace(self.site, moment=self.site.log.now())
         messages = [self.read(party, raw) for raw in raws]
         keys = [self._key(party, message.order) for message in messages]
@@ -259,6 +260,7 @@ class Feed:
         for _ in range(DECISIONS):
             self.site.directory.refresh()
             self.site.people.refresh()
+            self.site.dockets.refresh()
             site, caller = replace(self.site, moment=self.site.log.now()), _caller(party, message)
             if isinstance(message, Unread):
                 return False

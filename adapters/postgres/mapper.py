@@ -31,6 +31,7 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
 import domain.ask
+import domain.charge_table
 import domain.concern
 import domain.contact
 import domain.custody
