@@ -184,6 +184,7 @@ class Feed:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
         self.site.people.refresh()
+        self.site.dockets.refresh()
         messages = [self.read(party, raw) for raw in raws]
         streams = {s for m in messages if isinstance(m, Message) for s in m.told.streams(party.id)}
         ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
@@ -267,6 +268,7 @@ class Feed:
         for _ in range(DECISIONS):
             self.site.directory.refresh()
             self.site.people.refresh()
+            self.site.dockets.refresh()
             site, caller = replace(self.site, moment=self.site.log.now()), _caller(party, message)
             if isinstance(message, Unread):
                 return False

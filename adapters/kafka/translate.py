@@ -11,6 +11,7 @@ from adapters.kafka import contract
 from adapters.kafka.envelope import Record, Undecodable
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
+from adapters.kafka.translate_case import tells_of_case
 from domain.arrest import Arrested
 from domain.stop_record import NoOffer
 from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
@@ -43,10 +44,9 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
             return Unread(_order(raw, prefix), faults)
         if message.party != party.code:
             return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),))
-        translate = _TELLS.get(type(message.body)) if message.body is not None else None
-        if translate is None or message.event.time is None:
+        told = _told(message, raw)
+        if told is None:
             return Unread(_order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),))
-        told = translate(message.body, message.event.time)
         key = contract.key_of(message.kind.family, message.event.data) or _order(raw, prefix)
         extensions = message.event.extensions
         return Message(
@@ -58,6 +58,15 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
         )
 
     return read
+
+
+def _told(message: contract.Message, raw: Raw) -> Told | None:
+    """Return what a message tells; None where it is of a type that is not taken."""
+    if message.event.time is None:
+        return None
+    if (translate := _TELLS.get(type(message.body))) is not None:
+        return translate(message.body, message.event.time)
+    return tells_of_case(message, raw.key.decode(errors="replace") if raw.key else None)
 
 
 def _order(raw: Raw, prefix: str) -> str:
@@ -179,7 +188,7 @@ def _person(person: PersonType) -> Arrested:
 
 NOT_SAID: Final = "not stated"
 
-_TELLS: Final[dict[type[Body], Callable[[Any, datetime], Told]]] = {
+_TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRecorded: _arrest,
     arrest.ArrestAmended: _arrest,
     arrest.ArrestRetracted: _retracted,
