@@ -20,6 +20,7 @@ from pydantic import AwareDatetime
 
 from domain.calendar import days_after, end_of_day
 from domain.event import Event, LongText, PersonName, Recorded, ShortText, Value
+from domain.identity import Agreement, Described, Number, compare
 from domain.labels import Label
 from domain.protocol import Protocol
 from domain.referral import Charge
@@ -46,13 +47,32 @@ class Defendant(Value):
     sid: ShortText | None = None
     local_id: ShortText | None = None
 
+    def described(self, party: UUID | None, *numbers: Number) -> Described:
+        """Return what a party says of the person; its own id counts as its own alone."""
+        own = () if self.local_id is None else (Number(f"person {party}", self.local_id),)
+        return Described(
+            sid=self.sid,
+            numbers=frozenset({*own, *numbers}),
+            given=self.name.given,
+            middle=self.middle,
+            surname=self.name.surname,
+            suffix=self.suffix,
+            birth_date=self.birth_date,
+        )
+
     def is_of(self, other: Defendant) -> bool:
-        """Return whether two statements of one office are of one person: by its ids, else by name and birth date."""
+        """Return whether two statements of one office are of one person: by its ids, else by name and birth date.
+
+        Where a birth date is not said, only the very same name is the same.
+        """
         for mine, its in ((self.sid, other.sid), (self.local_id, other.local_id)):
             if mine is not None and its is not None:
                 return mine == its
-        known = self.birth_date, other.birth_date
-        return self._called == other._called and (None in known or known[0] == known[1])
+        if self.birth_date is None or other.birth_date is None:
+            return self._called == other._called
+        found = compare(self.described(None), other.described(None))
+        same_name = found.likeness == 1 and found.generation is not Agreement.OTHER
+        return same_name and found.birth_date is Agreement.EQUAL
 
     @property
     def key(self) -> str:

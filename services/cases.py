@@ -8,7 +8,7 @@ being listed would tell that. A docket with several defendants is a matter for e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -46,7 +46,6 @@ from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, War
 from services.arrests import attributed
 from services.court import Charges, of_case, office, standing_at
 from services.feed import Early, Effect, Told, tells
-from services.people import charged
 from services.ports import Append, Caller, Keeping
 from services.site import Command, Site, append, day
 from services.warrants import of_warrant
@@ -659,12 +658,9 @@ def _attributed(
     site: Site, caller: Caller, matter: UUID, person: Defendant, incident_number: str | None = None
 ) -> list[Append]:
     """Return whose a case is. An office names an incident by the number of a department, and not which."""
-    described, called = charged(caller.party, person), _called(person)
-    if incident_number is not None:
-        police = [party for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
-        numbers = described.numbers | {incident_of(party.id, incident_number) for party in police}
-        described = replace(described, numbers=numbers)
-    return attributed(site, caller, matter, described, called)
+    police = [party.id for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
+    numbers = [] if incident_number is None else [incident_of(party, incident_number) for party in police]
+    return attributed(site, caller, matter, person.described(caller.party, *numbers), _called(person))
 
 
 def _waits(caller: Caller, matter: UUID) -> Effect:
