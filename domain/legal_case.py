@@ -228,6 +228,19 @@ class OrderEntered(CourtRecord):
     ordered_on: Annotated[date, Label.CASE_DOCKET]
 
 
+class OrderWithdrawn(CourtRecord):
+    """An order was entered in error: it is as if it had never been sent."""
+
+    topic: ClassVar[str] = "order.withdrawn"
+
+    kind: Annotated[OrderKind, Label.CASE_DOCKET]
+    ordered_on: Annotated[date, Label.CASE_DOCKET]
+
+
+TAKES_BACK = (ChargesSealed, OrderWithdrawn)
+"""What takes back a part of a case."""
+
+
 class Relation(StrEnum):
     """How a case stands to its defendant's enrolment (T:479)."""
 
@@ -444,19 +457,26 @@ def dispose(state: LegalCase, event: CaseDisposed) -> list[Event]:
     return [event]
 
 
-def without_sealed(history: Iterable[Recorded[Event]]) -> list[Recorded[Event]]:
-    """Return what is told of cases, without the charges that were sealed, whenever they were told."""
+def left_of_cases(history: Iterable[Recorded[Event]]) -> list[Recorded[Event]]:
+    """Return what is told of cases: no charge that was sealed, whenever it was told, and no order until withdrawn."""
+    left: list[Recorded[Event]] = []
     told = list(history)
     sealed: dict[UUID, frozenset[str]] = {}
     for recorded in told:
         if isinstance(recorded.event, ChargesSealed):
             numbers = recorded.event.numbers or frozenset()
             sealed[recorded.stream] = sealed.get(recorded.stream, frozenset()) | numbers
-    return [
-        _without(recorded, sealed[recorded.stream]) if recorded.stream in sealed else recorded
-        for recorded in told
-        if not isinstance(recorded.event, ChargesSealed)
-    ]
+    for recorded in told:
+        if isinstance(recorded.event, OrderWithdrawn):
+            gone = recorded.stream, _order(recorded.event)
+            left = [r for r in left if not isinstance(r.event, OrderEntered) or (r.stream, _order(r.event)) != gone]
+        elif not isinstance(recorded.event, ChargesSealed):
+            left.append(_without(recorded, sealed[recorded.stream]) if recorded.stream in sealed else recorded)
+    return left
+
+
+def _order(event: OrderEntered | OrderWithdrawn) -> tuple[OrderKind, date]:
+    return event.kind, event.ordered_on
 
 
 def _without(recorded: Recorded[Event], sealed: frozenset[str]) -> Recorded[Event]:

@@ -39,6 +39,7 @@ from domain.legal_case import (
     LegalCase,
     OrderEntered,
     OrderKind,
+    OrderWithdrawn,
 )
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
@@ -447,15 +448,15 @@ def tell_order(site: Site, caller: Caller, told: OrderTold) -> Effect:
     """Take an order of a court."""
 
     def changed(docket: _Docket, matter: _Matter) -> list[Event]:
-        orders = [r.event for r in matter.history if isinstance(r.event, OrderEntered)]
-        if any((order.kind, order.ordered_on) == (told.kind, told.ordered_on) for order in orders):
+        orders = [r.event for r in matter.history if isinstance(r.event, OrderEntered | OrderWithdrawn)]
+        same = [order for order in orders if (order.kind, order.ordered_on) == (told.kind, ordered_on)]
+        kind = OrderWithdrawn if told.withdrawn else OrderEntered
+        if same and (isinstance(same[-1], kind) or not _newer(docket.at, same[-1].occurred_at)):
             return []
         of = of_case(caller, matter.state)
-        return [OrderEntered(**of, occurred_at=docket.at, kind=told.kind, ordered_on=ordered_on)]
+        return [kind(**of, occurred_at=docket.at, kind=told.kind, ordered_on=ordered_on)]
 
     _only(caller, COURT)
-    if told.withdrawn:
-        raise Refused("withdrawn", "an order cannot be taken back alone.", "Retract the case and send it again.")
     ordered_on = day(site, "ordered_on", told.ordered_on)
     return _told_of(_Docket(site, caller, told), changed)
 

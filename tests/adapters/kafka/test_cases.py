@@ -555,6 +555,24 @@ def test_a_sealed_charge_is_not_there_and_the_rest_of_the_case_is(office: Publis
     assert "220" not in str([e for e in told_care(ray) if e["stream_id"] == _stream(ray, "S-1")])
 
 
+def test_an_order_that_was_entered_in_error_is_not_there(court: Publisher, ray: story.Ray) -> None:
+    def orders() -> list[str]:
+        return [e["body"]["kind"] for e in told_care(ray) if e["stream_id"] == case and e["kind"].startswith("order.")]
+
+    court.told("case.initiated", initiated("O-1", accused(RAY)))
+    accept(court.lead, ray)
+    case = _stream(ray, "O-1")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    court.told("case.order", _with_order("O-1"))
+    assert sorted(orders()) == ["detention", "no contact"]
+    later = TOLD + timedelta(hours=1)
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later, operation="delete")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    assert orders() == ["no contact"], "it was never made, and an old word does not bring it back"
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later + timedelta(hours=1))
+    assert sorted(orders()) == ["detention", "no contact"]
+
+
 # The audit -----------------------------------------------------------------------------------------------------------
 
 
