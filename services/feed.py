@@ -273,9 +273,11 @@ class Feed:
             if isinstance(message, Unread):
                 return False
             effect = _effect(site, caller, message)
-            if effect.keep is kept.state:
+            if effect.keep is kept.state and not any(append.events for append in effect.appends):
                 return False
             again = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller), site.now())
+            if again is not None and again.state is kept.state:  # a part of it is taken; the rest has no more time
+                again = replace(again, until=kept.until)
             taken = Taken(settled={kept.id: Settled.TAKEN}, kept=[] if again is None else [again], by=by, why=why)
             try:
                 site.log.record(effect.appends, caller.envelope(site.version()), taken=taken)

@@ -14,12 +14,15 @@ from uuid import UUID, uuid5
 import psycopg
 import pytest
 
+from adapters.bootstrap import opened
 from adapters.kafka import contract
 from adapters.kafka.envelope import encode
 from adapters.kafka.translate import reader
 from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
+from adapters.settings import Settings
 from domain.charge_table import ChargeListed, ChargeUnlisted, charge_stream, last_told
+from domain.hearing import hearings
 from domain.identity import MatchProposed
 from domain.legal_case import legal_case
 from services.dockets import Dockets
@@ -27,7 +30,7 @@ from services.feed import Feed
 from services.ports import Keeping, Raw
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
-from tests.scenarios.audit import audited, findings, observed
+from tests.scenarios.audit import audited, file, findings, observed
 from tests.scenarios.eyes import everything
 from tests.site import SiteUnderTest, local, running_site
 
@@ -389,6 +392,65 @@ def test_the_clerk_cannot_find_out_by_entering_the_docket_by_hand(court: Publish
     assert case["next_hearing"] is not None, "of a docket that is public, all is"
 
 
+def test_nor_by_recording_the_warrant(court: Publisher, ray: story.Ray) -> None:
+    judge = court.lead.person("judge")
+    warrant = {
+        "ActivityIdentification": _id("W-9"),
+        "WarrantCategoryCode": "bench",
+        "CourtOrderIssuingDate": {"Date": "2023-09-12"},
+    }
+    court.told("case.order", of("W-C", RAY) | {"Warrant": warrant})
+    sent = {"number": "W-9", "kind": "bench", "issued_on": "2023-09-12", "defendant": story.RAY}
+    judge.do("/v1/warrants", sent)
+    assert judge.post("/v1/warrants", sent).status_code == 422
+    court.lead.settle()
+    assert [w["number"] for w in judge.see("/v1/court/warrants")["warrants"]] == ["W-9"]
+
+
+def test_in_one_batch_a_case_and_its_hearings_are_taken_together(court: Publisher, ray: story.Ray) -> None:
+    messages = [
+        ("initiated", initiated("B-1", accused(RAY))),
+        ("hearing", hearing("B-1")),
+        ("order", _with_order("B-1")),
+    ]
+    assert court.tell(*(court.raw(f"case.{kind}", data) for kind, data in messages)) == Counter(accepted=3)
+
+
+def _with_order(docket: str) -> dict[str, Any]:
+    return of(docket) | {"CourtOrder": _order("no contact")}
+
+
+def test_who_comes_to_lead_within_hours_is_found_in_what_was_kept(court: Publisher, ray: story.Ray) -> None:
+    bo = {
+        "PersonName": {"PersonGivenName": "Bo", "PersonSurName": "Lind"},
+        "PersonBirthDate": {"Date": "1979-02-03"},
+    }
+    court.told("case.initiated", initiated("L-1", accused(RAY), accused(bo), accused(ANA)))
+    court.told("case.initiated", initiated("L-2", accused(bo)))
+    court.told("case.hearing", hearing("L-2"))
+    assert {state.defendant.name.given for state in court.states("L-1")} == {"Ray"}
+    until = {kept.until for kept in court.feed.stream.kept(Keeping.UNKNOWN)}
+    person = {"given": "Bo", "surname": "Lind", "birth_date": "1979-02-03"}
+    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}
+    offer = {"door": "arrest_diversion", "incident_number": "2026-90001", "place": "Pine", "facts": "Took a coat."}
+    ray.kim.do("/v1/referrals", offer | {"person": person, "charges": [charge]})
+    court.feed.sweep()
+    assert {state.defendant.name.given for state in court.states("L-1")} == {"Ray", "Bo"}
+    (state,) = court.states("L-2")
+    assert len(hearings(court.lead.parts.log.load(state.id))) == 1
+    assert {kept.until for kept in court.feed.stream.kept(Keeping.UNKNOWN)} <= until, "nobody is kept for longer by it"
+
+
+def test_another_process_finds_the_docket(office: Publisher, ray: story.Ray) -> None:
+    lead = office.lead
+    office.told("case.filed", filed("Q-1", accused(RAY), accused(ANA)))
+    with opened(lead.parts.database, Settings(environment="test", prefix=lead.parts.database.prefix)) as parts:
+        elsewhere = Publisher(replace(lead, parts=parts), "county-pa")
+        assert elsewhere.told("case.disposed", _disposed("Q-1", "dismissed")) == Counter(accepted=1)
+    office.told("case.disposed", _disposed("Q-1", "dismissed"))
+    assert [case["disposition"] for case in cases(ray, "Q-1")] == ["dismissed"] * 2
+
+
 def test_a_hearing_is_set_moved_and_over_by_the_courts_own_number(office: Publisher, ray: story.Ray) -> None:
     office.told("case.filed", filed("R-1", accused(RAY)))
     office.told("case.hearing", hearing("R-1"))
@@ -468,6 +530,19 @@ def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
     assert len(cases(ray, docket)) == (how == "retracted"), "what is sealed stays so; an error is put right"
 
 
+def test_a_sealed_case_that_the_office_named_a_participant_in_is_nowhere_either(
+    office: Publisher, ray: story.Ray
+) -> None:
+    file(ray.chen, ray.offices_id(), "N-1", filed_on="2026-03-20")
+    office.lead.settle()
+    assert "N-1" in str(told_care(ray))
+    seal = of("N-1", SealedScopeCode="case") | {"CourtOrder": {"CourtOrderIssuingDate": {"Date": "2026-03-23"}}}
+    office.told("case.sealed", seal, TOLD + timedelta(days=5))
+    audited(office.lead)
+    readers = [ray.kim, ray.chen, ray.dana, office.lead.person("pat"), office.lead.person("ames")]
+    assert all("N-1" not in everything(who, lookups=(story.RAY,)) for who in readers)
+
+
 def test_a_sealed_charge_is_not_there_and_the_rest_of_the_case_is(office: Publisher, ray: story.Ray) -> None:
     office.told("case.filed", filed("S-1", accused(RAY, THEFT, BURGLARY)))
     number = {"ArrestTransactionNumber": "A26-1", "ChargeSequenceID": "2"}
@@ -478,6 +553,24 @@ def test_a_sealed_charge_is_not_there_and_the_rest_of_the_case_is(office: Publis
     accept(office.lead, ray)
     assert [charge["code"] for charge in cases(ray, "S-1")[0]["charges"]] == ["23C"]
     assert "220" not in str([e for e in told_care(ray) if e["stream_id"] == _stream(ray, "S-1")])
+
+
+def test_an_order_that_was_entered_in_error_is_not_there(court: Publisher, ray: story.Ray) -> None:
+    def orders() -> list[str]:
+        return [e["body"]["kind"] for e in told_care(ray) if e["stream_id"] == case and e["kind"].startswith("order.")]
+
+    court.told("case.initiated", initiated("O-1", accused(RAY)))
+    accept(court.lead, ray)
+    case = _stream(ray, "O-1")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    court.told("case.order", _with_order("O-1"))
+    assert sorted(orders()) == ["detention", "no contact"]
+    later = TOLD + timedelta(hours=1)
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later, operation="delete")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    assert orders() == ["no contact"], "it was never made, and an old word does not bring it back"
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later + timedelta(hours=1))
+    assert sorted(orders()) == ["detention", "no contact"]
 
 
 # The audit -----------------------------------------------------------------------------------------------------------
