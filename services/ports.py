@@ -224,6 +224,54 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What a party's stream holds of a participant, or last held.
+
+    `version` only grows; `generation` is the version at which its key was made, `epoch` the gate's then; `content` a
+    digest of what was said. `sent`: the broker has it.
+    """
+
+    party: UUID
+    participant: UUID
+    version: int
+    generation: int
+    epoch: int
+    content: bytes
+    lease_until: datetime
+    withdrawn: bool = False
+    sent: bool = False
+    key: UUID = NOBODY
+    """What the key is known by inside; the adapter says it."""
+
+
+class Outbox(Protocol):
+    """What was published to each party, and the keys it is sealed under."""
+
+    def published(self, party: UUID | None = None, keys: Sequence[UUID] | None = None) -> list[Published]:
+        """Return what was published, to all or to one party, under any key or under these."""
+        ...
+
+    def publish(self, each: Sequence[Published]) -> list[Published]:
+        """Keep what is about to be sent, each one version after what is kept; return it with its keys.
+
+        A key that is thereby without use is destroyed. Raises `Conflict` where another relay was here meanwhile.
+        """
+        ...
+
+    def sent(self, each: Sequence[Published]) -> None:
+        """Keep that the broker has these."""
+        ...
+
+    def seal(self, published: Published, body: bytes, place: bytes) -> tuple[bytes, bytes]:
+        """Return the nonce and the body sealed under its key, bound to a place."""
+        ...
+
+    def key_of(self, published: Published) -> bytes | None:
+        """Return the key itself, 32 bytes; None where it was destroyed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How far the log and each view have come, whom each view could not compute, and when the log was last sealed."""
 

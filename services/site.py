@@ -20,7 +20,7 @@ from domain.roi import grants
 from services.directory import Directory
 from services.ids import PartyIds
 from services.people import People
-from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Readers
+from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Outbox, Readers
 from services.standing import Standing
 from services.tokens import Tokens
 
@@ -54,6 +54,7 @@ class Site:
     people: People
     ids: PartyIds
     tokens: Tokens
+    outbox: Outbox
     digests: bytes = field(repr=False)
     moment: datetime | None = None
     new_id: Callable[[], UUID] = uuid4
