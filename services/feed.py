@@ -21,6 +21,7 @@ from domain.registry import Role
 from services.directory import Party
 from services.ports import (
     NOBODY,
+    Acknowledged,
     Append,
     Caller,
     Conflict,
@@ -38,6 +39,7 @@ from services.site import DECISIONS, Command, Site
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
+REFUSED: Final = "refused"
 
 Faults = tuple[Mapping[str, str], ...]
 
@@ -62,10 +64,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A message that could not be read, and why."""
+    """A message that could not be read, and why. `id`: its source and id, where they could."""
 
     order: str
     faults: Faults
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class _Ready:
     digest: bytes | None
     effect: Effect
     caller: Caller
+    message: Message | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ class Feed:
         for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
             caller = _caller(party, message)
             if digest in seen:
-                ready.append(_Ready(raw, key, None, Effect(), caller))
+                ready.append(_Ready(raw, key, None, Effect(), caller, message))
                 continue
             if isinstance(message, Unread):
                 effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
@@ -205,7 +209,7 @@ class Feed:
                 blocked.add(key)
             if digest is not None:
                 seen.add(digest)
-            ready.append(_Ready(raw, key, digest, effect, caller))
+            ready.append(_Ready(raw, key, digest, effect, caller, message))
         return ready
 
     def _record(self, party: Party, ready: Sequence[_Ready], cursor: Cursor | None) -> None:
@@ -218,6 +222,7 @@ class Feed:
             turn=turn,
             messages=[one.digest for one in ready if one.digest is not None],
             kept=[kept for one in ready if (kept := self._kept(party, one)) is not None],
+            acknowledged=[] if cursor is None else [said for one in ready if (said := _said(party, one)) is not None],
         )
         version = self.site.version()
         appends = [
@@ -265,7 +270,11 @@ class Feed:
             effect = _effect(site, caller, message)
             if effect.keep is kept.state:
                 return False
-            again = None if effect.keep is None else self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller))
+            again = (
+                None
+                if effect.keep is None
+                else self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message))
+            )
             taken = Taken(settled={kept.id: Settled.TAKEN}, kept=[] if again is None else [again], by=by, why=why)
             try:
                 site.log.record(effect.appends, caller.envelope(site.version()), taken=taken)
@@ -298,6 +307,20 @@ def _effect(site: Site, caller: Caller, message: Message) -> Effect:
     except Refused as refused:  # its sentence may quote what was sent
         faults = tuple(fault(f"/{f.field}", "refused", "The rules of the site refuse it.") for f in refused.faults)
         return Effect(keep=Keeping.SET_ASIDE, faults=faults)
+
+
+def _said(party: Party, one: _Ready) -> Acknowledged | None:
+    """Return what its sender hears of a message. It depends on the message alone: never on whom LEAD knows.
+
+    So whatever could be read was accepted, a duplicate and what waits too; a rule of the site that refuses it knows
+    more than the message, and is for a person of the site.
+    """
+    source, _, number = (one.message.id or "").partition(" ")
+    if not number:
+        return None
+    unread = one.message if isinstance(one.message, Unread) else None
+    code, faults = (ACCEPTED, ()) if unread is None else (REFUSED, unread.faults)
+    return Acknowledged(party.id, source, number, code, faults, one.caller.correlation_id)
 
 
 def fault(pointer: str, code: str, sentence: str) -> Mapping[str, str]:

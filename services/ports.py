@@ -165,6 +165,23 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What became of a message, by its sender's own source and id: `accepted`, or `refused` with what is wrong.
+
+    `id` and `taken_at` are given when it is kept, with what was taken.
+    """
+
+    party: UUID
+    source: str
+    message: str
+    code: str
+    faults: tuple[Mapping[str, str], ...]
+    correlation_id: UUID
+    id: int = 0
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What is kept of a stream in the transaction of its effect. `messages`: digests of those that are taken now.
 
@@ -177,6 +194,7 @@ class Taken:
     settled: Mapping[int, Settled] = field(default_factory=dict)
     by: UUID | None = None
     why: str | None = None
+    acknowledged: Sequence[Acknowledged] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +263,15 @@ class Published:
 
 
 class Outbox(Protocol):
-    """What was published to each party, and the keys it is sealed under."""
+    """What was published to each party, the keys it is sealed under, and what is to be said of their messages."""
+
+    def acknowledged(self, most: int) -> list[Acknowledged]:
+        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        ...
+
+    def forget(self, each: Sequence[Acknowledged]) -> None:
+        """Let go of acknowledgements that the broker has."""
+        ...
 
     def published(self, party: UUID | None = None, keys: Sequence[UUID] | None = None) -> list[Published]:
         """Return what was published, to all or to one party, under any key or under these."""

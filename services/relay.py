@@ -27,7 +27,7 @@ from projections.partner import GrantedParticipant
 from projections.rows import shown
 from projections.views import VIEWS
 from services.directory import Party
-from services.ports import AuthorityEnded, Caller, Conflict, Published, Session, Unavailable
+from services.ports import Acknowledged, AuthorityEnded, Caller, Conflict, Published, Session, Unavailable
 from services.questions.partner import TABLES
 from services.release import Purpose, Rendered, answer, disclosures
 from services.site import ATTEMPTS, Command, Site, example
@@ -35,6 +35,8 @@ from services.site import ATTEMPTS, Command, Site, example
 SURFACE: Final = "stream"
 CARRIED: Final = ("name", "birth_date", "enrolment", "case_manager", "call", "scope", "purpose")
 """What a status carries of the participant whom a party sees."""
+ACKNOWLEDGED_MOST: Final = 10_000
+"""How many acknowledgements one beat tells."""
 KEYS_MOST: Final = 500
 """How many keys are asked for at once."""
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -56,10 +58,13 @@ class Out:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Tells the parties. `send` gives to the broker what was told at a moment; it raises `Unavailable`."""
+    """Tells the parties. `send` and `acknowledge` give to the broker what was told at a moment, and what became of a
+    party's messages; they raise `Unavailable`.
+    """
 
     site: Site
     send: Callable[[datetime, Sequence[Out]], None]
+    acknowledge: Callable[[datetime, Party, Sequence[Acknowledged]], None]
 
     def caught_up(self) -> bool:
         """Return whether the views show all that is recorded: what they do not show yet would be withdrawn."""
@@ -82,12 +87,16 @@ class Relay:
         for one in site.outbox.published():
             held.setdefault(one.party, {})[one.participant] = one
         accounts = {staff.party: staff.id for staff in list(site.directory.staff.values()) if _is_account(staff)}
+        heard: dict[UUID, list[Acknowledged]] = {}
+        for said in site.outbox.acknowledged(ACKNOWLEDGED_MOST):
+            heard.setdefault(said.party, []).append(said)
         told, failed = 0, False
-        for party in sorted({*held, *accounts}):
+        for party in sorted({*held, *accounts, *heard}):
             known, account = site.directory.party(party), accounts.get(party)
             caller = None if account is None else _caller(known, account)
             try:
                 told += self._tell(site, known, caller, held.get(party, {}), lease)
+                told += self._acknowledge(site, known, heard.get(party, []))
             except (Conflict, Unavailable):
                 failed = True
         if failed:
@@ -119,6 +128,12 @@ class Relay:
         self.send(site.now(), sorted(outs, key=lambda out: out.key))  # an order that says nothing of what each is
         site.outbox.sent(kept)
         return len(outs)
+
+    def _acknowledge(self, site: Site, party: Party, said: Sequence[Acknowledged]) -> int:
+        if said:
+            self.acknowledge(site.now(), party, said)
+            site.outbox.forget(said)
+        return len(said)
 
 
 class AskKeys(Command):

@@ -21,7 +21,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from adapters.kafka.contract import CONTROL, PARTICIPANT_STATUS, TYPES, Family
+from adapters.kafka.contract import ACK, CONTROL, FAULTS_MOST, PARTICIPANT_STATUS, TYPES, Family, MessageType
 from adapters.kafka.envelope import CloudEvent, Record, Scalar, encode
 from adapters.kafka.gateway import Broker
 from adapters.kafka.messages.niem import Body, DateType
@@ -29,16 +29,19 @@ from adapters.kafka.messages.outgoing import (
     CaseManagerType,
     ConsentScopeType,
     FullNameType,
+    MessageAcknowledged,
     ParticipantStatus,
     StatusPublished,
     StatusRetracted,
 )
 from projections.partner import GrantedParticipant
-from services.ports import Outbox, Unavailable
+from services.directory import Party
+from services.ports import Acknowledged, Outbox, Unavailable
 from services.relay import Out, Relay
 from services.release import PART2_NOTICE, is_part2
 
 STATUS, RETRACTED = TYPES["org.lead.participant.status.v1"], TYPES["org.lead.participant.retracted.v1"]
+ACKNOWLEDGED = TYPES["org.lead.ack.v1"]
 VERSION: Final = "statusversion"
 """The extension in which a tombstone, which has no data, says its version."""
 PAD_BYTES: Final = 256
@@ -65,9 +68,13 @@ class Publisher:
     prefix: str = ""
     _producer: KafkaProducer | None = field(default=None, repr=False)
 
-    def __call__(self, at: datetime, outs: Sequence[Out]) -> None:
+    def send(self, at: datetime, outs: Sequence[Out]) -> None:
         """Write, and return once the broker has all of it. Raises `Unavailable`: then it may have some of it."""
         self.write([record for out in outs for record in self.records(at, out)])
+
+    def acknowledge(self, at: datetime, party: Party, said: Sequence[Acknowledged]) -> None:
+        """Write what became of a party's messages. Raises `Unavailable`."""
+        self.write([self._acknowledgement(at, party, one) for one in said])
 
     def records(self, at: datetime, out: Out) -> list[Record]:
         """Return the records that tell of one participant: a status; or a tombstone and, beside it, a withdrawal."""
@@ -128,7 +135,33 @@ class Publisher:
         more: dict[str, Scalar] = {"operation": kind.operations[0] if body else "delete"}
         if body is None:
             more[VERSION] = str(out.published.version)
-        event = CloudEvent(
+        return encode(self._event(kind, number, at, body, more), out.key.encode(), family.topic(out.party.code))
+
+    def _acknowledgement(self, at: datetime, party: Party, said: Acknowledged) -> Record:
+        body = MessageAcknowledged.model_validate(
+            {
+                "MessageSource": said.source,
+                "MessageID": said.message,
+                "AcknowledgementCode": said.code,
+                "SystemEventDateTime": {"DateTime": (said.taken_at or at).isoformat(timespec="seconds")},
+                "MessageError": [
+                    {
+                        "ErrorPointerText": fault["pointer"],
+                        "ErrorCodeText": fault["code"],
+                        "ErrorCodeDescriptionText": fault["sentence"],
+                    }
+                    for fault in said.faults[:FAULTS_MOST]
+                ],
+            }
+        )
+        more: dict[str, Scalar] = {"operation": "add", "correlationid": str(said.correlation_id)}
+        event = self._event(ACKNOWLEDGED, f"a-{said.id}", at, body, more)
+        return encode(event, said.message.encode(), ACK.topic(party.code))
+
+    def _event(
+        self, kind: MessageType, number: str, at: datetime, body: Body | None, more: dict[str, Scalar]
+    ) -> CloudEvent:
+        return CloudEvent(
             id=number,
             source=self.source,
             type=kind.name,
@@ -138,7 +171,6 @@ class Publisher:
             data=None if body is None else body.model_dump(mode="json", exclude_none=True),
             tombstone=body is None,
         )
-        return encode(event, out.key.encode(), family.topic(out.party.code))
 
 
 @dataclass(slots=True)

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore
-from psycopg.rows import args_row
+from psycopg.rows import args_row, tuple_row
 
 from adapters.postgres.keyring import NONCE_BYTES, Keyring
 from adapters.postgres.recorder import available
-from services.ports import Conflict, Published
+from services.ports import Acknowledged, Conflict, Published
 
 _COLUMNS = (
     "party_id, participant_id, version, generation, epoch, content, lease_until, withdrawn, sent, key_subject as key"
@@ -29,6 +29,27 @@ class PostgresOutbox:
     def __init__(self, datastore: PostgresDatastore, keyring: Keyring) -> None:
         self._datastore = datastore
         self._keyring = keyring
+
+    def acknowledged(self, most: int) -> list[Acknowledged]:
+        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        with (
+            available(),
+            self._datastore.get_connection() as connection,
+            connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+        ):
+            found = cursor.execute(
+                b"select party_id, source, message, code, faults, correlation_id, id, taken_at"
+                b" from stream.acknowledgement order by id limit %s",
+                (most,),
+            ).fetchall()
+        return [
+            Acknowledged(party, source, message, code, tuple(faults), correlation_id, number, taken_at)
+            for party, source, message, code, faults, correlation_id, number, taken_at in found
+        ]
+
+    def forget(self, each: Sequence[Acknowledged]) -> None:
+        """Let go of acknowledgements that the broker has."""
+        self._call("select stream.acknowledged(%s::bigint[])", [one.id for one in each])
 
     def published(self, party: UUID | None = None, keys: Sequence[UUID] | None = None) -> list[Published]:
         """Return what was published, to all or to one party, under any key or under these."""

@@ -87,7 +87,7 @@ def streams(site: SiteUnderTest, address: str, *parties: str, **configs: str) ->
     broker = Broker(address)
     publisher = Publisher(broker, site.parts.site.outbox, SOURCE, prefix)
     try:
-        yield Streams(site, broker, prefix, Relay(site.parts.site, publisher), publisher)
+        yield Streams(site, broker, prefix, Relay(site.parts.site, publisher.send, publisher.acknowledge), publisher)
     finally:
         publisher.close()
         admin.delete_topics(list(wanted), raise_errors=False)

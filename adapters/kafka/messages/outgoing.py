@@ -155,7 +155,7 @@ class MessageAcknowledged(Body):
     }
 
     MessageSource: Text
-    MessageID: Number
+    MessageID: Text
     """The `source` and `id` of the message."""
     AcknowledgementCode: Literal["received", "waiting", "accepted", "refused"]
     """Received; waiting for a person; accepted; refused, with what is wrong."""

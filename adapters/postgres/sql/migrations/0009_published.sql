@@ -16,3 +16,15 @@ create table stream.published (
     changed_at timestamptz not null,
     primary key (party_id, participant_id)
 );
+
+-- What became of messages that agencies sent, until they were told: their own ids of them, and what is wrong; no value.
+create table stream.acknowledgement (
+    id bigint generated always as identity primary key,
+    party_id uuid not null,
+    source text not null,
+    message text not null,
+    code text not null check (code in ('accepted', 'refused')),
+    faults jsonb not null,
+    correlation_id uuid not null,
+    taken_at timestamptz not null
+);
