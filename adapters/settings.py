@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     Without `database_url` the site keeps its own PostgreSQL in `data_dir`. Its secrets lie in `secrets_dir`: beside the
     server's files where a `data_dir` is named, else with the user's configuration. `database_url` says where a packaged
     server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
-    `owner_url` is for `goldenthread migrate` alone.
+    `owner_url` is for `goldenthread migrate` alone. `kafka`: the broker's addresses; `kafka_prefix`: what this site's
+    topics begin with, on a broker of several. With `kafka_user` the client signs in with SCRAM over TLS; its password
+    is the file `kafka.password` among the secrets.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
@@ -48,7 +50,13 @@ class Settings(BaseSettings):
     checkpoint_seconds: PositiveFloat = 3600.0
     checkpoint_pad: PositiveInt = 256
     sweep_seconds: PositiveFloat = 2.0
+    stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
+
+    kafka: str | None = None
+    kafka_prefix: str = ""
+    kafka_user: str | None = None
+    kafka_ca_file: Path | None = None
 
     otlp_endpoint: str | None = None
 
@@ -62,9 +70,22 @@ class Settings(BaseSettings):
             environment="demo",
             origin="goldenthread.invalid/demo",
             otlp_endpoint=None,
+            kafka=None,
             host="127.0.0.1",
             port=port,
         )
+
+    def kafka_options(self) -> dict[str, Any]:
+        """Return how a client of the broker signs in."""
+        if self.kafka_user is None:
+            return {}
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_cafile": str(self.kafka_ca_file) if self.kafka_ca_file else None,
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": self.kafka_user,
+            "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
+        }
 
     @model_validator(mode="after")
     def _place_secrets(self) -> Self:

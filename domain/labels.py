@@ -401,7 +401,7 @@ def _decide_label(
         return Shown(Basis.NOTICE)
     if Basis.PUBLIC in cell and fact.is_public:
         return Shown(Basis.PUBLIC)
-    if fact.is_notice:  # a notice is its addressee's alone, whatever else is granted
+    if fact.is_notice and viewer.reader is not Reader.COUNSEL:  # its addressee's alone, and the client's own counsel's
         return Withheld(Rule.NOT_ADDRESSED)
     return _decide_consent(viewer, label, fact, grant, ceiling, at)
 
@@ -427,7 +427,7 @@ def _decide_consent(
         return Withheld(Rule.NOT_OWN)
     if (viewer.reader, label) in ceiling.lowered:
         return Withheld(Rule.LOWERED)
-    if fact.addressee is not None and fact.addressee != viewer.party:
+    if fact.addressee not in (None, viewer.party) and not fact.is_notice:
         return Withheld(Rule.NOT_ADDRESSED)
     if grant is not None and fact.item is not None:  # signed for as one item: the item's consent alone carries it
         return Shown(Basis.ITEM, fact.item) if grant.live_item(fact.item, at) else Withheld(Rule.NO_ITEM)

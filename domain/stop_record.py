@@ -64,6 +64,8 @@ class ArrestRecorded(Event):
 
     topic: ClassVar[str] = "arrest.recorded"
     label: ClassVar[Label] = Label.STOP_RECORD
+    schema_version: ClassVar[int] = 2
+    upcasts: ClassVar = {1: dict}  # severity and category came with it
     requires: ClassVar[tuple[str, ...]] = ("party_id",)
 
     code: Annotated[ShortText, Label.STOP_RECORD]

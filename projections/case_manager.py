@@ -24,11 +24,11 @@ from domain.participant import (
 from domain.plan import BarrierNoted, ChallengeNoted, GoalChosen, GoalEnded, NeedNoted, ProgressNoted, plan
 from domain.referral import DeadlineSet, ReferralAccepted
 from domain.roi import RoiSigned
-from domain.roster import ROSTER, ParticipantAssigned, roster
+from domain.roster import ROSTER, ParticipantAssigned
 from projections.ask import InboxAsk, inbox_asks
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
-from projections.record import RoleRecipient, recipients
+from projections.record import RoleRecipient, labels_of_entry, recipients
 from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
 from projections.task import tasks
 
@@ -138,7 +138,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from inbox_asks(history, READER, Ask, ceiling, at, trace)
     yield from queue(history, READER, ceiling, at, trace)
     if history.subject == ROSTER:
-        for duty in roster(history.events).on_call:
+        for duty in history.roster.on_call:
             yield Duty(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -155,13 +155,10 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from tasks(history)
     yield from _plan(history, lens)
     for recorded in history.read_by(READER):
-        told = history.told(recorded)
-        body = {
-            name: told[name]
-            for name, decision in lens.shown(recorded)
-            if name in told and name != "occurred_at" and decision.basis in _ROLE
-        }
+        shown = [name for name, decision in lens.shown(recorded) if decision.basis in _ROLE]
         if _seen(recorded.event):
+            told = history.told(recorded)
+            body = {name: told[name] for name in shown if name in told and name != "occurred_at"}
             yield Entry(
                 subject_id=history.subject,
                 as_of=history.position,
@@ -171,7 +168,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
                 stream_id=recorded.stream,
                 matter_id=recorded.event.matter_id,
                 kind=recorded.event.topic,
-                shown=_labels(recorded.event, body),
+                shown=labels_of_entry(recorded.event, body),
                 body=body,
             )
 
@@ -205,18 +202,12 @@ def _seen(event: Event) -> bool:
     return Basis.ROLE in TABLE[event.label].cells[READER]
 
 
-def _labels(event: Event, body: dict[str, Any]) -> str:
-    """Return the labels of what an entry shows, in order, separated by spaces."""
-    shown = {label for name in ("occurred_at", *body) for label in event.subject_labels(name)}
-    return " ".join(sorted(shown))
-
-
 def _participant(history: History, lens: Lens) -> Participant:
     def last(kind: type[Event], field: str) -> Any:
         values = [lens.see(recorded, field, _ROLE) for recorded in history.of(kind)]
         return next((value for value in reversed(values) if value is not None), None)
 
-    standing = roster(history.events)
+    standing = history.roster
     carried_by, cover = standing.carried_by.get(history.subject), standing.cover.get(history.subject)
     identified = NameCorrected if any(history.of(NameCorrected)) else ParticipantIdentified
     phones: list[Recorded[Any]] = [r for r in history.of(IntakeCompleted) if r.event.phone is not None]

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from domain.deadline import HandoffRequested, deadlines
+from domain.deadline import HandoffRequested
 from domain.event import Event, Recorded
 from domain.labels import Label, Reader
 from domain.participant import Enrolment, StatusChanged
-from domain.referral import HandoffMet, ReferralOffered, referral
+from domain.referral import HandoffMet, ReferralOffered
 from projections.lens import History
 from projections.rows import PartyId, Ref, RoleRow, model
 
@@ -56,7 +56,7 @@ def rows(history: History) -> Iterator[Deadline]:
 
 def _of_referral(history: History, offered: Recorded[ReferralOffered]) -> Iterator[Deadline]:
     own = history.stream(offered.stream)
-    state, running = referral(own.events), deadlines(own.events)
+    state, running = own.referral, own.deadlines
     if state is None:
         return
 

@@ -5,11 +5,12 @@ The observer knows the participant by a pseudonym alone: no number of a report a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
@@ -185,9 +186,12 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
         if not charge.erased
     }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
+    numbers = Counter[UUID | None]()
     others = unlinked(history.events)
     for raised in history.of(FindingRaised):
-        if raised.event.matter_id in others:
+        matter = raised.event.matter_id
+        numbers[matter] += 1
+        if matter in others:
             continue
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
@@ -203,7 +207,8 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             subject_id=history.subject,
             as_of=history.position,
             raised_at=see("occurred_at"),
-            finding_id=raised.stream,
+            # Its stream is made of the action's place among others of its case, which no observer is to count.
+            finding_id=raised.stream if named else uuid5(history.subject, f"finding/{matter}/{numbers[matter]}"),
             agency_id=see("agency"),
             person_id=see("person"),
             action=action.kind,
@@ -237,7 +242,7 @@ def _answer(answered: Recorded[FindingAnswered], *, named: bool) -> dict[str, An
 
 
 def _arrests(history: History, lens: Lens, missed: type[M], not_taken: type[N]) -> Iterator[M | N]:
-    for arrest in history.of(ArrestRecorded):
+    for arrest in [*history.of(ArrestRecorded)][-1:]:  # as it was amended last
         if arrest.event.party_id is None or not lens.see(arrest, "divertible", _ROLE):
             continue
         said = ("code", "precinct", "unit", "race_as_perceived", "protocol_version")

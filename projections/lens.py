@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
+from domain.deadline import Deadlines, deadlines
 from domain.event import Event, Recorded, labels_of
 from domain.labels import (
     TABLE,
@@ -28,7 +29,9 @@ from domain.labels import (
     decide,
 )
 from domain.legal_case import TAKES_BACK, left_of_cases
+from domain.referral import Referral, referral
 from domain.roi import grants
+from domain.roster import Roster, roster
 
 E = TypeVar("E", bound=Event)
 
@@ -78,10 +81,10 @@ class History:
         return uuid5(recorded.stream, f"{event.topic}/{event.party_id}/{event.matter_id}/{before}")
 
     def of(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
-        """Yield the events of these kinds."""
+        """Yield the events of these kinds; of its own class alone is an event."""
         found = self._of.get(kinds)
         if found is None:
-            wanted = {kind for kind in self._kinds if _is(kind, kinds)}
+            wanted = self._kinds.intersection(kinds)
             found = self._of[kinds] = [r for r in self.events if type(r.event) in wanted] if wanted else []
         return iter(found)
 
@@ -93,6 +96,21 @@ class History:
     def grants(self) -> Mapping[UUID, Grant]:
         """What each party holds by the participant's consent."""
         return grants(self.events)
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who carries and covers whom, and who is on call."""
+        return roster(self.events)
+
+    @cached_property
+    def referral(self) -> Referral | None:
+        """The referral, of a history that is one referral's stream."""
+        return referral(self.events)
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        """The deadlines, of a history that is one referral's stream."""
+        return deadlines(self.events)
 
     def told(self, recorded: Recorded[Event]) -> Mapping[str, Any]:
         """Return what an event's fields say, as JSON holds it: without ids of the log, and without what is erased."""
@@ -148,11 +166,6 @@ def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
 
 def _matter(recorded: Recorded[Event]) -> UUID:
     return recorded.event.matter_id or recorded.stream
-
-
-@cache
-def _is(event: type[Event], kinds: tuple[type[Event], ...]) -> bool:
-    return issubclass(event, kinds)
 
 
 class Traced(NamedTuple):

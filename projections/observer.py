@@ -168,7 +168,7 @@ def _decision(history: History, decided: Recorded[DecisionRecorded], lens: Lens)
         subject_id=history.subject,
         as_of=history.position,
         decided_at=decided.event.occurred_at,
-        decision_id=decided.id,
+        decision_id=history.id_of(decided),
         case_id=decided.event.matter_id or NOBODY,
         pseudonym=history.subject,
         office_id=decided.event.party_id,

@@ -12,7 +12,7 @@ from domain.event import Event, Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.participant import Enrolment, IntakeCompleted, ParticipantEnrolled, StatusChanged, participant
 from domain.referral import STARTS, ChargeHeld, ReferralAccepted, ReferralOffered
-from domain.roster import ROSTER, roster
+from domain.roster import ROSTER
 from domain.stop_record import StopRecorded
 from projections import deadlines, finding
 from projections.ask import InboxConcern, inbox_concerns
@@ -146,7 +146,7 @@ def _precinct(recorded: Recorded[Event], lens: Lens) -> str | None:
 
 
 def _places(history: History) -> Iterator[Row]:
-    standing = roster(history.events)
+    standing = history.roster
     if history.subject in standing.carried_by or history.subject in standing.reserved:
         cover = standing.cover.get(history.subject)
         yield Place(

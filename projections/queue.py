@@ -12,7 +12,7 @@ from domain.contact import ContactMade
 from domain.door import ReferralDeclined, ReferralScreened, ReferralVetted
 from domain.event import Recorded
 from domain.labels import Ceiling, Label, Reader, Viewer
-from domain.referral import STARTS, ReferralOffered, referral
+from domain.referral import STARTS, ReferralOffered
 from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.record import names
 from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, model
@@ -75,7 +75,7 @@ def _referral(history: History, started: Recorded[Any], lens: Lens) -> _Referral
         return {"at": plain(recorded.event.occurred_at)} | {k: v for k, v in seen.items() if v is not None}
 
     same = history.stream(started.stream)
-    state = referral(same.events)
+    state = same.referral
     arrest = isinstance(started.event, ReferralOffered)
     said = [name for r in names(history) if (name := see(r, "name")) is not None]
     tried = [r for r in history.of(ContactMade) if r.event.occurred_at >= started.event.occurred_at]

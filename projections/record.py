@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
@@ -74,19 +74,17 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
     # A name of before is told to nobody but its bearer.
     before = frozenset[int]() if lens.viewer.reader is Reader.PARTICIPANT else names_before(history)
     for recorded in history.read_by(lens.viewer.reader):
-        event, told = recorded.event, history.told(recorded)
-        known, body, labels, bases = False, {}, set[Label](), list[Shown]()
-        for name, decision in lens.shown(recorded):
-            if name == "occurred_at":
-                known = True
-            elif name in told and recorded.position not in before:
-                body[name] = told[name]
-            else:
-                continue
-            labels |= event.subject_labels(name)
-            bases.append(decision)
-        if known:
-            yield Seen(recorded, body, " ".join(sorted(labels)), bases)
+        decided = dict(lens.shown(recorded))
+        if "occurred_at" in decided:
+            told = {} if recorded.position in before else history.told(recorded)
+            body = {name: told[name] for name in decided if name in told and name != "occurred_at"}
+            bases = [decided[name] for name in ("occurred_at", *body)]
+            yield Seen(recorded, body, labels_of_entry(recorded.event, body), bases)
+
+
+def labels_of_entry(event: Event, body: Iterable[str]) -> str:
+    """Return the labels of an event's time and of these fields, in order, separated by spaces."""
+    return " ".join(sorted({label for name in ("occurred_at", *body) for label in event.subject_labels(name)}))
 
 
 def entry_of(history: History, one: Seen) -> dict[str, Any]:

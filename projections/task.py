@@ -9,17 +9,16 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from domain.deadline import PaperMissing, RenewalDue, deadlines, gave_to_the_end, papered, undecided
+from domain.deadline import PaperMissing, RenewalDue, gave_to_the_end, papered, undecided
 from domain.disclosure import OralDisclosure
 from domain.event import Recorded
 from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
 from domain.participant import Enrolment, ParticipantEnrolled, StatusChanged
 from domain.plan import PlanReviewDue, plan
-from domain.referral import ChargeLatched, DepartmentNotified, NoticeCode, ReferralOffered, referral
+from domain.referral import ChargeLatched, DepartmentNotified, NoticeCode, ReferralOffered
 from domain.registry import Role
 from domain.roi import RoiRevoked, RoiSigned
-from domain.roster import roster
 from projections.lens import History
 from projections.record import names
 from projections.rows import REFERENCE, Ref, RoleRow, model
@@ -74,7 +73,7 @@ def not_told(history: History) -> Iterator[NotTold]:
     """Yield the latched charges whose offices were not told: the latch stands all the same."""
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
         own = history.stream(stream)
-        state, running = referral(own.events), deadlines(own.events)
+        state, running = own.referral, own.deadlines
         if state is None or running.intake is None:
             continue
         for latched in own.of(ChargeLatched):
@@ -87,7 +86,7 @@ def tasks(history: History) -> Iterator[Task]:
     """Yield what there is to do for one participant; after a death nothing that only the living can do."""
     dead = any(r.event.status is Enrolment.DECEASED for r in history.of(StatusChanged))
     named = [r for r in names(history) if not r.erased]
-    carried_by = roster(history.events).carried_by.get(history.subject)
+    carried_by = history.roster.carried_by.get(history.subject)
 
     def task(
         kind: TaskKind,
@@ -124,7 +123,7 @@ def tasks(history: History) -> Iterator[Task]:
 
 def _of_referral(history: History, stream: UUID, task: Any) -> Iterator[Task]:
     own = history.stream(stream)
-    state, running = referral(own.events), deadlines(own.events)
+    state, running = own.referral, own.deadlines
     if state is None or running.intake is None:
         return
     due_at = running.intake.event.due_at

@@ -11,22 +11,25 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID, uuid4
 
+from domain.event import Event, Recorded
 from domain.refusal import Forbidden, Refused, Unknown
 from domain.registry import Role
 from services.directory import Party
 from services.ports import (
     NOBODY,
+    Acknowledged,
     Append,
     Caller,
     Conflict,
     Erased,
     Keeping,
     Kept,
+    Log,
     Raw,
     Settled,
     Stream,
@@ -38,12 +41,17 @@ from services.site import DECISIONS, Command, Site
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
+REFUSED: Final = "refused"
 
 Faults = tuple[Mapping[str, str], ...]
 
 
 class Told(Command):
     """What an agency tells; each kind has its teller in `TELLERS`."""
+
+    def streams(self, party: UUID) -> tuple[UUID, ...]:  # noqa: ARG002 - whose own numbers name them
+        """Return the streams that its teller will load, so that those of many messages are read in one go."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +70,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A message that could not be read, and why."""
+    """A message that could not be read, and why. `id`: its source and id, where they could."""
 
     order: str
     faults: Faults
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,7 @@ class _Ready:
     digest: bytes | None
     effect: Effect
     caller: Caller
+    message: Message | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +189,10 @@ class Feed:
         self.site.directory.refresh()
         self.site.people.refresh()
         self.site.dockets.refresh()
-        site = replace(self.site, moment=self.site.log.now())
         messages = [self.read(party, raw) for raw in raws]
+        streams = {s for m in messages if isinstance(m, Message) for s in m.told.streams(party.id)}
+        ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
+        site = replace(self.site, log=ahead, moment=self.site.log.now())
         keys = [self._key(party, message.order) for message in messages]
         ids = [self._id(party, m) if isinstance(m, Message) else None for m in messages]
         seen = self.stream.known([digest for digest in ids if digest is not None])
@@ -190,7 +202,7 @@ class Feed:
         for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
             caller = _caller(party, message)
             if digest in seen:
-                ready.append(_Ready(raw, key, None, Effect(), caller))
+                ready.append(_Ready(raw, key, None, Effect(), caller, message))
                 continue
             if isinstance(message, Unread):
                 effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
@@ -198,15 +210,14 @@ class Feed:
                 effect = Effect(keep=Keeping.WAITS)
             else:
                 effect = _effect(site, caller, message)
-            streams = {append.stream for append in effect.appends}
-            if streams & touched:
+            if touched & {append.stream for append in effect.appends}:
                 break
             touched |= {append.stream for append in effect.appends if append.events}
             if effect.keep is Keeping.SET_ASIDE:
                 blocked.add(key)
             if digest is not None:
                 seen.add(digest)
-            ready.append(_Ready(raw, key, digest, effect, caller))
+            ready.append(_Ready(raw, key, digest, effect, caller, message))
         return ready
 
     def _record(self, party: Party, ready: Sequence[_Ready], cursor: Cursor | None) -> None:
@@ -215,10 +226,12 @@ class Feed:
         if cursor is not None:
             after = last.offset + 1
             turn = Turn(cursor.topic, cursor.partition, cursor.epoch, cursor.next_offset, after, mark(last))
+        now = self.site.log.now()
         taken = Taken(
             turn=turn,
             messages=[one.digest for one in ready if one.digest is not None],
-            kept=[kept for one in ready if (kept := self._kept(party, one)) is not None],
+            kept=[kept for one in ready if (kept := self._kept(party, one, now)) is not None],
+            acknowledged=[] if cursor is None else [said for one in ready if (said := _said(party, one)) is not None],
         )
         version = self.site.version()
         appends = [
@@ -228,11 +241,11 @@ class Feed:
         if cursor is not None:
             cursor.next_offset = last.offset + 1
 
-    def _kept(self, party: Party, one: _Ready) -> Kept | None:
+    def _kept(self, party: Party, one: _Ready, now: datetime) -> Kept | None:
         state = one.effect.keep
         if state is None:
             return None
-        now, protocol = self.site.now(), self.site.protocol()
+        protocol = self.site.directory.protocol(now)
         known = state is not Keeping.UNKNOWN
         until = now + (timedelta(days=protocol.set_aside_days) if known else timedelta(hours=protocol.feed_hours))
         return Kept(party.id, state, one.raw, one.key, one.effect.faults, now, until)
@@ -267,7 +280,7 @@ class Feed:
             effect = _effect(site, caller, message)
             if effect.keep is kept.state and not any(append.events for append in effect.appends):
                 return False
-            again = None if effect.keep is None else self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller))
+            again = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), site.now())
             if again is not None and again.state is kept.state:  # a part of it is taken; the rest has no more time
                 again = replace(again, until=kept.until)
             taken = Taken(settled={kept.id: Settled.TAKEN}, kept=[] if again is None else [again], by=by, why=why)
@@ -283,6 +296,25 @@ class Feed:
 
     def _id(self, party: Party, message: Message) -> bytes:
         return hmac.digest(self.site.digests, b"message" + party.id.bytes + message.id.encode(), sha256)
+
+
+class _ReadAhead:
+    """The log, with some of its streams read in one go."""
+
+    def __init__(self, log: Log, streams: Mapping[UUID, list[Recorded[Event]]]) -> None:
+        self._log, self._streams = log, streams
+
+    def load(self, stream: UUID) -> list[Recorded[Event]]:
+        """Return a stream's events."""
+        return self._streams[stream] if stream in self._streams else self._log.load(stream)
+
+    def existing(self, streams: Sequence[UUID]) -> set[UUID]:
+        """Return which of these streams exist."""
+        unread = [stream for stream in streams if stream not in self._streams]
+        return {s for s in streams if self._streams.get(s)} | (self._log.existing(unread) if unread else set())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
 
 
 def mark(raw: Raw) -> bytes:
@@ -302,6 +334,20 @@ def _effect(site: Site, caller: Caller, message: Message) -> Effect:
     except Refused as refused:  # its sentence may quote what was sent
         faults = tuple(fault(f"/{f.field}", "refused", "The rules of the site refuse it.") for f in refused.faults)
         return Effect(keep=Keeping.SET_ASIDE, faults=faults)
+
+
+def _said(party: Party, one: _Ready) -> Acknowledged | None:
+    """Return what its sender hears of a message. It depends on the message alone: never on whom LEAD knows.
+
+    So whatever could be read was accepted, a duplicate and what waits too; a rule of the site that refuses it knows
+    more than the message, and is for a person of the site.
+    """
+    source, _, number = (one.message.id or "").partition(" ")
+    if not number:
+        return None
+    unread = one.message if isinstance(one.message, Unread) else None
+    code, faults = (ACCEPTED, ()) if unread is None else (REFUSED, unread.faults)
+    return Acknowledged(party.id, source, number, code, faults, one.caller.correlation_id)
 
 
 def fault(pointer: str, code: str, sentence: str) -> Mapping[str, str]:

@@ -93,6 +93,11 @@ class People:
                 candidates[self._kept_as.get(who, who)] += self._described[who]
         return identity.match(described, candidates, protocol)
 
+    def has(self, number: Number) -> bool:
+        """Return whether anyone whom LEAD knows goes with a number, such as that of an incident."""
+        with self._lock:
+            return any(self._keys.get(key) for key in blocking_keys(Described(numbers=frozenset({number}))))
+
     def follow(self, who: UUID, described: Described, protocol: Protocol) -> Link | Review:
         """Return whether a further record of someone whom its source calls by a known id is of this participant."""
         return identity.follows(self.evidence(who, described), protocol)

@@ -21,7 +21,7 @@ from services.directory import Directory
 from services.dockets import Dockets
 from services.ids import PartyIds
 from services.people import People
-from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Readers
+from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Outbox, Readers
 from services.standing import Standing
 from services.tokens import Tokens
 
@@ -56,6 +56,7 @@ class Site:
     dockets: Dockets
     ids: PartyIds
     tokens: Tokens
+    outbox: Outbox
     digests: bytes = field(repr=False)
     moment: datetime | None = None
     new_id: Callable[[], UUID] = uuid4

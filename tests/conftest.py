@@ -171,7 +171,7 @@ def own_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
 
 @pytest.fixture
 def new_topic(kafka: str) -> Iterator[Callable[..., str]]:
-    """Make topics of unique names on the shared broker; `configs` are the topic's own, as `**{"cleanup.policy": ...}`."""
+    """Make topics of unique names on the shared broker; `configs` are each topic's own, by Kafka's names."""
     made: list[str] = []
     client = KafkaAdminClient(bootstrap_servers=kafka)
 

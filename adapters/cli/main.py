@@ -15,10 +15,12 @@ from adapters.bootstrap import database, opened
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
+from adapters.cli.gateway import run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
+from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
@@ -75,6 +77,12 @@ def doctor(data_dir: DataDir = None) -> None:
         raise typer.Exit(0 if examine(parts, settings) else 1)
 
 
+@app.command()
+def gateway(data_dir: DataDir = None) -> None:
+    """Take what agencies publish on the broker of GOLDENTHREAD_KAFKA, beside `serve`."""
+    run_gateway(_settings(data_dir=data_dir))
+
+
 app.command("load")(load)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
@@ -84,10 +92,11 @@ app.command("check-message")(check_message)
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # its messages name connections, and tell nobody anything
+    for chatty in ("psycopg", "kafka"):  # their messages name connections, over and over, and tell nobody anything
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
         app()
-    except (ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:
+    except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:
         sys.exit(f"goldenthread: {error}")
     except ValidationError as error:
         names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())

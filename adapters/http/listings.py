@@ -1,9 +1,9 @@
-"""The lists. Each is asked for in pages, taken along as a file, or followed: a page whenever the first has changed."""
+"""Lists and figures. Each is asked for (a list in pages), taken along as a file, followed: sent when it has changed."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from enum import Enum
 from itertools import chain
 from typing import Annotated, Any
@@ -21,7 +21,8 @@ from adapters.settings import Settings
 from domain.event import ShortText
 from domain.refusal import Forbidden
 from services.ports import AuthorityEnded, Caller, Unavailable
-from services.questions import LISTINGS, listing
+from services.questions import FIGURES, LISTINGS, figures, listing
+from services.questions.figures import Figures
 from services.questions.listing import Asked, Choice, Listing
 from services.site import Site
 
@@ -30,6 +31,10 @@ _KEPT = {"Cache-Control": "private, no-store"}
 
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
 Search = Annotated[ShortText | None, Query(description="What some text of a row must contain, in whatever case.")]
+
+Token = Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
+_Answer = Callable[..., Any]
+_Change = Callable[[Caller, bytes], tuple[dict[str, Any] | None, bytes]]
 
 
 class _Csv(StreamingResponse):
@@ -40,8 +45,10 @@ class _Updates(StreamingResponse):
     media_type = "text/event-stream"
 
 
-def routes(site: Site, sign_in: SignIn, settings: Settings) -> APIRouter:
-    """Return the routes of every list."""
+def routes(  # noqa: C901 - one after the other
+    site: Site, sign_in: SignIn, settings: Settings
+) -> APIRouter:
+    """Return the routes of every list and all figures."""
     api = APIRouter(responses=questions.REFUSALS)
     Asking = Annotated[Caller, Depends(questions.waiting(site, sign_in, settings))]  # noqa: N806 - a type
     Limit = Annotated[int, Query(ge=1, le=settings.page_most, description="How many at most.")]  # noqa: N806 - a type
@@ -54,7 +61,37 @@ def routes(site: Site, sign_in: SignIn, settings: Settings) -> APIRouter:
         finally:
             following.end(caller.staff)
 
-    def add(listed: Listing) -> None:
+    async def follow(caller: Caller, token: HTTPAuthorizationCredentials, change: _Change) -> Response:
+        async def look(sent: bytes) -> tuple[dict[str, Any] | None, bytes]:
+            asking = await sign_in(token, str(caller.correlation_id))  # a token ends, too
+            return await run_in_threadpool(change, asking, sent)
+
+        return _Updates(_follow(look, await look(b""), settings), headers=_KEPT)
+
+    def add(asked: Listing | Figures, whole: _Answer, file: _Answer, updates: _Answer, said: tuple[str, str]) -> None:
+        name = asked.path.replace("/", "_").replace("-", "_")
+        tag: list[str | Enum] = [asked.reader.replace("_", " ")]
+        path = f"/v1/{asked.path}"
+        api.get(path, name=name, description=asked.doc, tags=tag)(whole)
+        api.get(
+            f"{path}.csv",
+            name=f"{name}_csv",
+            description=f"{asked.doc} {said[0]}",
+            tags=tag,
+            response_class=_Csv,
+            responses=_answers("text/csv", {"type": "string"}),
+        )(file)
+        api.get(
+            f"{path}/updates",
+            name=f"{name}_updates",
+            description=f"{asked.doc} {said[1]}",
+            tags=tag,
+            response_class=_Updates,
+            responses=_answers("text/event-stream", _EVENT) | problems.responses(problems.TOO_MANY_STREAMS),
+            dependencies=[Depends(one_more)],
+        )(updates)
+
+    def add_list(listed: Listing) -> None:
         AskedOf = Annotated[Asked, Depends(_asked(listed.choice))]  # noqa: N806 - a type
 
         def page(caller: Asking, asked: AskedOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
@@ -63,47 +100,43 @@ def routes(site: Site, sign_in: SignIn, settings: Settings) -> APIRouter:
         def file(caller: Asking, asked: AskedOf) -> Response:
             parts = listing.export(site, caller, listed, asked, settings.export_page)
             first = next(parts)  # what is refused is refused before anything is sent
-            named = {"Content-Disposition": f'attachment; filename="{listed.path.replace("/", "-")}.csv"'}
-            return _Csv(chain([first], parts), headers=_KEPT | named)
+            return _file(listed.path, chain([first], parts))
 
-        async def updates(
-            caller: Asking,
-            asked: AskedOf,
-            token: Annotated[HTTPAuthorizationCredentials, Depends(bearer)],
-            limit: Limit = 50,
-        ) -> Response:
-            async def look(sent: bytes) -> tuple[dict[str, Any] | None, bytes]:
-                asking = await sign_in(token, str(caller.correlation_id))  # a token ends, too
-                return await run_in_threadpool(listing.change, site, asking, listed, asked, limit, sent)
+        async def updates(caller: Asking, asked: AskedOf, token: Token, limit: Limit = 50) -> Response:
+            return await follow(
+                caller, token, lambda asking, sent: listing.change(site, asking, listed, asked, limit, sent)
+            )
 
-            first = await look(b"")
-            return _Updates(_follow(look, first, settings), headers=_KEPT)
+        add(
+            listed,
+            page,
+            file,
+            updates,
+            ("The whole list as a file.", "The first page, and again whenever it has changed."),
+        )
 
-        name = listed.path.replace("/", "_").replace("-", "_")
-        tag: list[str | Enum] = [listed.reader.replace("_", " ")]
-        path = f"/v1/{listed.path}"
-        api.get(path, name=name, description=listed.doc, tags=tag)(page)
-        api.get(
-            f"{path}.csv",
-            name=f"{name}_csv",
-            description=f"{listed.doc} The whole list as a file.",
-            tags=tag,
-            response_class=_Csv,
-            responses=_answers("text/csv", {"type": "string"}),
-        )(file)
-        api.get(
-            f"{path}/updates",
-            name=f"{name}_updates",
-            description=f"{listed.doc} The first page, and again whenever it has changed.",
-            tags=tag,
-            response_class=_Updates,
-            responses=_answers("text/event-stream", _EVENT) | problems.responses(problems.TOO_MANY_STREAMS),
-            dependencies=[Depends(one_more)],
-        )(updates)
+    def add_figures(counted: Figures) -> None:
+        def whole(caller: Asking) -> Response:
+            return questions.reply(figures.figures(site, caller, counted))
+
+        def file(caller: Asking) -> Response:
+            return _file(counted.path, [figures.export(site, caller, counted)])
+
+        async def updates(caller: Asking, token: Token) -> Response:
+            return await follow(caller, token, lambda asking, sent: figures.change(site, asking, counted, sent))
+
+        add(counted, whole, file, updates, ("As a file.", "All of it, and again whenever it has changed."))
 
     for each in LISTINGS:
-        add(each)
+        add_list(each)
+    for each_of in FIGURES:
+        add_figures(each_of)
     return api
+
+
+def _file(path: str, parts: Iterable[str]) -> Response:
+    named = {"Content-Disposition": f'attachment; filename="{path.replace("/", "-")}.csv"'}
+    return _Csv(parts, headers=_KEPT | named)
 
 
 class Following:

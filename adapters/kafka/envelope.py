@@ -149,7 +149,8 @@ def parse_json(text: bytes, pointer: str = "") -> Any:
     except UnicodeDecodeError:
         wrong = "charset"
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
+        rest = error.doc[error.pos :].rstrip()
+        cut = error.msg.startswith("Unterminated string") or _HALF.fullmatch(rest) is not None
         wrong = "truncated" if cut else "json"
     except RecursionError:
         wrong = "nesting"
@@ -198,6 +199,10 @@ def day(text: str) -> date | Fault:
 def pointer_to(path: Iterable[str | int], start: str = "") -> str:
     """Return the JSON pointer of a path (RFC 6901)."""
     return start + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+_HALF: Final = re.compile(r"(-|\.|[eE][+-]?|tr?u?|fa?l?s?|nu?l?)?")
+"""What of a number or a word can be left over where a text was cut."""
 
 
 class _Json(Exception):

@@ -15,10 +15,11 @@ from threading import Event as Stop
 from typing import Any, Final
 
 import psycopg
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
+from adapters.kafka.envelope import TRACE
 from services.directory import Party
 from services.feed import Cursor, Feed, mark
 from services.ports import Claimed, Fenced, Raw, Unavailable
@@ -75,6 +76,19 @@ class Broker:
         ) as admin:
             yield admin
 
+    def producer(self) -> KafkaProducer:
+        """Open what writes, each record once and in order. After any `KafkaError` close it, and open another."""
+        return KafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            client_id="goldenthread-relay",
+            enable_idempotence=True,
+            acks="all",
+            delivery_timeout_ms=15_000,
+            request_timeout_ms=5_000,
+            max_block_ms=5_000,
+            **self.options,
+        )
+
 
 @dataclass(slots=True)
 class _Held:
@@ -97,7 +111,7 @@ class Gateway:
     feed: Feed
     party_of: Callable[[str], Party | None]
     lock_url: str
-    observe: Callable[[str, Sequence[Raw]], AbstractContextManager[None]] = lambda _topic, _raws: nullcontext()
+    observe: Callable[[str, Sequence[Mapping[str, str]]], AbstractContextManager[None]] = lambda *_: nullcontext()
     failure: str | None = None
     leads: bool = False
 
@@ -216,7 +230,7 @@ class Gateway:
                 continue
             raws = [raw_of(record) for record in records]
             try:
-                with self.observe(place.topic, raws):
+                with self.observe(place.topic, [_trace(raw) for raw in raws]):
                     self.feed.take(one.party, raws, one.cursor)
             except (Unavailable, Fenced):
                 for other in polled:
@@ -233,6 +247,11 @@ def raw_of(record: ConsumerRecord) -> Raw:
     """Return a record as it came."""
     headers = tuple((name, value or b"") for name, value in record.headers)
     return Raw(record.topic, record.partition, record.offset, headers, record.key, record.value)
+
+
+def _trace(raw: Raw) -> dict[str, str]:
+    """Return the headers that carry a trace, and no other."""
+    return {name: value.decode(errors="replace") for name, value in raw.headers if name in TRACE}
 
 
 def topic_id(broker: Broker, topic: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from adapters.kafka import contract
-from adapters.kafka.envelope import Record, Undecodable
+from adapters.kafka.envelope import Record, Undecodable, decode
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
 from adapters.kafka.translate_case import tells_of_case
@@ -41,13 +41,15 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
             message = contract.read(Record(raw.headers, raw.key, raw.value, topic))
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
-            return Unread(_order(raw), faults)
+            return Unread(_order(raw, prefix), faults, _id(raw))
         if message.party != party.code:
-            return Unread(_order(raw), (fault("", "wrong_party", "its source is of another party."),))
+            return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),), _id(raw))
         told = _told(message, raw)
         if told is None:
-            return Unread(_order(raw), (fault("", "not_taken", "messages of this type are not taken here."),))
-        key = contract.key_of(message.kind.family, message.event.data) or _order(raw)
+            return Unread(
+                _order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),), _id(raw)
+            )
+        key = contract.key_of(message.kind.family, message.event.data) or _order(raw, prefix)
         extensions = message.event.extensions
         return Message(
             id=f"{message.event.source} {message.event.id}",
@@ -69,12 +71,24 @@ def _told(message: contract.Message, raw: Raw) -> Told | None:
     return tells_of_case(message, raw.key.decode(errors="replace") if raw.key else None)
 
 
-def _order(raw: Raw) -> str:
+def _order(raw: Raw, prefix: str) -> str:
     """Return the order of a record that could not be read: that of its key, or one of its own."""
     if raw.key:
-        family = raw.topic.split(".")[-2] if raw.topic.count(".") > 1 else raw.topic
-        return f"{family} {raw.key.decode(errors='replace')}"
+        owner = contract.owner_of(raw.topic.removeprefix(prefix))
+        return f"{owner[1].name if owner else raw.topic} {raw.key.decode(errors='replace')}"
     return f"{raw.topic}/{raw.partition}/{raw.offset}"
+
+
+def _id(raw: Raw) -> str | None:
+    """Return source and id of a record that could not be read, if they could."""
+    try:
+        event = decode(Record(raw.headers, raw.key, raw.value))
+        source, number = event.source, event.id
+    except Undecodable:
+        said = {name.lower(): value.decode(errors="replace") for name, value in raw.headers}
+        source, number = said.get("ce_source", ""), said.get("ce_id", "")
+    fits = contract.is_source(source) and 0 < len(number) <= contract.ID_MOST and number.isprintable()
+    return f"{source} {number}" if fits else None
 
 
 def _uuid(said: Any) -> UUID:

@@ -14,6 +14,7 @@ from psycopg.rows import args_row, tuple_row
 
 from adapters.postgres.keyring import Keyring
 from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.recorder import GateRecorder, LogDatastore, available
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
@@ -42,6 +43,7 @@ class PostgresLog:
         keyring = Keyring(self._datastore, secrets.site_key)
         self._mapper = SealingMapper(keyring)
         self.stream = PostgresStream(self._datastore, keyring)
+        self.outbox = PostgresOutbox(self._datastore, keyring)
 
     def close(self) -> None:
         """Close every connection."""
@@ -55,6 +57,14 @@ class PostgresLog:
     def load(self, stream: UUID) -> list[Recorded[Event]]:
         """Return a stream's events, oldest first; empty for a stream that does not exist."""
         return self._events(f"{_SELECT} where originator_id = %s order by originator_version", stream)
+
+    def loads(self, streams: Sequence[UUID]) -> dict[UUID, list[Recorded[Event]]]:
+        """Return the events of several streams, read in one go; of one that does not exist, none."""
+        found: dict[UUID, list[Recorded[Event]]] = {stream: [] for stream in streams}
+        query = f"{_SELECT} where originator_id = any(%s) order by originator_id, originator_version"
+        for recorded in self._events(query, list(found)):
+            found[recorded.stream].append(recorded)
+        return found
 
     def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""

@@ -30,6 +30,7 @@ import orjson
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import TypeAdapter
 
+import domain.arrest
 import domain.ask
 import domain.charge_table
 import domain.concern

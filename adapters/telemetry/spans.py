@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import propagate
@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Link, SpanKind, StatusCode, Tracer, get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNROUTED = "unrouted"
@@ -41,10 +41,24 @@ class Spans:
             yield
 
     @contextmanager
-    def _span(self, name: str, attributes: dict[str, str | int]) -> Iterator[None]:
+    def batch(self, topic: str, headers: Sequence[Mapping[str, str]]) -> Iterator[None]:
+        """Span the taking of some messages of a topic, linked to the trace of each; `headers` are theirs."""
+        spans = (get_current_span(propagate.extract(each)).get_span_context() for each in headers)
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": topic,
+            "messaging.batch.message_count": len(headers),
+        }
+        with self._span("process", attributes, [Link(context) for context in spans if context.is_valid]):
+            yield
+
+    @contextmanager
+    def _span(self, name: str, attributes: dict[str, str | int], links: Sequence[Link] = ()) -> Iterator[None]:
         """Span some work; of a failure its kind is told, never its message, which may quote what was sent."""
         with self._tracer.start_as_current_span(
-            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+            name, attributes=attributes, links=links, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 yield

@@ -1,6 +1,6 @@
 """What people ask, one module for each reader. Every answer leaves through `release`.
 
-`LISTINGS` are all the lists there are. A new one is a declaration in its reader's module.
+`LISTINGS` are all the lists there are, `FIGURES` all the figures. A new one is a declaration in its reader's module.
 """
 
 from services.questions import (
@@ -19,6 +19,7 @@ from services.questions import (
     recipient,
     referrals,
 )
+from services.questions.figures import Figures
 from services.questions.listing import Listing
 
 LISTINGS: tuple[Listing, ...] = (
@@ -37,3 +38,5 @@ LISTINGS: tuple[Listing, ...] = (
     *findings.LISTINGS,
     *referrals.LISTINGS,
 )
+
+FIGURES: tuple[Figures, ...] = program.FIGURES

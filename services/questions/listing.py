@@ -153,18 +153,30 @@ def export(site: Site, caller: Caller, listing: Listing, asked: Asked, limit: in
 def change(
     site: Site, caller: Caller, listing: Listing, asked: Asked, limit: int, sent: bytes
 ) -> tuple[dict[str, Any] | None, bytes]:
-    """Return a list's first page if it is another than was `sent` before, and its mark. Only then is it released."""
+    """Return a list's first page if it is another than was `sent` before, and its mark."""
     _allow(caller, listing, asked)
-    mark = sent
 
     def render(session: Session) -> Rendered:
-        nonlocal mark
         body, items = _page(Asking(site, caller, session, asked.chosen), listing, asked, None, limit)
-        more = body["next"] is not None  # a cursor is never the same twice
-        mark = sha256(orjson.dumps(body | {"next": more})).digest()
-        return Rendered(body, list(items.shown), torn=items.torn) if mark != sent else Rendered({}, torn=items.torn)
+        return Rendered(body, list(items.shown), torn=items.torn)
 
-    body = answer(site, caller, f"{listing.surface}.updates", listing.purpose, render)
+    return changed(site, caller, f"{listing.surface}.updates", listing.purpose, render, sent)
+
+
+def changed(
+    site: Site, caller: Caller, surface: str, purpose: str, render: Callable[[Session], Rendered], sent: bytes
+) -> tuple[dict[str, Any] | None, bytes]:
+    """Return an answer if it is another than was `sent` before, and its mark. Only then is it released."""
+    mark = sent
+
+    def unless_sent(session: Session) -> Rendered:
+        nonlocal mark
+        rendered = render(session)
+        cursor = {"next": rendered.body.get("next") is not None}  # it is never the same twice
+        mark = sha256(orjson.dumps(rendered.body | cursor)).digest()
+        return rendered if mark != sent else Rendered({}, torn=rendered.torn)
+
+    body = answer(site, caller, surface, purpose, unless_sent)
     return body or None, mark
 
 

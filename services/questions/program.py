@@ -21,6 +21,7 @@ from services import roster
 from services.clocks import Clocks
 from services.findings import Audit
 from services.ports import Caller, Session
+from services.questions.figures import Figures
 from services.questions.listing import Asking, Choice, Listing
 from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
@@ -53,37 +54,33 @@ LISTINGS = (
 )
 
 
-def funnel(site: Site, caller: Caller) -> dict[str, Any]:
+def _funnel(_: Site, session: Session) -> dict[str, Any]:
     """Return participants by status, those who died too; referrals, acceptances and enrolments by door, race and
     precinct; stops and arrests by precinct and race.
 
-    Race as the person says it and as an officer wrote it are counted apart.
+    Race as the person says it and as an officer wrote it are counted apart. No small cell is hidden: who asks may
+    read every field of it by role.
     """
-    require(caller, Reader.PROGRAM)
-
-    def render(session: Session) -> Rendered:
-        counted = session.funnel()
-        cells = [
-            {"precinct": precinct, "race_as_perceived": race, "stops": stops, "arrests": arrests}
-            for precinct, race, stops, arrests in counted
+    counted = session.funnel()
+    cells = [
+        {"precinct": precinct, "race_as_perceived": race, "stops": stops, "arrests": arrests}
+        for precinct, race, stops, arrests in counted
+    ]
+    totals = {"stops": sum(stops for *_, stops, _ in counted), "arrests": sum(arrests for *_, arrests in counted)}
+    stand = Counter(row.status for row in session.select(Status))
+    participants = [{"status": status, "count": stand[status]} for status in Enrolment]
+    referrals = session.select(Way)
+    by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
+    doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
+    groups = {
+        column: [
+            {"door": door, name: value} | _steps([row for row in rows if getattr(row, column) == value])
+            for door, rows in by_door.items()
+            for value in sorted({getattr(row, column) for row in rows})
         ]
-        totals = {"stops": sum(stops for *_, stops, _ in counted), "arrests": sum(arrests for *_, arrests in counted)}
-        stand = Counter(row.status for row in session.select(Status))
-        participants = [{"status": status, "count": stand[status]} for status in Enrolment]
-        referrals = session.select(Way)
-        by_door = {door: [row for row in referrals if row.door == door] for door in (*Door, UNKNOWN)}
-        doors = [{"door": door} | _steps(rows) for door, rows in by_door.items() if rows or door != UNKNOWN]
-        groups = {
-            column: [
-                {"door": door, name: value} | _steps([row for row in rows if getattr(row, column) == value])
-                for door, rows in by_door.items()
-                for value in sorted({getattr(row, column) for row in rows})
-            ]
-            for column, name in _GROUPS.items()
-        }
-        return Rendered({"participants": participants, "doors": doors, **groups, "cells": cells} | totals)
-
-    return answer(site, caller, "program.funnel", Purpose.RUNNING_THE_SITE, render)
+        for column, name in _GROUPS.items()
+    }
+    return {"participants": participants, "doors": doors, **groups, "cells": cells} | totals
 
 
 _GROUPS = {"race_self_reported": "race", "race_as_perceived": "race", "precinct": "precinct"}
@@ -98,63 +95,80 @@ def _steps(rows: Sequence[Way]) -> dict[str, int]:
     }
 
 
-def capacity(site: Site, caller: Caller) -> dict[str, Any]:
+def _capacity(site: Site, session: Session) -> dict[str, Any]:
     """Return who carries how many, what is free, who covers and who is on call, and what should alarm (T:1129).
 
     Participants in the wind are carried, and counted.
     """
-    require(caller, Reader.PROGRAM)
-    site.directory.refresh()
+    protocol = site.protocol()
+    standing, covered = _places(session, site.now())
+    carried = standing.loads
+    team = roster.team(site, carried)
+    average = standing.average(team)
+    return {
+        "protocol_version": protocol.version,
+        "policy": {
+            "intensive_least": protocol.caseload_intensive_least,
+            "intensive_most": protocol.caseload_intensive_most,
+            "average": protocol.caseload_average,
+            "most": protocol.caseload_most,
+        },
+        "case_managers": [
+            {
+                "case_manager": person.name,
+                "role": person.role,
+                "carried": carried[staff],
+                "covered_by_others": sum(row.carried_by == staff for row in covered),
+                "covers": sum(row.covered_by == staff for row in covered),
+                "free": max(0, protocol.caseload_most - carried[staff]),
+            }
+            for staff, person in sorted(team.items(), key=lambda item: item[1].name)
+        ],
+        "average": None if average is None else round(average, 1),
+        "waiting": len(standing.reserved),
+        "free": standing.room(team, protocol.caseload_most),
+        "on_call": duties(site, session.select(Duty)),
+        "alarms": _alarms(site, standing, covered),
+    }
 
-    def render(session: Session) -> Rendered:
-        places, protocol, now = session.select(Place), site.protocol(), site.now()
-        standing = Roster(
-            carried_by={row.subject_id: row.carried_by for row in places if row.carried_by},
-            reserved=frozenset(row.subject_id for row in places if row.carried_by is None),
-        )
-        carried = standing.loads
-        covered = [row for row in places if row.covered_until and row.covered_until > now]
-        team = roster.team(site, carried)
-        average = standing.average(team)
-        gone = sorted(staff for staff in carried if staff not in team)
-        alarms = [
-            *_above(average, protocol.caseload_average),
-            *({"alarm": "vacancy", "case_manager": _name(site, staff), "carried": carried[staff]} for staff in gone),
-            *_covers(site, covered, now),
-        ]
-        body = {
-            "protocol_version": protocol.version,
-            "policy": {
-                "intensive_least": protocol.caseload_intensive_least,
-                "intensive_most": protocol.caseload_intensive_most,
-                "average": protocol.caseload_average,
-                "most": protocol.caseload_most,
-            },
-            "case_managers": [
-                {
-                    "case_manager": person.name,
-                    "role": person.role,
-                    "carried": carried[staff],
-                    "covered_by_others": sum(row.carried_by == staff for row in covered),
-                    "covers": sum(row.covered_by == staff for row in covered),
-                    "free": max(0, protocol.caseload_most - carried[staff]),
-                }
-                for staff, person in sorted(team.items(), key=lambda item: item[1].name)
-            ],
-            "average": None if average is None else round(average, 1),
-            "waiting": len(standing.reserved),
-            "free": standing.room(team, protocol.caseload_most),
-            "on_call": duties(site, session.select(Duty)),
-            "alarms": alarms,
-        }
-        return Rendered(body)
 
-    return answer(site, caller, "program.capacity", Purpose.RUNNING_THE_SITE, render)
+def _alarmed(site: Site, session: Session) -> dict[str, Any]:
+    """Return what alarms today, by itself: the project manager's to look at, or to follow, each day."""
+    return {"alarms": _alarms(site, *_places(session, site.now()))}
+
+
+def _alarms(site: Site, standing: Roster, covered: Sequence[Place]) -> list[dict[str, Any]]:
+    """Return the average above policy, who left with participants, each list of cover that runs.
+
+    Nothing of it is written down: it follows from the roster and from which day it is, and ends with its reason.
+    """
+    carried = standing.loads
+    team = roster.team(site, carried)
+    gone = sorted(staff for staff in carried if staff not in team)
+    return [
+        *_above(standing.average(team), site.protocol().caseload_average),
+        *({"alarm": "vacancy", "case_manager": _name(site, staff), "carried": carried[staff]} for staff in gone),
+        *_covers(site, covered, site.now()),
+    ]
+
+
+def _places(session: Session, now: datetime) -> tuple[Roster, list[Place]]:
+    """Return who carries whom, and of whom there is cover, now or later."""
+    places = session.select(Place)
+    standing = Roster(
+        carried_by={row.subject_id: row.carried_by for row in places if row.carried_by},
+        reserved=frozenset(row.subject_id for row in places if row.carried_by is None),
+    )
+    return standing, [row for row in places if row.covered_until and row.covered_until > now]
 
 
 def _above(average: float | None, policy: int) -> list[dict[str, Any]]:
     above = average is not None and average > policy
     return [{"alarm": "average above policy", "average": round(average or 0, 1), "policy": policy}] if above else []
+
+
+_OF_ALARMS = ("alarm", "average", "policy", "covered_by", "participants", "since", "until", "day")
+"""What a line of a file tells of an alarm, beside whom it concerns."""
 
 
 def _covers(site: Site, covered: Sequence[Place], now: datetime) -> Iterable[dict[str, Any]]:
@@ -189,6 +203,57 @@ def duties(site: Site, rows: Iterable[Duty | case_manager.Duty]) -> list[dict[st
 def _name(site: Site, staff: UUID | None) -> str:
     person = site.directory.staff.get(staff) if staff else None
     return person.name if person else ""
+
+
+FIGURES = (
+    Figures(
+        path="program/funnel",
+        reader=Reader.PROGRAM,
+        doc="From each door to enrolment, by race; stops and arrests by precinct and race as the officer perceived it.",
+        count=_funnel,
+        columns=(
+            "status",
+            "count",
+            "door",
+            "race",
+            "precinct",
+            "referred",
+            "accepted",
+            "enrolled",
+            "race_as_perceived",
+            "stops",
+            "arrests",
+        ),
+    ),
+    Figures(
+        path="program/capacity",
+        reader=Reader.PROGRAM,
+        doc="Who carries how many, what is free, who covers, who is on call, and what should alarm.",
+        count=_capacity,
+        columns=(
+            "intensive_least",
+            "intensive_most",
+            "most",
+            "case_manager",
+            "role",
+            "carried",
+            "covered_by_others",
+            "covers",
+            "free",
+            "name",
+            "begins_at",
+            "ends_at",
+            *_OF_ALARMS,
+        ),
+    ),
+    Figures(
+        path="program/alarms",
+        reader=Reader.PROGRAM,
+        doc="What alarms today: the average above policy, who left with participants, each list of cover that runs.",
+        count=_alarmed,
+        columns=("case_manager", "carried", *_OF_ALARMS),
+    ),
+)
 
 
 def health(site: Site, caller: Caller) -> dict[str, Any]:

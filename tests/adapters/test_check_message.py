@@ -68,7 +68,7 @@ def test_a_line_for_each(tmp_path: Path) -> None:
 def test_a_record_as_headers_key_and_value(tmp_path: Path) -> None:
     said = json.loads((EXAMPLES / "a-binary-record.json").read_text())
     file = tmp_path / "record.json"
-    file.write_text(json.dumps(said | {"key": "wrong", "topic": "county-pa.arrest.v1"}))
+    file.write_text(json.dumps(said | {"key": "wrong", "topic": "in.county-pa.arrest.v1"}))
     result = check(file)
     assert result.exit_code == 1
     assert "ce_source wrong_party" in result.output

@@ -32,7 +32,7 @@ from domain.labels import (
     grantable,
 )
 from projections.rows import BeyondCeiling, GrantedRow, OwnRow, model
-from tests.histories import CARE, DA, HOUSING, PD, named
+from tests.histories import CARE, DA, HOUSING, PATEL, PD, named
 
 NORMATIVE = Path(__file__).parents[3] / "shared" / "labels.md"
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -289,7 +289,7 @@ def test_what_came_by_consent_needs_a_living_grant_or_a_living_item(
         assert grant is not None
         assert grant.live_roi(NOON)
         assert fact.item is None
-        assert not fact.is_notice
+        assert not fact.is_notice or viewer.reader is Reader.COUNSEL
     if isinstance(answer, Shown) and answer.basis is Basis.ITEM:
         assert grant is not None
         assert (ITEM, True) in {(item, until > NOON) for item, until in grant.items}
@@ -372,6 +372,23 @@ def test_a_notice_is_its_addressees_alone() -> None:
     assert decide(POLICE, notice, None, NO_CEILING, NOON) == Shown(Basis.NOTICE)
     for other in (OFFICE, Viewer(Reader.POLICE, named("campus pd"))):
         assert decide(other, notice, LIVE, NO_CEILING, NOON) == Withheld(Rule.NOT_ADDRESSED)
+    charge = notice._replace(labels=frozenset({Label.CHARGE_DIVERTED}), addressee=DA)
+    other_office = Viewer(Reader.PROSECUTOR, named("city attorney"))
+    granted = replace(LIVE, labels=charge.labels)
+    assert decide(other_office, charge, granted, NO_CEILING, NOON) == Withheld(Rule.NOT_ADDRESSED)
+
+
+def test_counsel_reads_the_notices_about_its_client_as_the_living_authority_names_their_label() -> None:
+    counsel, authority = Viewer(Reader.COUNSEL, PATEL), replace(LIVE, labels=frozenset({Label.REFERRAL_STATUS}))
+    notice = Fact(
+        labels=frozenset({Label.REFERRAL_STATUS}), subject=RAY, occurred_at=NOON, addressee=PD, is_notice=True
+    )
+    assert decide(counsel, notice, authority, NO_CEILING, NOON) == Shown(Basis.GRANTED, ROI)
+    assert decide(counsel, notice, LIVE, NO_CEILING, NOON) == Withheld(Rule.NOT_GRANTED)
+    assert decide(counsel, notice, None, NO_CEILING, NOON) == Withheld(Rule.NO_GRANT)
+    assert decide(counsel, notice, authority, NO_CEILING, NOON + timedelta(days=1)) == Withheld(Rule.NO_GRANT)
+    before = notice._replace(occurred_at=NOON - timedelta(minutes=1))
+    assert decide(counsel, before, authority, NO_CEILING, NOON) == Withheld(Rule.BEFORE)
 
 
 def test_an_offices_grant_reaches_its_own_jurisdiction_and_counsels_reaches_every_matter_of_the_client() -> None:

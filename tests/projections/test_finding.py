@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.finding import Exposure, FindingAnswered, FindingRaised, NamedSource, acted, find, finding_id
+from domain.hearing import HearingKind, HearingSet
 from domain.labels import Label
 from domain.legal_case import Source
 from domain.referral import ChargeLatched
@@ -40,9 +41,12 @@ def exposure(position: int) -> Exposure:
     )
 
 
-def found(**filing: Any) -> tuple[Given, UUID]:
-    """Ray's office was shown where he stays, and files."""
-    ray = Given().identified().at(local(4, 20))
+def found(*, told_before: int = 0, **filing: Any) -> tuple[Given, UUID]:
+    """Ray's office was shown where he stays, and files; `told_before`: what else lies on the case's stream by then."""
+    ray = Given().identified().at(local(4, 20, 8))
+    for n in range(told_before):
+        ray.told_of(named("case"), HearingSet, hearing_kind=HearingKind.TRIAL, starts_at=local(6, 1 + n))
+    ray.at(local(4, 20))
     event = filed(**filing).model_copy(update={"participant_id": ray.who})
     ray.record(named("case"), event, agency=DA).then()
     recorded = ray.recorded[-1]
@@ -73,7 +77,7 @@ def of(kind: type[Any], history: History, at: datetime) -> list[Any]:
 def test_the_manager_sees_all_of_it_and_the_observer_no_name() -> None:
     ray, stream = found(incident_number=None)
     (to_pat,), (to_ames,) = (of(kind, ray.history, ray.now) for kind in (ProgramFinding, ObserverFinding))
-    assert to_pat.finding_id == to_ames.finding_id == stream
+    assert to_pat.finding_id == stream
     for row in (to_pat, to_ames):
         assert (row.verdict, row.alarm) == ("exposed, none named", True)
         assert row.unanswered_since == row.raised_at
@@ -89,6 +93,20 @@ def test_the_manager_sees_all_of_it_and_the_observer_no_name() -> None:
         assert (row.verdict, row.raised_as) == ("independent source, later", "exposed, none named")
         assert (row.alarm, row.unanswered_since) == (False, None)
     assert "53000" not in str(asdict(to_ames))
+
+
+def test_an_observers_id_of_a_finding_does_not_count_what_else_lies_in_its_case() -> None:
+    stories = [found(told_before=n, incident_number=None) for n in (0, 2)]
+    to_ames = [row for ray, _ in stories for row in of(ObserverFinding, ray.history, ray.now)]
+    assert [row.finding_id for row in to_ames] == [to_ames[0].finding_id] * 2
+    assert stories[0][1] != stories[1][1], "else it shows nothing"
+
+    # Two findings of one case are two.
+    ray, _ = stories[0]
+    again = next(r.event for r in ray.recorded if isinstance(r.event, FindingRaised))
+    ray.record(named("another action"), again)
+    assert len({row.finding_id for row in of(ObserverFinding, ray.history, ray.now)}) == 2
+    promises.hold(ray)
 
 
 def test_counsel_and_participant_read_who_acted_and_what_was_shown_and_no_id_of_the_log() -> None:

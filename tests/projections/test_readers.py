@@ -12,6 +12,7 @@ from domain.ask import AskHandled, AskKind, AskReceived, Handling
 from domain.concern import ConcernAnswered, ConcernRaised
 from domain.disclosure import Occasion, OralDisclosure
 from domain.event import PersonName, labels_of
+from domain.hearing import HearingKind, HearingSet
 from domain.labels import TABLE, Label, Reader, grantable
 from domain.legal_case import DecisionKind
 from domain.participant import Enrolment, RecordsMerged
@@ -135,6 +136,19 @@ def test_an_observer_sees_the_diversion_and_its_decision_and_nobody() -> None:
     assert not [word for word in IDENTIFYING if word in text(rows)]
 
 
+def test_the_id_of_a_decision_does_not_count_what_else_lies_in_its_case() -> None:
+    def second(story: Given, *, heard: bool) -> Any:
+        matter = story.case()
+        story.decided(matter, DecisionKind.MONITOR)
+        if heard:
+            story.told_of(matter, HearingSet, hearing_kind=HearingKind.TRIAL, starts_at=local(6, 1))
+        story.decided(matter, DecisionKind.DISMISS)
+        found = [row for row in rows_of(Reader.OBSERVER, story) if isinstance(row, observer.Decision)]
+        return next(row for row in found if row.kind == DecisionKind.DISMISS).decision_id
+
+    assert second(ray(), heard=True) == second(ray(), heard=False)
+
+
 def test_an_observer_is_told_a_name_where_the_roi_names_its_office_and_no_conflict_exists() -> None:
     story = full()
     row = only(observer.Named, rows_of(Reader.OBSERVER, story))
@@ -195,6 +209,20 @@ def test_counsels_authority_ends_by_word_by_time_and_by_less() -> None:
     with pytest.raises(Refused, match="revoked"):  # paper from before the end
         story.authorised({Label.IDENTITY_LEGAL}, at=signed_at)
     assert only(counsel.Client, rows_of(Reader.COUNSEL, story.authorised({Label.IDENTITY_LEGAL})))
+
+
+def test_counsel_reads_the_closed_codes_that_went_out_as_the_authority_names_their_label() -> None:
+    def codes(*labels: Label) -> dict[str, list[str]]:
+        rows = rows_of(Reader.COUNSEL, enrolled().authorised(labels, covers_from=local(2, 1)))
+        told = [row for row in rows if isinstance(row, counsel.Entry) and row.kind.startswith("notice.")]
+        return {kind: [r.body["code"] for r in told if r.kind == kind] for kind in sorted({r.kind for r in told})}
+
+    to_department, to_office = ["handoff met", "extension requested"], ["diversion pending", "diversion pending"]
+    assert codes(Label.REFERRAL_STATUS) == {"notice.department": to_department}
+    assert codes(Label.CHARGE_DIVERTED)["notice.prosecutor"][:2] == to_office
+    assert codes(Label.IDENTITY_LEGAL) == {}
+    ended = enrolled().authorised({Label.REFERRAL_STATUS}, covers_from=local(2, 1)).counsel_ended()
+    assert not [row for row in rows_of(Reader.COUNSEL, ended) if isinstance(row, GrantedRow)]
 
 
 def test_no_authority_carries_what_a_table_keeps_from_counsel() -> None:

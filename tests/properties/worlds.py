@@ -22,11 +22,13 @@ from urllib.parse import parse_qs, quote
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
+import pytest
 
 from domain.event import Envelope
 from domain.labels import Label, Reader
 from domain.registry import Role
 from domain.stop_record import StopRecorded, stop_stream
+from services import referrals
 from services.clocks import Clocks
 from services.findings import Audit
 from services.ports import NOBODY
@@ -50,6 +52,7 @@ VIEWERS = {
     "chen": "county-pa",
     "marta": "housing-co",
     "judge": "district-court",
+    "brooks": "probation",
     "patel": "r-patel",
     "ames": "public-defense",
 }
@@ -73,6 +76,7 @@ LABELS: dict[str, tuple[Label, ...]] = {
     "county-pa": _OFFICE,
     "metro-pa": _OFFICE,
     "district-court": _COURT,
+    "probation": _COURT,
     "housing-co": _OTHER,
     "clinic-co": _OTHER,
 }
@@ -88,6 +92,7 @@ AUTHORITY = (
     Label.ENROLMENT_STATUS,
     Label.CASE_MANAGER_CONTACT,
     Label.CHARGE_DIVERTED,
+    Label.REFERRAL_STATUS,
     Label.IIP_PROGRESS,
 )
 """What clients let counsel of record know, beside what it reads by role while it is theirs: all of their consent."""
@@ -203,9 +208,8 @@ class World:
     def views_stand_still(self, readers: Iterable[Reader]) -> Iterator[None]:
         """Keep some views from following each act: they take many at once, when they may again."""
         self.site.settle(readers)  # so that they have begun
-        with psycopg.connect(
-            self.site.parts.database.url, options="-c idle_in_transaction_session_timeout=0"
-        ) as standing:
+        patient = "-c idle_in_transaction_session_timeout=0"  # many acts take a busy machine long
+        with psycopg.connect(self.site.parts.database.url, options=patient) as standing:
             standing.execute("select from log.view where name = any(%s) for update", [list(readers)])
             yield
 
@@ -308,8 +312,14 @@ class World:
 @contextmanager
 def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
     """Run a world of its own on a fresh database."""
-    with running_site(db, **BRIEFLY) as site, psycopg.connect(db.owner_url, autocommit=True) as owner:
+    with (
+        running_site(db, **BRIEFLY) as site,
+        psycopg.connect(db.owner_url, autocommit=True) as owner,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # Random ids, and one made under a key of what is hidden, tell nothing; here they are to be the same in both.
         object.__setattr__(site.parts.site, "new_id", numbers)
+        patch.setattr(referrals, "_next_of_incident", lambda *_: numbers())
         made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site), Audit(site.parts.site))
         made.at(0)
         for code, name, kind in (
@@ -386,6 +396,11 @@ class Script:
             if ends[n % len(ends)] in ("none", "revoked"):
                 self.dark.append(f"v{n}")
         self._person("vlate", "granted", late=True)
+        if self.viewer == "chen":
+            for n in range(2):  # whether they enrolled, late, is not hers to know
+                self._person(f"vcharge{n}", "charge", late=True)
+                self._person(f"vsilent{n}", "silent", late=True)
+            self._person("vtold", "completed")
         for n in range(3):
             self._referral(f"r{n}")
             if not self.observes:
@@ -411,7 +426,11 @@ class Script:
                 self._feed(f"v.feed{n}", 150.0 + 40 * n)
 
     def _person(self, name: str, end: str, *, late: bool = False) -> None:
-        """Tell of someone from the offer on. `late`: its intake comes when the deadline has passed."""
+        """Tell of someone from the offer on. `late`: its intake comes when the deadline has passed.
+
+        Of `end`: `charge` is the charge without `enrolment.status`, `completed` that closed code without any label,
+        and `silent` the same of someone who does not enrol in time.
+        """
         chance = self.chance
         own = self.viewer in ("kim", "webb") and (end == "none" or chance.random() < 0.7)
         officer = self.viewer if own else "webb" if self.viewer == "kim" else "kim"
@@ -436,6 +455,7 @@ class Script:
             late=late,
             client=client,
             named=named,
+            enrols=end not in ("charge", "silent"),
         )
         booked = self._booking(name, later) if own else ()
         before = () if client else ("history",)
@@ -459,6 +479,13 @@ class Script:
         body |= {"source": "incident report", "source_number": f"I-{number}", "source_on": "2026-02-10"}
         yield Act(now, self.viewer, "/v1/bookings", body, {}, f"{name}/booking")
 
+    def _violation(self, name: str, at: float) -> Act:
+        """Return what the viewer alleges against someone who is shown to it."""
+        number = self.chance.randrange(10**6)
+        body = {"participant": Name(name), "report_number": f"V-{number}", "condition": "reporting"}
+        body |= {"source": "court record", "source_number": f"C-{number}", "source_on": "2026-02-10"}
+        return Act(at, self.viewer, "/v1/violations", body, {}, f"{name}/violation")
+
     def _ask(self, name: str, about: str | None) -> None:
         """Ask LEAD about someone by one's own id, or by a name; whether care took it up is each world's own."""
         at = round(self.chance.uniform(2500, 4000), 3)
@@ -477,14 +504,23 @@ class Script:
             now = at()
             return Act(now, who, person + path, body, gives, f"{name}{path}/{now}")
 
-        if end in ("granted", "granted and item", "revoked"):
+        if end in ("completed", "silent"):
+            alone = {"party": self.party, "labels": [], "purpose": "that it is done", "notify_completion": True}
+            grants = Hidden(lambda hidden: [alone, *others(hidden, self.party)])
+            yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
+            yield from ("late_intake", "contact") if end == "silent" else ("life", "contact")
+        if end in ("granted", "granted and item", "revoked", "charge"):
             labels = [*LABELS[self.party]] + ([Label.CONTACT_FACT] if tells_contacts else [])
+            if end == "charge":
+                labels.remove(Label.ENROLMENT_STATUS)
             ours: dict[str, Any] = {"party": self.party, "labels": labels, "purpose": "coordination"}
             ours |= {"notify_completion": True} if self.viewer == "chen" else {}
             grants = Hidden(lambda hidden: [ours, *others(hidden, self.party)])
             yield act("noor", "/roi", roi(grants), roi=f"{name}.roi")
+            if self.viewer == "brooks":
+                yield self._violation(name, at())
             for _ in range(2):
-                yield "after"
+                yield from ("late_intake", "after") if end == "charge" else ("after",)
                 if self.viewer == "chen":  # of her own jurisdiction
                     yield act("rosa", "/warrants", found(f"W-{self.chance.randrange(10**6)}", "county-pa"))
                 text = f"Filed form {self.chance.randrange(10_000)}."
@@ -576,6 +612,8 @@ class Script:
         path = f"/v1/cases/{{{name}}}"
         first = decision | {"ceiling": decision["kind"]}
         self.steps.append(Step(decided, Act(decided, "chen", f"{path}/decisions", first, {}, f"{name}/decision")))
+        if self.observes:
+            self.steps.append(Step(decided + 0.15, None, "docketed", name))
         beyond, later = {"kind": "proceed as standard"}, decided + 0.2  # and the office is asked why
         self.steps.append(Step(later, Act(later, "chen", f"{path}/decisions", beyond, {}, f"{name}/beyond")))
         heard = {"kind": "pretrial", "starts_at": moment(decided + 100_000), "courtroom": "E-1"}
@@ -615,10 +653,12 @@ def story(
     late: bool = False,
     client: bool = False,
     named: bool = True,
+    enrols: bool = True,
 ) -> Iterator[Act | str]:
     """Yield a person's way from the offer to enrolment, and the slots in it. `own`: the officer is the viewer.
 
-    `client`: the viewer is the person's counsel. `named`: not to an observer's eyes by pseudonym alone.
+    `client`: the viewer is the person's counsel. `named`: not to an observer's eyes by pseudonym alone. `enrols`:
+    whoever does not may do so in one world and not in the other.
     What only an officer knows is hidden from everyone else; incident and charge reach the prosecutor's office.
     """
     given, surname, born = who
@@ -647,15 +687,16 @@ def story(
 
     yield act(officer, "/v1/referrals", offer, participant=name, referral=f"{name}.referral", charges=f"{name}.charge")
     referral, person = f"/v1/referrals/{{{name}.referral}}", f"/v1/participants/{{{name}}}"
-    yield "call"
+    if not client:
+        yield "call"
     met = at()
-    called = Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
+    called = moment(met - 2) if client else Hidden(lambda hidden: moment(met - hidden.uniform(0, 4)))
     yield Act(met, "dana", f"{referral}/handoff", {"requested_at": called}, {}, f"{name}/handoff")
     yield "contact"
     yield act("dana", f"{referral}/acceptance", {"found_at": Hidden(words)})
     front = False if own else Hidden(lambda hidden: hidden.random() < 0.5)
     yield act(officer, f"{referral}/release", {"in_presence_of_codefendants": front})
-    until = Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
+    until = "2026-05-15" if client else Hidden(lambda hidden: f"2026-05-{hidden.randrange(1, 28):02}")
     if not late:
         yield act("luis", f"{referral}/extensions", {"until": until, "reason": Hidden(words)})
         yield act(officer, f"{referral}/extension-agreements", {"until": "2026-05-20"})
@@ -664,6 +705,9 @@ def story(
     yield act("noor", f"{person}/roi", roi([], client=client), roi=f"{name}.roi")
     if late:
         yield "deadline"
+    if not enrols:
+        yield "late_intake"
+        return
     phone = "206-555-0142" if viewer == "marta" else Hidden(lambda hidden: f"206-555-{hidden.randrange(10_000):04}")
     yield act("dana", f"{person}/intake", {"narrative": Hidden(words), "race_self": Hidden(words), "phone": phone})
 
@@ -765,6 +809,7 @@ class Filling:
     acts: list[Act] = field(default_factory=list)
     hidden: int = 0
     strangers: list[str] = field(default_factory=list)
+    enrolled: set[str] = field(default_factory=set)
 
     def fill(self, people: int) -> list[Act]:
         """Return every act of the world in the order of time: the visible ones and its own hidden ones."""
@@ -810,7 +855,7 @@ class Filling:
             return
         who = {"person": {"given": "Joe", "surname": self.chance.choice(("Dunn", "Kane")), "birth_date": "1985-05-05"}}
         self._add(at + 0.001, "dana", f"{path}/identification", who, participant=f"{name}.referred")
-        if self.script.viewer not in ("chen", "judge"):  # an office's or a court's referral is not screened
+        if self.script.viewer not in ("chen", "judge", "brooks"):  # an office's or a court's referral is not screened
             self._add(at + 0.002, "luis", f"{path}/screening", MEETS)
         self._add(at + 0.003, "noor", f"{path}/vetting", {"codes": ["go in pairs"]})
         self._add(at + 0.004, "dana", f"/v1/participants/{{{name}.referred}}/contacts", contact(reached=True))
@@ -943,6 +988,18 @@ class Filling:
         self._add(at + 0.002, "rossi", f"/v1/cases/{{{called}}}/hearings", heard)
         theirs = found(f"W-{number}", None) | {"defendant": body["defendant"], "docket": body["docket"]}
         self._add(at + 0.003, "rossi", "/v1/warrants", theirs, warrant=f"{name}.warrant{number}")
+
+    def _late_intake(self, name: str, at: float) -> None:
+        """An intake when the deadline has passed: the person enrols, and the charge is not latched."""
+        if name not in self.enrolled and self.chance.random() < 0.4:
+            self.enrolled.add(name)
+            self._add(at, "dana", f"/v1/participants/{{{name}}}/intake", {"narrative": words(self.chance)})
+
+    def _docketed(self, name: str, at: float) -> None:
+        """What else lies on a case's stream, between two decisions: an observer reads of the decisions alone."""
+        for n in range(self.chance.randrange(4)):
+            heard = {"kind": "trial", "starts_at": moment(at + 50_000 + n)}
+            self._add(at + 0.001 * n, "chen", f"/v1/cases/{{{name}}}/hearings", heard)
 
     def _life(self, name: str, at: float) -> None:
         """What only care, or who is told, may know of someone enrolled, whoever holds a grant."""

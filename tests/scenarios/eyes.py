@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from services.questions import LISTINGS
+from services.questions import FIGURES, LISTINGS
 from tests.site import Person
 
 LISTS = (
@@ -21,8 +21,7 @@ LISTS = (
         for value in each.choice.values or ("true",)
     ),
     "/v1/case-manager/on-call",
-    "/v1/program/funnel",
-    "/v1/program/capacity",
+    *(f"/v1/{each.path}" for each in FIGURES),
     "/v1/program/health",
     "/v1/participant",
     "/v1/participant/trace?party=city-pd",

@@ -51,7 +51,9 @@ def test_a_case_manager_leaves(lead: SiteUnderTest) -> None:
     # The project manager is alarmed every day until it ends, and then not.
     for day, count in (("2026-03-20 18:00", 1), ("2026-03-21 09:00", 2), ("2026-04-10 23:00", 22)):
         ray.at(day)
-        cover = [alarm for alarm in team.capacity()["alarms"] if alarm["alarm"] == "cover"]
+        alarms = team.capacity()["alarms"]
+        assert team.pat.see("/v1/program/alarms") == {"alarms": alarms}
+        cover = [alarm for alarm in alarms if alarm["alarm"] == "cover"]
         assert [(a["covered_by"], a["participants"], a["day"]) for a in cover] == [
             ("Luis Moreno", 12, count),
             ("Grace Okafor", 13, count),

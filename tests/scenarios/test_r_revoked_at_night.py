@@ -10,6 +10,7 @@ import pytest
 
 from domain.referral import NoticeCode
 from domain.roi import consent, consent_stream
+from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.site import Person, SiteUnderTest, local
@@ -98,13 +99,15 @@ def test_counsel_files_for_its_client_and_ends_at_once_on_every_surface(ray: sto
     assert "iip.progress" not in {label for line in trace for label in line["labels"]}  # another party's share
     accounted = patel.see(f"/v1/participants/{client['participant']}/accounting")["disclosures"]
     assert {line["to"] for line in accounted} >= {"City Police Department"}
-    # What notices said, it may not read. That it read who saw what is written down, and not that it read a name.
+    # What notices said, it reads where its authority names the label: of the charge, not of the referral's status. That
+    # it read who saw what is written down, and not that it read a name.
     notices = [line for line in accounted if line["what"] == "notice"]
     assert {(line["to"], line["code"], line["notice"]) for line in notices} == {
         ("City Police Department", None, None),
-        ("County Prosecuting Attorney", None, None),
+        ("County Prosecuting Attorney", "diversion pending", None),
+        ("County Prosecuting Attorney", "completed", PART2_NOTICE),
     }
-    assert not [line for line in notices if line["grants"]]
+    assert [line["code"] for line in notices if line["grants"]] == ["completed"]
     again = patel.see(f"/v1/participants/{client['participant']}/accounting")["disclosures"]
     by_patel = {line["surface"]: line for line in again if line.get("person") == "R. Patel"}
     for surface in ("counsel.trace", "accounting"):

@@ -18,14 +18,15 @@ from adapters.http.listings import HEARTBEAT
 from adapters.simulation.cast import STAFF
 from domain.labels import Reader
 from domain.registry import READER_OF
-from services.questions import LISTINGS
+from services.questions import FIGURES, LISTINGS
+from services.questions.figures import Figures
 from services.questions.lines import cell, written
 from services.questions.listing import Listing, _as_they_are, by_participant
 from services.release import PART2_NOTICE
 from tests.adapters.http.conftest import example, problem
 from tests.conftest import Database
 from tests.scenarios import ray as story
-from tests.site import Person, SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, local, running_site
 
 server = pytest.mark.server
 FOLLOWED: dict[str, Any] = {"updates_beat_seconds": 0.05, "updates_seconds_most": 120.0}
@@ -217,11 +218,42 @@ def test_a_file_is_accounted_for(lead: SiteUnderTest, crowd: story.Ray) -> None:
 @server
 def test_a_file_of_another_reader(lead: SiteUnderTest) -> None:
     ghost, kim, pat = map(lead.person, ("ghost", "kim", "pat"))
-    for listing in LISTINGS:
-        other = kim if listing.reader is Reader.PROGRAM else pat
+    asked: tuple[Listing | Figures, ...] = (*LISTINGS, *FIGURES)
+    for each in asked:
+        other = kim if each.reader is Reader.PROGRAM else pat
         for how in ("", ".csv", "/updates"):
-            problem(ghost.get(f"/v1/{listing.path}{how}"), 401, "not-signed-in")
-            problem(other.get(f"/v1/{listing.path}{how}"), 403, "not-your-command")
+            problem(ghost.get(f"/v1/{each.path}{how}"), 401, "not-signed-in")
+            problem(other.get(f"/v1/{each.path}{how}"), 403, "not-your-command")
+
+
+@server
+@pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: figures.path)
+def test_a_file_of_figures_holds_each_of_them(lead: SiteUnderTest, crowd: story.Ray, figures: Figures) -> None:
+    """Nothing that the answer shows is missing in the file: a line for each figure, or for each item of it."""
+    pat = lead.person("pat")
+    lead.person("noor").do("/v1/roster/cover", {"case_manager": "dana", "by": "luis", "last_on": "2026-12-01"})
+    lead.settle()
+    body = pat.see(f"/v1/{figures.path}")
+    header, rows = lines(pat, f"/v1/{figures.path}.csv")
+    assert tuple(header) == figures.header
+    for name, found in body.items():
+        items = found if isinstance(found, list) else [found if isinstance(found, dict) else {"value": found}]
+        assert {column for item in items for column in item} <= set(header), name
+        assert [{k: v for k, v in row.items() if v and k != "figure"} for row in rows if row["figure"] == name] == [
+            {column: text for column in item if (text := cell(item, column))} for item in items
+        ]
+
+
+@server
+def test_figures_for_a_spreadsheet(lead: SiteUnderTest, crowd: story.Ray) -> None:
+    pat = lead.person("pat")
+    _, rows = lines(pat, "/v1/program/capacity.csv")
+    carried = {row["case_manager"]: row["carried"] for row in rows if row["figure"] == "case_managers"}
+    assert carried["Dana Reyes"] == "1"
+    assert [row["value"] for row in rows if row["figure"] == "waiting"] == ["0"]
+    _, rows = lines(pat, "/v1/program/funnel.csv")
+    (west,) = [row for row in rows if row["figure"] == "precinct" and row["precinct"] == "West"]
+    assert (west["door"], west["enrolled"]) == ("arrest_diversion", "1")
 
 
 # Followed ------------------------------------------------------------------------------------------------------------
@@ -296,6 +328,37 @@ def test_a_revocation_is_followed_by_a_page_without(live: SiteUnderTest) -> None
     with psycopg.connect(live.parts.database.url) as owner:
         count = "select count(*) from log.disclosure where surface = 'liaison_prosecutor.pending_cases.updates'"
         assert owner.execute(count).fetchone() == (1,), "heartbeats show nothing, and no row is written for them"
+
+
+@server
+def test_figures_come_when_they_have_changed(live: SiteUnderTest) -> None:
+    ray, pat = story.arrest(live), live.person("pat")
+    with following(pat, "/v1/program/capacity/updates") as coming:
+        assert next_page(coming) == pat.see("/v1/program/capacity")
+        assert [next(coming) for _ in range(3)] == [HEARTBEAT] * 3
+        live.person("noor").do(f"/v1/participants/{ray.care}/assignment", {"case_manager": "luis"})
+        live.settle()
+        changed = next_page(coming)
+    assert {row["case_manager"]: row["carried"] for row in changed["case_managers"]}["Luis Moreno"] == 1
+
+
+@server
+def test_cover_alarms_the_project_manager_anew_each_day(live: SiteUnderTest) -> None:
+    ray, pat, noor = story.arrest(live), live.person("pat"), live.person("noor")
+    ray.at("2026-03-09 09:00")
+    with following(pat, "/v1/program/alarms/updates") as coming:
+        assert next_page(coming) == {"alarms": []}
+        noor.do("/v1/roster/cover", {"case_manager": "dana", "by": "luis", "last_on": "2026-03-10"})
+        live.settle()
+        days = [next_page(coming)["alarms"]]
+        for day in ("2026-03-10 00:01", "2026-03-11 00:01"):
+            live.clock.at(local(day))
+            days.append(next_page(coming)["alarms"])
+    assert [[(a["alarm"], a["case_manager"], a["covered_by"], a["day"]) for a in alarms] for alarms in days] == [
+        [("cover", "Dana Reyes", "Luis Moreno", 1)],
+        [("cover", "Dana Reyes", "Luis Moreno", 2)],
+        [],
+    ]
 
 
 @server

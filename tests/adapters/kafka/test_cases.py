@@ -220,10 +220,10 @@ def test_an_office_publishes_every_case_and_each_is_its_own_row(office: Publishe
     (first,), (second,) = cases(ray, "F-1"), cases(ray, "F-2")
     assert (first["defendant"], second["defendant"]) == ("Ana Cruz", "Ray Bell")
     assert first["participant_id"] is None is second["participant_id"], "its own record tells it of nobody in LEAD"
-    before = everything(ray.chen, lookups=(story.RAY,))
     accept(office.lead, ray)
     assert {e["body"]["docket"] for e in told_care(ray)} == {"F-2"}, "care reads Ray's, and no stranger's"
-    assert everything(ray.chen, lookups=(story.RAY,)) == before, "the office cannot tell"
+    (second,) = cases(ray, "F-2")
+    assert second["participant_id"] is None, "its own record stays what it was; LEAD's column stands beside it"
 
 
 def test_a_case_that_was_filed_over_http_and_by_stream_is_one(office: Publisher, ray: story.Ray) -> None:
@@ -598,6 +598,27 @@ def test_a_linked_filing_and_a_raised_charge_are_found_and_the_office_is_not_ask
     lead.person("noor").do(f"/v1/participants/{ray.care}/links/{entry['entry_id']}/endings", {"why": "Another Ray."})
     lead.settle()
     assert len(findings(pat)) == before, "what followed from the link is taken back with it"
+
+
+def test_a_link_adds_leads_column_to_the_offices_own_case_and_takes_it_away(office: Publisher, ray: story.Ray) -> None:
+    lead = office.lead
+    office.told("case.filed", filed("L-1", accused(RAY)))
+
+    def columns() -> list[Any]:
+        lead.settle()
+        shared = ray.chen.see("/v1/prosecutor/pending-cases?only=shared")["cases"]
+        whole = cases(ray, "L-1")
+        assert [case["lead"] for case in shared if case["docket"] == "L-1"] == [
+            case["lead"] for case in whole if case["lead"] is not None
+        ]
+        return [case["lead"] and case["lead"]["enrolment"] for case in whole]
+
+    assert columns() == [None], "a proposal is no link"
+    accept(lead, ray)
+    assert columns() == ["enrolled"]
+    entry = next(e for e in told_care(ray, kinds=("identity.linked",)))
+    lead.person("noor").do(f"/v1/participants/{ray.care}/links/{entry['entry_id']}/endings", {"why": "Another Ray."})
+    assert columns() == [None]
 
 
 # Whose what is -------------------------------------------------------------------------------------------------------

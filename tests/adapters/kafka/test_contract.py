@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
+from adapters.kafka.asyncapi import schema
 from adapters.kafka.contract import FAULTS_MOST, TYPES, VOCABULARY, MessageType, example, key_of, read
 from adapters.kafka.envelope import CloudEvent, Fault, Record, Undecodable, encode, structured
 
@@ -166,7 +168,7 @@ def test_what_is_wrong_with_an_envelope(changes: dict[str, Any], fault: tuple[st
 
 def test_the_key_of_the_record_is_the_number_in_the_data() -> None:
     assert found(record(ARREST)._replace(key=b"MNI-20931")) == {("key", "key_mismatch")}
-    assert found(record(ARREST, "city-pd.arrest.v1")._replace(key=None)) == {("key", "missing")}
+    assert found(record(ARREST, "in.city-pd.arrest.v1")._replace(key=None)) == {("key", "missing")}
     assert read(record(ARREST)._replace(key=None)).kind is ARREST  # from a file
 
 
@@ -180,9 +182,9 @@ def test_a_declined_case_without_a_docket_goes_by_the_offices_own_number() -> No
 @pytest.mark.parametrize(
     ("topic", "fault"),
     [
-        ("city-pd.arrest.v1", None),
-        ("other-pd.arrest.v1", ("ce_source", "wrong_party")),
-        ("city-pd.case.v1", ("ce_type", "wrong_topic")),
+        ("in.city-pd.arrest.v1", None),
+        ("in.other-pd.arrest.v1", ("ce_source", "wrong_party")),
+        ("in.city-pd.case.v1", ("ce_type", "wrong_topic")),
         ("city-pd.arrest.v2", ("ce_type", "wrong_topic")),
     ],
 )
@@ -220,6 +222,10 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
     assert found(sent) == {("/Arrest/BookedIndicator", "bool_type")}
 
 
+_DAY = {"Date": "2026-02-10"}
+_CHARGE = {"ArrestTransactionNumber": "A26-0042210", "ChargeSequenceID": "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "path", "value", "place"),
     [
@@ -227,7 +233,7 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
         (
             "case.order",
             "CourtOrder",
-            {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": {"Date": "2026-02-10"}},
+            {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": _DAY},
             "",
         ),
         ("case.order", "CourtCase/CaseDefendantParty", [], ""),
@@ -239,7 +245,7 @@ def test_of_a_newer_minor_what_is_not_known_is_dropped_and_counted() -> None:
         (
             "case.sealed",
             "CourtCase/CaseCharge",
-            [{"ArrestTransactionNumber": "A", "ChargeSequenceID": "1"}],
+            [_CHARGE],
             "/CourtCase",
         ),
     ],
@@ -248,6 +254,17 @@ def test_what_belongs_together(name: str, path: str, value: Any, place: str) -> 
     kind = TYPES[f"org.lead.{name}.v1"]
     (fault,) = faults(record(kind, data=changed(kind, path, value)))
     assert (fault.place, fault.code) == (place, "value_error")
+
+
+def test_one_charge_of_a_case_can_be_sealed_and_an_order_can_be_no_warrant() -> None:
+    sealed, order = TYPES["org.lead.case.sealed.v1"], TYPES["org.lead.case.order.v1"]
+    scope = {"SealedScopeCode": "charge", "CaseCharge": [_CHARGE]}
+    one = sealed.model.example | {"CourtCase": sealed.model.example["CourtCase"] | scope}
+    made = {"CourtOrderCategoryCode": "release", "CourtOrderIssuingDate": _DAY}
+    other = {"CourtCase": {"CaseDocketID": "26-1-00317-9"}, "CourtOrder": made, "Warrant": None}
+    for kind, data in ((sealed, one), (order, other)):
+        assert read(record(kind, data=data)).kind is kind
+        assert Draft202012Validator(schema(kind)).is_valid(data)
 
 
 def test_a_message_of_nothing_but_faults_is_answered_soon_and_in_bounds() -> None:
@@ -293,7 +310,7 @@ def test_whatever_comes_it_is_taken_or_refused_and_nothing_else_happens(data: st
 def test_everything_wrong_is_told_at_once() -> None:
     data = changed(ARREST, "Arrest/BookedIndicator", "yes")
     del data["Arrest"]["ArrestCategoryCode"]
-    sent = record(ARREST, "city-pd.case.v1", data=data, source="urn:lead:x", time=None)
+    sent = record(ARREST, "in.city-pd.case.v1", data=data, source="urn:lead:x", time=None)
     assert found(sent) == {
         ("ce_source", "source"),
         ("ce_time", "missing"),

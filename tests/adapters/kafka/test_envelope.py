@@ -189,6 +189,14 @@ def test_broken_json_in_binary_mode(case: str) -> None:
     assert codes(Record(_binary(), None, text)) == {code}
 
 
+def test_wherever_a_text_is_cut_it_is_called_cut() -> None:
+    text = json.dumps(
+        _VALID | {"data": [True, False, None, -1, 2.5, 1e-7, {}, [], {"a": "b", "c": {"d": [""]}}]}
+    ).encode()
+    for cut in range(1, len(text)):
+        assert codes(_structured(text[:cut])) == {"truncated"}, text[:cut]
+
+
 # The three scenarios of `features/kafka-protocol-binding.feature` of the same project.
 _FEATURE = {
     "specversion": "1.0",

@@ -31,7 +31,7 @@ from services.site import Site, append
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
-TOPIC = "city-pd.arrest.v1"
+TOPIC = "in.city-pd.arrest.v1"
 CANARY = "Xochitl-Quetzal"
 
 

@@ -1,0 +1,264 @@
+"""Arrests and custody by stream: whose they are, what is kept of everyone else, and what comes twice or too early."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters.kafka.envelope import Record
+from adapters.kafka.translate import reader
+from domain.arrest import ArrestReported, BookingReported, ReleaseReported, ReportRetracted
+from domain.finding import Adverse, FindingRaised
+from domain.identity import MatchProposed, RecordLinked
+from domain.referral import ExclusionOverridden, ReferralOffered, ReferralReported
+from domain.stop_record import ArrestRecorded, NoOffer
+from services.feed import Feed
+from services.ports import Keeping
+from tests.adapters.kafka.messages import ARRESTED_AT, ATN, INCIDENT, WHO, person, raws, record
+from tests.adapters.postgres.test_feed import holders
+from tests.conftest import Database
+from tests.scenarios import ray as story
+from tests.site import SiteUnderTest, local, running_site
+
+pytestmark = pytest.mark.server
+RMS = "city-pd:WASPD0000"
+JAIL = "transit-pd:WATPD0000"
+BELL = person("Ray", "Bell", "1984-05-09", sid="WA10044871", own="MNI-20931")
+STRANGER = person("Xochitl", "Quetzal", "1971-11-23", sid="WA77777777", own="MNI-88888")
+NO_LEAD: dict[str, Any] = {"LeadDiversion": None}
+
+
+@pytest.fixture
+def lead(site_db: Database) -> Iterator[SiteUnderTest]:
+    with running_site(site_db) as site:
+        yield site
+
+
+Take = Callable[..., Counter[str]]
+
+
+@pytest.fixture
+def take(lead: SiteUnderTest) -> Take:
+    site, place = lead.parts.site, iter(range(0, 10_000, 100))
+    feed = Feed(site, lead.parts.log.stream, reader())
+
+    def take(*records: Record) -> Counter[str]:
+        party = site.directory.by_code(str(records[0].topic).split(".")[1], "party")
+        tally = feed.take(party, raws(*records, begin=next(place)))
+        lead.settle()
+        return tally
+
+    return take
+
+
+def sweep(lead: SiteUnderTest) -> None:
+    Feed(lead.parts.site, lead.parts.log.stream, reader()).sweep()
+
+
+def all_of(lead: SiteUnderTest, kind: Any) -> list[Any]:
+    return [r.event for r in lead.parts.site.log.of_topics([kind.topic])]
+
+
+AGAIN: dict[str, Any] = {ARRESTED_AT: "2026-05-30T02:00:00-07:00", ATN: "A26-0099999", INCIDENT: "2026-99999"}
+"""Another arrest, of the last days."""
+
+
+def an_arrest(who: dict[str, Any], changes: dict[str, Any] | None = None) -> Record:
+    return record(
+        "arrest.recorded", RMS, (NO_LEAD | {WHO: who, ARRESTED_AT: "2026-02-14T02:00:00-08:00"} | (changes or {}))
+    )
+
+
+def test_of_a_stranger_nothing_is_kept_but_that_somebody_was_arrested(
+    lead: SiteUnderTest, take: Take, site_db: Database
+) -> None:
+    assert take(an_arrest(STRANGER)) == Counter({"unknown": 1})
+    (fact,) = all_of(lead, ArrestRecorded)
+    assert (fact.code, fact.reason, fact.severity, fact.category) == (
+        "23C",
+        NoOffer.NOT_STATED,
+        "gross misdemeanor",
+        "on view",
+    )
+    assert all_of(lead, ArrestReported) == []
+    for word in ("Quetzal", "WA77777777", "MNI-88888", "A26-0044871", "2026-44871"):
+        assert holders(site_db, word) == []
+    assert take(an_arrest(STRANGER)) == Counter({"unknown": 1}), "sent again under another id"
+    assert len(all_of(lead, ArrestRecorded)) == 1, "it is one arrest"
+
+
+def test_an_arrest_message_becomes_a_referral(lead: SiteUnderTest, take: Take) -> None:
+    story.at_work(lead)
+    lead.clock.at(local("2026-02-14 03:00"))
+    told = record("arrest.recorded", RMS, at="2026-02-14T02:55:00-08:00")
+    assert take(told) == Counter(accepted=1)
+    (offered,) = all_of(lead, ReferralOffered)
+    assert (offered.incident_number, offered.precinct) == ("2026-44871", "West")
+    (override,) = all_of(lead, ExclusionOverridden)
+    assert override.rank == "sergeant"
+    (own,) = lead.person("kim").see("/v1/police/referrals")["referrals"]
+    assert (own["name"], own["incident_number"]) == ("Ray Bell", "2026-44871")
+    caseload = lead.person("dana").see("/v1/case-manager/referrals")
+    assert "Ray Bell" in str(caseload)
+    (link,) = all_of(lead, RecordLinked)
+    assert link.participant_id == offered.participant_id
+
+
+def test_the_report_joins_what_was_called_in_once_twice_and_out_of_order(lead: SiteUnderTest, take: Take) -> None:
+    ray = story.at_work(lead)
+    ray.at("2026-02-14 02:14")
+    ray.dana.do(
+        "/v1/referrals/by-telephone",
+        {
+            "department": "city-pd",
+            "officer": "Officer Kim",
+            "incident_number": "2026-44871",
+            "person": story.RAY,
+            "charges": [
+                {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}
+            ],
+        },
+    )
+    ray.at("2026-02-14 03:00")
+    first = record("arrest.recorded", RMS, at="2026-02-14T02:55:00-08:00")
+    amended = record("arrest.amended", RMS, NO_LEAD, at="2026-02-14T02:57:00-08:00")
+    assert take(amended, first, first) == Counter(accepted=2, duplicate=1)
+    assert len(all_of(lead, ReferralOffered)) == 1
+    (report,) = all_of(lead, ReferralReported)
+    assert report.facts == "Took two coats; stopped at the door; agreed to be referred."
+    (kept,) = all_of(lead, ArrestReported)
+    assert kept.told_at == local("2026-02-14 02:57"), "what was written later holds, though it came first"
+    assert all_of(lead, ArrestRecorded) == [], "it was diverted"
+
+
+def enrolled(lead: SiteUnderTest) -> story.Ray:
+    ray = story.arrest(lead)
+    story.enrol(ray)
+    ray.at("2026-06-01 12:00")
+    return ray
+
+
+def test_a_participants_arrest_is_read_by_care_and_by_nobody_who_sent_it(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    kim = lead.person("kim")
+    before = kim.see("/v1/police/referrals")
+    assert take(an_arrest(BELL, AGAIN)) == Counter(accepted=1)
+    assert all_of(lead, RecordLinked) == [], "a name and a birth date link nothing"
+    (proposed,) = all_of(lead, MatchProposed)
+    assert kim.see("/v1/police/referrals") == before
+    (entry,) = ray.history("match.proposed")
+    lead.person("noor").do(
+        f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews", {"same": True, "why": "He told us."}
+    )
+    lead.settle()
+    (arrest,) = ray.history("arrest.reported")
+    assert "A26-0099999" in str(arrest)
+    assert kim.see("/v1/police/referrals") == before
+    # What is told of him next needs nobody: the prints are known now.
+    third = {ARRESTED_AT: "2026-05-31T02:00:00-07:00", ATN: "A26-0100000", INCIDENT: "2026-100000"}
+    take(an_arrest(BELL, third))
+    assert len(all_of(lead, RecordLinked)) == 2
+    assert len(all_of(lead, MatchProposed)) == 1
+    assert proposed.participant_id == all_of(lead, RecordLinked)[1].participant_id
+
+
+def test_whom_lead_comes_to_know_within_the_hours_is_found_in_what_is_kept(
+    lead: SiteUnderTest, take: Take, site_db: Database
+) -> None:
+    story.at_work(lead)
+    lead.clock.at(local("2026-02-14 02:05"))
+    assert take(an_arrest(BELL, {INCIDENT: "2026-1"})) == Counter({"unknown": 1})
+    sweep(lead)
+    assert len(lead.parts.log.stream.kept(Keeping.UNKNOWN)) == 1
+    lead.person("kim").do(
+        "/v1/referrals/without-arrest",
+        {
+            "description": "Sleeps at the terminal",
+            "name": "Ray Bell",
+            "birth_date": "1984-05-09",
+            "reason": "Asked for help",
+        },
+    )
+    sweep(lead)
+    assert lead.parts.log.stream.kept() == []
+    assert len(all_of(lead, MatchProposed)) == 1
+    assert len(all_of(lead, ArrestRecorded)) == 1
+
+
+def test_what_is_retracted_is_gone_also_as_a_number(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    missed = lead.person("pat").see("/v1/program/missed-diversions")["missed_diversions"]
+    assert len(missed) == 1
+    gone = record("arrest.retracted", RMS, {ATN: "A26-0099999"})
+    assert take(gone) == Counter(accepted=1)
+    assert len(all_of(lead, ReportRetracted)) == 2
+    assert lead.person("pat").see("/v1/program/missed-diversions")["missed_diversions"] == []
+    (entry,) = ray.history("match.proposed")
+    lead.person("noor").do(
+        f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews", {"same": True, "why": "He told us."}
+    )
+    lead.settle()
+    assert "A26-0099999" not in str(ray.history("arrest.reported"))
+
+
+def test_a_retraction_that_comes_first_waits_for_what_it_retracts(lead: SiteUnderTest, take: Take) -> None:
+    gone = record("arrest.retracted", RMS, {ATN: "A26-0044871"})
+    assert take(gone) == Counter(early=1)
+
+
+def test_the_same_arrest_from_two_systems_is_one(lead: SiteUnderTest, take: Take) -> None:
+    enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    take(record("arrest.recorded", JAIL, (NO_LEAD | {WHO: BELL} | AGAIN)))
+    assert len(all_of(lead, ArrestReported)) == 1
+    assert len(all_of(lead, ArrestRecorded)) == 1
+
+
+def test_a_booking_and_its_release_however_they_come(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    held = "Booking/BookingSubject/RoleOfPerson"
+    at = "Booking/ActivityDate/DateTime"
+    booked = record("custody.booked", JAIL, {held: BELL, at: "2026-05-30T03:00:00-07:00"})
+    released = record(
+        "custody.released", JAIL, {"Booking/BookingRelease/ActivityDate/DateTime": "2026-05-31T08:00:00-07:00"}
+    )
+    assert take(released) == Counter(early=1)
+    take(booked)
+    assert len(all_of(lead, BookingReported)) == 1
+    assert len(all_of(lead, ReleaseReported)) == 1
+    assert all_of(lead, FindingRaised) == [], "nobody has said yet that it is Ray"
+    (entry,) = ray.history("match.proposed")
+    lead.person("noor").do(
+        f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews", {"same": True, "why": "He called us."}
+    )
+    deadline = time.monotonic() + 20
+    while not (findings := all_of(lead, FindingRaised)):
+        assert time.monotonic() < deadline, "a booking is an adverse action"
+        time.sleep(0.05)
+    (finding,) = findings
+    assert (finding.action.kind, finding.source.number) == (Adverse.BOOKING, "2026-42210")
+    stranger = record(
+        "custody.booked",
+        JAIL,
+        {
+            held: STRANGER,
+            at: "2026-05-30T03:00:00-07:00",
+            "Booking/BookingAgencyRecordIdentification/IdentificationID": "9",
+        },
+    )
+    assert take(stranger) == Counter({"unknown": 1})
+    lead.clock.at(lead.parts.log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours, minutes=1))
+    sweep(lead)
+    assert lead.parts.log.stream.kept() == []
+
+
+def test_a_prosecutors_office_sends_no_arrests(lead: SiteUnderTest, take: Take) -> None:
+    assert take(record("arrest.recorded", source="county-pa:cms")) == Counter({"set aside": 1})
+    (aside,) = lead.parts.log.stream.kept(Keeping.SET_ASIDE)
+    assert aside.faults[0]["code"] == "not-yours"
