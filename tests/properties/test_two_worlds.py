@@ -375,6 +375,8 @@ NAMED_IN_PATH = {
     "goal": "goal",
     "hearing": "hearing",
     "warrant": "warrant",
+    "match": "item",
+    "link": "item",
 }
 
 
