@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from adapters.kafka import contract
 from adapters.kafka.envelope import Record, Undecodable
+from adapters.kafka.lines import record_of
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
 from domain.arrest import Arrested
@@ -16,7 +17,7 @@ from domain.stop_record import NoOffer
 from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
-from services.ports import Raw
+from services.ports import OF_A_FILE, Raw
 from services.referrals import HeldCharge
 
 _RACES: Final = {
@@ -35,9 +36,8 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
     """Return what reads a party's records. `prefix`: what the broker's topics of this site begin with."""
 
     def read(party: Party, raw: Raw) -> Message | Unread:
-        topic = raw.topic.removeprefix(prefix) if raw.partition >= 0 else None
         try:
-            message = contract.read(Record(raw.headers, raw.key, raw.value, topic))
+            message = contract.read(_record(raw, prefix))
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
             return Unread(_order(raw, prefix), faults)
@@ -58,6 +58,12 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
         )
 
     return read
+
+
+def _record(raw: Raw, prefix: str) -> Record:
+    if raw.partition == OF_A_FILE:
+        return record_of(raw.value or b"")._replace(topic=None)
+    return Record(raw.headers, raw.key, raw.value, raw.topic.removeprefix(prefix))
 
 
 def _order(raw: Raw, prefix: str) -> str:
