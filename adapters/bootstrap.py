@@ -25,6 +25,7 @@ from domain.protocol import NoProtocol
 from projections.views import VIEWS
 from services.clocks import Clocks
 from services.directory import Directory
+from services.dockets import Dockets
 from services.feed import feed_of
 from services.findings import Audit
 from services.ids import PartyIds
@@ -98,6 +99,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             directory=Directory(log),
             standing=Standing(log),
             people=People(log),
+            dockets=Dockets(log),
             ids=PartyIds(db.secrets.party_ids),
             tokens=Tokens(db.secrets.tokens),
             digests=db.secrets.digests,

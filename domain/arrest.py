@@ -104,6 +104,7 @@ class ReportRetracted(Event):
     """An agency entered an arrest or a booking in error: it is as if it had never been sent."""
 
     topic: ClassVar[str] = "report.retracted"
+    withdraws: ClassVar[bool] = True
     label: ClassVar[Label] = Label.CUSTODY
     requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
 

@@ -69,6 +69,8 @@ class Event(BaseModel):
     upcasts: ClassVar[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
     party_is: ClassVar[PartyIs] = PartyIs.CONTRIBUTOR
     requires: ClassVar[tuple[str, ...]] = ()
+    withdraws: ClassVar[bool] = False
+    """Whether it takes back all that is recorded of its matter, so that nobody reads any of it."""
 
     participant_id: UUID | None = None
     matter_id: UUID | None = None

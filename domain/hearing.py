@@ -42,13 +42,14 @@ class HearingOutcome(StrEnum):
 
 
 class HearingSet(CourtRecord):
-    """A hearing is set."""
+    """A hearing is set. `number`: the court's own of it, where it has one."""
 
     topic: ClassVar[str] = "hearing.set"
 
     hearing_kind: Annotated[HearingKind, Label.CASE_DOCKET]
     starts_at: Annotated[AwareDatetime, Label.CASE_DOCKET]
     courtroom: Annotated[ShortText | None, Label.CASE_DOCKET] = None
+    number: Annotated[ShortText | None, Label.CASE_DOCKET] = None
 
 
 class HearingMoved(CourtRecord):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -39,6 +39,9 @@ _APOSTROPHES: Final = re.compile("['`.\u2019\u02bc\u00b4]")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _WEAK: Final = frozenset("aeiouyhw")
 """Letters that spellings of one name differ in."""
+
+
+WITHDRAWN: Final = "Its source has withdrawn it."
 
 
 class Number(NamedTuple):
@@ -450,6 +453,17 @@ def unlink(state: SourcePerson, event: RecordUnlinked) -> list[Event]:
     ]
 
 
+def withdraw(state: SourcePerson, matter: UUID, source: UUID, at: datetime) -> list[Event]:
+    """Take one record, which is not there any more, from whomever it is linked to or proposed for."""
+    events: list[Event] = [_dismissed(p, at) for p in state.proposed if p.matter_id == matter]
+    if matter in state.records:
+        who = state.participant
+        events.append(
+            RecordUnlinked(participant_id=who, matter_id=matter, occurred_at=at, source=source, why=WITHDRAWN)
+        )
+    return events
+
+
 def accept(state: SourcePerson, event: RecordLinked) -> list[Event]:
     """Link every record of a source's person that waits for this participant. Raises `Refused`."""
     events: list[Event] = []
@@ -482,3 +496,12 @@ def linked(history: Iterable[Recorded[Event]]) -> frozenset[UUID]:
             case _:
                 pass
     return frozenset(matter for matter in found if matter is not None)
+
+
+def unlinked(history: Sequence[Recorded[Event]]) -> frozenset[UUID]:
+    """Return the matters that were linked to a participant, out of its own history, and are someone else's after all.
+
+    What followed from the link is taken back with it.
+    """
+    once = {r.event.matter_id for r in history if isinstance(r.event, RecordUnlinked)}
+    return frozenset(matter for matter in once if matter is not None) - linked(history) if once else frozenset()

@@ -29,17 +29,46 @@ ELSEWHERE = UUID(int=0)
 """The jurisdiction of a matter that belongs to no office of this site, such as one in an outlying court (T:694)."""
 
 
+ChargeNumbers = tuple[ShortText | None, ...]
+"""By which number every system knows each charge, in their order: that of the arrest, and its place in it."""
+
+
 class Defendant(Value):
-    """Who is charged, as the office states it; sealed under the case's key."""
+    """Who is charged, as the office states it; sealed under the case's key.
+
+    `sid`: the state's id of a set of fingerprints; `local_id`: the office's own id of the person. None: not said.
+    """
 
     name: PersonName
-    birth_date: date
+    birth_date: date | None = None
+    middle: ShortText | None = None
+    suffix: ShortText | None = None
+    sid: ShortText | None = None
+    local_id: ShortText | None = None
+
+    def is_of(self, other: Defendant) -> bool:
+        """Return whether two statements of one office are of one person: by its ids, else by name and birth date."""
+        for mine, its in ((self.sid, other.sid), (self.local_id, other.local_id)):
+            if mine is not None and its is not None:
+                return mine == its
+        known = self.birth_date, other.birth_date
+        return self._called == other._called and (None in known or known[0] == known[1])
+
+    @property
+    def key(self) -> str:
+        """What tells this person from others of one docket, for as long as the office states it so."""
+        return self.sid or self.local_id or f"{' '.join(self._called)} {self.birth_date}"
+
+    @property
+    def _called(self) -> tuple[str, ...]:
+        return tuple(str(part or "").casefold() for part in (self.name, self.suffix))
 
 
 class CaseFiled(Event):
     """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479).
 
     `cites_share`: it cites what the office knows only from LEAD (T:690); so it may say of a decision too.
+    `tracking_number`: the office's own number of the matter, which it had before its docket.
     """
 
     topic: ClassVar[str] = "case.filed"
@@ -47,8 +76,10 @@ class CaseFiled(Event):
     requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
 
     docket: Annotated[ShortText, Label.CASE_DOCKET]
+    tracking_number: Annotated[ShortText | None, Label.CASE_DOCKET] = None
     defendant: Annotated[Defendant, Label.CASE_DOCKET]
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET]
+    charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
     incident_number: Annotated[ShortText | None, Label.CASE_DOCKET] = None
     offense_on: Annotated[date, Label.CASE_DOCKET]
     arrested_on: Annotated[date | None, Label.CASE_DOCKET] = None
@@ -91,6 +122,7 @@ class CaseEntered(CourtRecord):
     docket: Annotated[ShortText, Label.CASE_DOCKET]
     defendant: Annotated[Defendant | None, Label.CASE_DOCKET] = None
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET] = ()
+    charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
     filed_on: Annotated[date | None, Label.CASE_DOCKET] = None
 
 
@@ -100,6 +132,41 @@ class CaseUpdated(CourtRecord):
     topic: ClassVar[str] = "case.updated"
 
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET]
+    charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
+
+
+class CaseRenumbered(CourtRecord):
+    """A case goes on under another docket number, as a criminal one replaces the magistrate's."""
+
+    topic: ClassVar[str] = "case.renumbered"
+
+    before: Annotated[ShortText, Label.CASE_DOCKET]
+    docket: Annotated[ShortText, Label.CASE_DOCKET]
+
+
+class CaseSealed(CourtRecord):
+    """A case was sealed, expunged or vacated on `sealed_on`: from now on it is not there."""
+
+    topic: ClassVar[str] = "case.sealed"
+    withdraws: ClassVar[bool] = True
+
+    sealed_on: Annotated[date, Label.CASE_DOCKET]
+
+
+class ChargesSealed(CourtRecord):
+    """Some charges of a case were sealed, expunged or vacated on `sealed_on`: from now on they are not there."""
+
+    topic: ClassVar[str] = "charges.sealed"
+
+    numbers: Annotated[frozenset[ShortText], Label.CASE_DOCKET]
+    sealed_on: Annotated[date, Label.CASE_DOCKET]
+
+
+class CaseRetracted(CourtRecord):
+    """A case was entered in error: it is as if it had never been sent."""
+
+    topic: ClassVar[str] = "case.retracted"
+    withdraws: ClassVar[bool] = True
 
 
 class Disposition(StrEnum):
@@ -264,7 +331,11 @@ class ReviewDue(Event):
 
 @dataclass(frozen=True, slots=True)
 class LegalCase:
-    """A case's stream, folded. `ceiling`: the office's own, if it set one (T:673)."""
+    """A case's stream, folded. `ceiling`: the office's own, if it set one (T:673).
+
+    `public`: a court's own feed told everyone of it. `told_at`: when its charges were said last. `withdrawn`: it was
+    sealed, or entered in error, and is not there any more.
+    """
 
     id: UUID
     version: int
@@ -273,19 +344,40 @@ class LegalCase:
     office: UUID | None
     ceiling: DecisionKind | None = None
     disposed: bool = False
+    public: bool = False
+    docket: str | None = None
+    defendant: Defendant | None = None
+    charges: tuple[Charge, ...] = ()
+    charge_numbers: ChargeNumbers = ()
+    told_at: datetime | None = None
+    withdrawn: Event | None = None
 
 
 def legal_case(history: Iterable[Recorded[Event]], state: LegalCase | None = None) -> LegalCase | None:
-    """Fold a case's stream; None for a stream that is no case's.
+    """Fold a case's stream; None for a stream that is no case's, and for a case that is not there any more.
 
     `state`: a charge held back, of which an office was told, to begin with: it decides on that without filing it.
     """
+    found = docketed(history, state)
+    return None if found is None or found.withdrawn else found
+
+
+def docketed(history: Iterable[Recorded[Event]], state: LegalCase | None = None) -> LegalCase | None:
+    """Fold a case's stream, whether or not the case is still there."""
     for recorded in history:
         match recorded.event:
             case CaseFiled(party_id=UUID() as party) as event:
-                state = LegalCase(recorded.stream, 0, party, event.participant_id, party)
+                state = _begun(recorded.stream, party, party, event)
             case CaseEntered(party_id=UUID() as party) as event:
-                state = LegalCase(recorded.stream, 0, party, event.participant_id, event.office)
+                state = replace(_begun(recorded.stream, party, event.office, event), public=event.is_public())
+            case CaseUpdated() as event if state:
+                numbers = event.charge_numbers or ()
+                charges, told_at = event.charges or (), event.occurred_at
+                state = replace(state, charges=charges, charge_numbers=numbers, told_at=told_at)
+            case CaseRenumbered() as event if state:
+                state = replace(state, docket=event.docket)
+            case CaseSealed() | CaseRetracted() as event if state:
+                state = replace(state, withdrawn=event)
             case DecisionRecorded() as event if state and not recorded.erased:
                 state = replace(state, ceiling=event.ceiling)
             case CaseDisposed() if state:
@@ -295,6 +387,21 @@ def legal_case(history: Iterable[Recorded[Event]], state: LegalCase | None = Non
         if state is not None:
             state = replace(state, version=recorded.version)
     return state
+
+
+def _begun(case: UUID, party: UUID, office: UUID | None, event: CaseFiled | CaseEntered) -> LegalCase:
+    return LegalCase(
+        case,
+        0,
+        party,
+        event.participant_id,
+        office,
+        docket=event.docket,
+        defendant=event.defendant,
+        charges=event.charges or (),
+        charge_numbers=event.charge_numbers or (),
+        told_at=event.occurred_at,
+    )
 
 
 def file(event: CaseFiled, today: date) -> list[Event]:
@@ -315,6 +422,30 @@ def dispose(state: LegalCase, event: CaseDisposed) -> list[Event]:
     if state.disposed:
         raise Refused("outcome", "an end of this case is recorded already.", "Read the docket.")
     return [event]
+
+
+def without_sealed(history: Iterable[Recorded[Event]]) -> list[Recorded[Event]]:
+    """Return what is told of cases, without the charges that were sealed, whenever they were told."""
+    told = list(history)
+    sealed: dict[UUID, frozenset[str]] = {}
+    for recorded in told:
+        if isinstance(recorded.event, ChargesSealed):
+            numbers = recorded.event.numbers or frozenset()
+            sealed[recorded.stream] = sealed.get(recorded.stream, frozenset()) | numbers
+    return [
+        _without(recorded, sealed[recorded.stream]) if recorded.stream in sealed else recorded
+        for recorded in told
+        if not isinstance(recorded.event, ChargesSealed)
+    ]
+
+
+def _without(recorded: Recorded[Event], sealed: frozenset[str]) -> Recorded[Event]:
+    event = recorded.event
+    if not isinstance(event, CaseFiled | CaseEntered | CaseUpdated) or not event.charge_numbers:
+        return recorded
+    kept = [(c, n) for c, n in zip(event.charges, event.charge_numbers, strict=True) if n not in sealed]
+    left = {"charges": tuple(c for c, _ in kept), "charge_numbers": tuple(n for _, n in kept)}
+    return replace(recorded, event=event.model_copy(update=left))
 
 
 class Beyond(NamedTuple):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.event import Event, Recorded, ShortText
 from domain.labels import Label
-from domain.legal_case import CourtRecord, Defendant
+from domain.legal_case import CaseRenumbered, CourtRecord, Defendant
 from domain.refusal import Refused
 
 
@@ -66,11 +66,12 @@ class WarrantEnded(_Warrant):
 
 @dataclass(frozen=True, slots=True)
 class Warrant:
-    """A warrant as it stands."""
+    """A warrant as it stands. `docket`: the number of its case now."""
 
     issued: Recorded[Any]
     version: int
     ended: Recorded[Any] | None = None
+    docket: str | None = None
 
     @property
     def event(self) -> WarrantIssued:
@@ -85,11 +86,17 @@ def warrant(history: Iterable[Recorded[Event]]) -> Warrant | None:
     for recorded in history:
         match recorded.event:
             case WarrantIssued() if not recorded.erased:
-                state = Warrant(recorded, recorded.version)
+                state = Warrant(recorded, recorded.version, docket=recorded.event.docket)
             case WarrantEnded() if state:
-                state = replace(state, ended=recorded, version=recorded.version)
+                state = replace(state, ended=recorded)
+            case CaseRenumbered() as event if state:
+                state = replace(state, docket=event.docket)
+            case event if event.withdraws:
+                state = None
             case _:
                 pass
+        if state is not None:
+            state = replace(state, version=recorded.version)
     return state
 
 

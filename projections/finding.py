@@ -12,9 +12,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
 
-from domain.arrest import ReportRetracted
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
+from domain.identity import unlinked
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.referral import ChargeLatched
 from domain.stop_record import ArrestRecorded, NoOffer
@@ -187,9 +187,12 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
     }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
     numbers = Counter[UUID | None]()
+    others = unlinked(history.events)
     for raised in history.of(FindingRaised):
         matter = raised.event.matter_id
         numbers[matter] += 1
+        if matter in others:
+            continue
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
             return lens.see(raised, name, _ROLE)
@@ -239,9 +242,7 @@ def _answer(answered: Recorded[FindingAnswered], *, named: bool) -> dict[str, An
 
 
 def _arrests(history: History, lens: Lens, missed: type[M], not_taken: type[N]) -> Iterator[M | N]:
-    arrests = [*history.of(ArrestRecorded)]
-    withdrawn = next(history.of(ReportRetracted), None) is not None
-    for arrest in [] if withdrawn else arrests[-1:]:  # as it was amended last
+    for arrest in [*history.of(ArrestRecorded)][-1:]:  # as it was amended last
         if arrest.event.party_id is None or not lens.see(arrest, "divertible", _ROLE):
             continue
         said = ("code", "precinct", "unit", "race_as_perceived", "protocol_version")

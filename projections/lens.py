@@ -28,6 +28,7 @@ from domain.labels import (
     Withheld,
     decide,
 )
+from domain.legal_case import ChargesSealed, without_sealed
 from domain.referral import Referral, referral
 from domain.roi import grants
 from domain.roster import Roster, roster
@@ -50,20 +51,25 @@ class History:
 
     What every view asks of it is worked out once. `linked`: what is recorded about nobody in LEAD, in matters that a
     link says are this participant's. It is no part of the participant's own history; `read_by` adds it.
+    A matter that was sealed, or taken back by whoever sent it, is not there: no view of any reader tells of it.
+    `position`: that of the last event of it, or of what is linked, told or not.
     """
 
     subject: UUID
     events: Sequence[Recorded[Event]]
     linked: Sequence[Recorded[Event]] = ()
+    position: int = field(default=0, init=False)
     _of: dict[tuple[type[Event], ...], list[Recorded[Any]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _told: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
-    def position(self) -> int:
-        """The position of the last event of it, or of what is linked."""
-        return max((some[-1].position for some in (self.events, self.linked) if some), default=0)
+    def __post_init__(self) -> None:
+        """Leave out what was withdrawn."""
+        last = max((some[-1].position for some in (self.events, self.linked) if some), default=0)
+        object.__setattr__(self, "position", last)
+        object.__setattr__(self, "events", _left(self.events))
+        object.__setattr__(self, "linked", _left(self.linked))
 
     def read_by(self, reader: Reader) -> Sequence[Recorded[Event]]:
         """Return what this kind of reader reads of the subject: for some, with what is linked, as told of it."""
@@ -146,6 +152,17 @@ class History:
             before[recorded.position] = told[like]
             told[like] += 1
         return before
+
+
+def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
+    """Return what is not withdrawn, and of it no charge that was sealed."""
+    if gone := {_matter(recorded) for recorded in events if recorded.event.withdraws}:
+        events = [recorded for recorded in events if _matter(recorded) not in gone]
+    return without_sealed(events) if any(isinstance(r.event, ChargesSealed) for r in events) else events
+
+
+def _matter(recorded: Recorded[Event]) -> UUID:
+    return recorded.event.matter_id or recorded.stream
 
 
 class Traced(NamedTuple):

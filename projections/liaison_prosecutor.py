@@ -31,7 +31,7 @@ from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
-from projections.public_record import charges_now, last, next_hearing
+from projections.public_record import charges_now, docket_now, last, next_hearing
 from projections.referrer import referred
 from projections.rows import ALLOWED, REFERENCE, GrantedRow, Holding, OwnRow, Ref, Row, model
 
@@ -316,7 +316,7 @@ def _case(history: History, filed: Recorded[CaseFiled], lens: Lens, decided: Own
         filed_on=lens.see(filed, "filed_on", _OWN) or filed.recorded_at.date(),
         case_id=filed.stream,
         participant_id=filed.event.participant_id,
-        docket=lens.see(filed, "docket", _OWN) or "",
+        docket=docket_now(lens, history, _OWN),
         defendant=str(defendant.name) if defendant else None,
         birth_date=defendant.birth_date if defendant else None,
         charges=charges_now(lens, history, _OWN),
@@ -346,7 +346,7 @@ def _warrant(history: History, issued: Recorded[WarrantIssued], lens: Lens) -> O
         court=lens.see(issued, "court", _OWN),
         defendant=str(defendant.name) if defendant else None,
         birth_date=defendant.birth_date if defendant else None,
-        docket=lens.see(issued, "docket", _OWN),
+        docket=docket_now(lens, history, _OWN) or None,
         state=last(lens, history, WarrantEnded, "outcome", _OWN) or ACTIVE,
         ended_on=last(lens, history, WarrantEnded, "ended_on", _OWN),
     )

@@ -11,10 +11,10 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from domain.event import Event
+from domain.event import Event, Recorded
 from domain.hearing import Hearing, hearings
 from domain.labels import Basis, Ceiling, Label, Reader, Viewer
-from domain.legal_case import CaseDisposed, CaseEntered, CaseFiled, CaseUpdated, OrderEntered
+from domain.legal_case import CaseDisposed, CaseEntered, CaseFiled, CaseRenumbered, CaseUpdated, OrderEntered
 from domain.warrant import ACTIVE, WarrantEnded, WarrantIssued
 from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.rows import ALLOWED, Holding, PartyId, PublicRow, Ref, Row
@@ -85,24 +85,34 @@ def public_record(
     """Yield what courts tell of one subject, in the tables that this kind of reader has."""
     lens = Lens(Viewer(reader, NOBODY), None, ceiling, at, trace)
     for entered in history.of(CaseEntered):
-        if (docket := lens.see(entered, "docket", _PUBLIC)) is None:
+        if lens.see(entered, "docket", _PUBLIC) is None:
             continue
         same = history.stream(entered.stream)
+        docket = docket_now(lens, same, _PUBLIC)
         if case is not None:
-            yield case(**_case(lens, same, docket))
+            yield case(**_case(lens, same, entered, docket))
         if hearing is not None:
-            for told in hearings(same.events).values():
+            for told in hearings([r for r in same.events if r.event.is_public()]).values():
                 yield hearing(**_hearing(lens, same, told, docket))
     for issued in history.of(WarrantIssued):
         number = lens.see(issued, "number", _PUBLIC)
         if warrant is not None and number is not None:
-            yield warrant(**_warrant(lens, history.stream(issued.stream), number))
+            yield warrant(**_warrant(lens, history.stream(issued.stream), issued, number))
+
+
+def docket_now(lens: Lens, case: History, bases: frozenset[Basis]) -> str:
+    """Return the number under which a case, or a warrant of it, stands now."""
+    told = [
+        lens.see(recorded, "docket", bases)
+        for recorded in case.of(CaseFiled, CaseEntered, WarrantIssued, CaseRenumbered)
+    ]
+    return next((docket for docket in reversed(told) if docket is not None), "")
 
 
 def charges_now(lens: Lens, case: History, bases: frozenset[Basis]) -> list[dict[str, Any]]:
     """Return a case's charges as they stand."""
     told = [lens.see(recorded, "charges", bases) for recorded in case.of(CaseFiled, CaseEntered, CaseUpdated)]
-    return plain(told[-1]) or [] if told else []
+    return plain(next((charges for charges in reversed(told) if charges is not None), []))  # type: ignore[no-any-return]
 
 
 def next_hearing(lens: Lens, case: History, bases: frozenset[Basis]) -> datetime | None:
@@ -112,16 +122,17 @@ def next_hearing(lens: Lens, case: History, bases: frozenset[Basis]) -> datetime
 
 
 def last(lens: Lens, case: History, kind: type[Event], name: str, bases: frozenset[Basis]) -> Any:
-    """Return what the last event of a kind says."""
-    return next((lens.see(recorded, name, bases) for recorded in reversed(list(case.of(kind)))), None)
+    """Return what the last event of a kind says that the viewer is told of."""
+    said = (lens.see(recorded, name, bases) for recorded in reversed(list(case.of(kind))))
+    return next((value for value in said if value is not None), None)
 
 
-def _case(lens: Lens, case: History, docket: str) -> dict[str, Any]:
-    entered = next(case.of(CaseEntered))
+def _case(lens: Lens, case: History, entered: Recorded[CaseEntered], docket: str) -> dict[str, Any]:
     who = lens.see(entered, "defendant", _PUBLIC)
     orders = [
         {name: plain(lens.see(order, name, _PUBLIC)) for name in ("kind", "ordered_on")}
         for order in case.of(OrderEntered)
+        if order.event.is_public()
     ]
     return {
         "subject_id": case.subject,
@@ -154,8 +165,7 @@ def _hearing(lens: Lens, case: History, told: Hearing, docket: str) -> dict[str,
     }
 
 
-def _warrant(lens: Lens, history: History, number: str) -> dict[str, Any]:
-    issued = next(history.of(WarrantIssued))
+def _warrant(lens: Lens, history: History, issued: Recorded[WarrantIssued], number: str) -> dict[str, Any]:
     who = lens.see(issued, "defendant", _PUBLIC)
     return {
         "subject_id": history.subject,
@@ -167,7 +177,7 @@ def _warrant(lens: Lens, history: History, number: str) -> dict[str, Any]:
         "court": lens.see(issued, "court", _PUBLIC),
         "defendant": str(who.name) if who else None,
         "birth_date": who.birth_date if who else None,
-        "docket": lens.see(issued, "docket", _PUBLIC),
+        "docket": docket_now(lens, history, _PUBLIC) or None,
         "state": last(lens, history, WarrantEnded, "outcome", _PUBLIC) or ACTIVE,
         "ended_on": last(lens, history, WarrantEnded, "ended_on", _PUBLIC),
     }

@@ -60,12 +60,12 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/9", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/10", liaison_prosecutor.rows),
-        View(Reader.POLICE, "police/9", police.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/11", liaison_prosecutor.rows),
+        View(Reader.POLICE, "police/10", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),
-        View(Reader.COURT, "court/8", court.rows),
-        View(Reader.PROGRAM, "program/10", program.rows),
-        View(Reader.OBSERVER, "observer/7", observer.rows),
+        View(Reader.COURT, "court/9", court.rows),
+        View(Reader.PROGRAM, "program/11", program.rows),
+        View(Reader.OBSERVER, "observer/8", observer.rows),
         View(Reader.COUNSEL, "counsel/6", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/3", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/5", participant.rows),

@@ -78,6 +78,11 @@ class ArrestTold(Told):
     diverted: Diverted | None = None
     no_offer: NoOffer = NoOffer.NOT_STATED
 
+    def streams(self, party: UUID) -> tuple[UUID, ...]:
+        """Return the arrest, the fact of it, and the person."""
+        matter = arrest_id(self.number)
+        return matter, fact_id(matter), source_person(party, called_by(self.person) or str(matter))
+
 
 class BookingTold(Told):
     """A booking, as it stands."""
@@ -93,6 +98,11 @@ class BookingTold(Told):
     source_number: ShortText | None = None
     source_on: date | None = None
     cites_share: bool = False
+
+    def streams(self, party: UUID) -> tuple[UUID, ...]:
+        """Return the booking and the person."""
+        matter = booking_id(party, self.number)
+        return matter, source_person(party, called_by(self.person) or str(matter))
 
 
 class ReleaseTold(Told):
@@ -338,6 +348,8 @@ def _linked(site: Site, caller: Caller, told: ArrestTold, participant: UUID) -> 
 def _own_referral(site: Site, caller: Caller, told: ArrestTold) -> ref.Referral | None:
     name = _name(told.person)
     if told.incident_number is None or name is None:
+        return None
+    if not site.people.has(incident_of(caller.party, told.incident_number)):
         return None
     found = of_incident(site, caller.party, told.incident_number, name)
     return found[0] if found else None

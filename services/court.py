@@ -82,7 +82,7 @@ class FileCase(Command):
 def file_case(site: Site, caller: Caller, command: FileCase) -> Outcome:
     """File notice of a case."""
     participant = None if command.participant is None else known_to(site, caller, command.participant)
-    case = uuid5(caller.party, command.docket)
+    case = standing_at(site, uuid5(caller.party, command.docket))
     if site.log.load(case):
         raise Refused("docket", "your office has filed it already.", "Read your docket.")
     now = site.now()
@@ -134,8 +134,9 @@ class EnterCase(Command):
 def enter_case(site: Site, caller: Caller, command: EnterCase) -> Outcome:
     """Enter a case on the court's docket."""
     participant = None if command.participant is None else known_to(site, caller, command.participant)
-    case = uuid5(caller.party, command.docket)
-    if site.log.load(case):
+    case = standing_at(site, uuid5(caller.party, command.docket))
+    history = site.log.load(case)  # what the feed told before is no public record: to the court it is not there
+    if any(r.event.is_public() for r in history if isinstance(r.event, CaseEntered)):
         raise Refused("docket", "your court has entered it already.", "Read your docket.")
     event = CaseEntered(
         participant_id=participant,
@@ -150,7 +151,7 @@ def enter_case(site: Site, caller: Caller, command: EnterCase) -> Outcome:
         charges=command.charges,
         filed_on=day(site, "filed_on", command.filed_on),
     )
-    return Outcome([append(case, 0, event)], {"case": site.ids.seal(caller.party, case)})
+    return Outcome([append(case, len(history), event)], {"case": site.ids.seal(caller.party, case)})
 
 
 class FindCase(Command):
@@ -204,7 +205,7 @@ def update_case(site: Site, caller: Caller, command: UpdateCase, *, case: str) -
     """Record other charges."""
     state = _own_case(site, caller, case)
     event = CaseUpdated(
-        **_of(caller, state), occurred_at=happened(site, "updated_at", command.updated_at), charges=command.charges
+        **of_case(caller, state), occurred_at=happened(site, "updated_at", command.updated_at), charges=command.charges
     )
     return Outcome([append(state.id, state.version, event)], {"case": case})
 
@@ -224,7 +225,7 @@ def set_hearing(site: Site, caller: Caller, command: SetHearing, *, case: str) -
     """Set a hearing."""
     state = _own_case(site, caller, case)
     event = hear.HearingSet(
-        **_of(caller, state),
+        **of_case(caller, state),
         occurred_at=site.now(),
         hearing_kind=command.kind,
         starts_at=_begins(site, command.starts_at),
@@ -251,7 +252,7 @@ def move_hearing(site: Site, caller: Caller, command: MoveHearing, *, case: str,
     state = _own_case(site, caller, case)
     number, found = _hearing(site, caller, state, hearing)
     event = hear.HearingMoved(
-        **_of(caller, state),
+        **of_case(caller, state),
         occurred_at=site.now(),
         hearing=number,
         starts_at=_begins(site, command.starts_at),
@@ -275,7 +276,7 @@ def end_hearing(site: Site, caller: Caller, command: EndHearing, *, case: str, h
     state = _own_case(site, caller, case)
     number, found = _hearing(site, caller, state, hearing)
     event = hear.HearingEnded(
-        **_of(caller, state),
+        **of_case(caller, state),
         occurred_at=happened(site, "ended_at", command.ended_at),
         hearing=number,
         outcome=command.outcome,
@@ -297,7 +298,7 @@ def dispose_case(site: Site, caller: Caller, command: DisposeCase, *, case: str)
     """Record how a case ended."""
     state = _own_case(site, caller, case)
     event = CaseDisposed(
-        **_of(caller, state),
+        **of_case(caller, state),
         occurred_at=site.now(),
         outcome=command.outcome,
         disposed_on=day(site, "disposed_on", command.disposed_on),
@@ -319,7 +320,7 @@ def enter_order(site: Site, caller: Caller, command: EnterOrder, *, case: str) -
     """Enter an order."""
     state = _own_case(site, caller, case)
     event = OrderEntered(
-        **_of(caller, state),
+        **of_case(caller, state),
         occurred_at=site.now(),
         kind=command.kind,
         ordered_on=day(site, "ordered_on", command.ordered_on),
@@ -372,6 +373,13 @@ def decide_case(site: Site, caller: Caller, command: DecideCase, *, case: str) -
     return Outcome([append(state.id, state.version, *events)], {"case": case})
 
 
+def standing_at(site: Site, case: UUID) -> UUID:
+    """Return where a case goes on that was entered in error, or sealed, under the same number before."""
+    while (state := legal_case.docketed(site.log.load(case))) is not None and state.withdrawn is not None:
+        case = uuid5(case, "again")
+    return case
+
+
 def is_feed(caller: Caller) -> bool:
     """Return whether what the caller tells is public record: a court's own feed, and nothing else."""
     return caller.party_kind is PartyKind.COURT
@@ -406,14 +414,14 @@ def _decided_on(site: Site, caller: Caller, text: str, participant: str | None) 
     return legal_case.legal_case(site.log.load(charge), held) or held
 
 
-def _of(caller: Caller, state: LegalCase) -> dict[str, Any]:
-    """Return what every record of a case says of it."""
+def of_case(caller: Caller, state: LegalCase) -> dict[str, Any]:
+    """Return what every record of a case says of it: what follows on public record is public record."""
     return {
         "participant_id": state.participant,
         "party_id": caller.party,
         "matter_id": state.id,
         "office": state.office,
-        "public_record": is_feed(caller),
+        "public_record": state.public,
     }
 
 

@@ -11,11 +11,12 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID, uuid4
 
+from domain.event import Event, Recorded
 from domain.refusal import Forbidden, Refused, Unknown
 from domain.registry import Role
 from services.directory import Party
@@ -27,6 +28,7 @@ from services.ports import (
     Erased,
     Keeping,
     Kept,
+    Log,
     Raw,
     Settled,
     Stream,
@@ -44,6 +46,10 @@ Faults = tuple[Mapping[str, str], ...]
 
 class Told(Command):
     """What an agency tells; each kind has its teller in `TELLERS`."""
+
+    def streams(self, party: UUID) -> tuple[UUID, ...]:  # noqa: ARG002 - whose own numbers name them
+        """Return the streams that its teller will load, so that those of many messages are read in one go."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +196,7 @@ class Feed:
             effect = _effect(self.site, caller, message)
         if effect.keep is kept.state:
             return effect.faults
-        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller))
+        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller), self.site.now())
         envelope = caller.envelope(self.site.version())
         return Again([replace(append, envelope=envelope) for append in effect.appends], keep)
 
@@ -198,8 +204,11 @@ class Feed:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
         self.site.people.refresh()
-        site = replace(self.site, moment=self.site.log.now())
+        self.site.dockets.refresh()
         messages = [self.read(party, raw) for raw in raws]
+        streams = {s for m in messages if isinstance(m, Message) for s in m.told.streams(party.id)}
+        ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
+        site = replace(self.site, log=ahead, moment=self.site.log.now())
         keys = [self._key(party, message.order) for message in messages]
         ids = [self._id(party, m) if isinstance(m, Message) else None for m in messages]
         seen = self.stream.known([digest for digest in ids if digest is not None])
@@ -217,8 +226,7 @@ class Feed:
                 effect = Effect(keep=Keeping.WAITS)
             else:
                 effect = _effect(site, caller, message)
-            streams = {append.stream for append in effect.appends}
-            if streams & touched:
+            if touched & {append.stream for append in effect.appends}:
                 break
             touched |= {append.stream for append in effect.appends if append.events}
             if effect.keep is Keeping.SET_ASIDE:
@@ -234,10 +242,11 @@ class Feed:
         if cursor is not None:
             after = last.offset + 1
             turn = Turn(cursor.topic, cursor.partition, cursor.epoch, cursor.next_offset, after, mark(last))
+        now = self.site.log.now()
         taken = Taken(
             turn=turn,
             messages=[one.digest for one in ready if one.digest is not None],
-            kept=[kept for one in ready if (kept := self._kept(party, one)) is not None],
+            kept=[kept for one in ready if (kept := self._kept(party, one, now)) is not None],
         )
         version = self.site.version()
         appends = [
@@ -247,11 +256,11 @@ class Feed:
         if cursor is not None:
             cursor.next_offset = last.offset + 1
 
-    def _kept(self, party: Party, one: _Ready) -> Kept | None:
+    def _kept(self, party: Party, one: _Ready, now: datetime) -> Kept | None:
         state = one.effect.keep
         if state is None:
             return None
-        now, protocol = self.site.now(), self.site.protocol()
+        protocol = self.site.directory.protocol(now)
         known = state is not Keeping.UNKNOWN
         until = now + (timedelta(days=protocol.set_aside_days) if known else timedelta(hours=protocol.feed_hours))
         return Kept(party.id, state, one.raw, one.key, one.effect.faults, now, until)
@@ -281,6 +290,7 @@ class Feed:
         for _ in range(DECISIONS):
             self.site.directory.refresh()
             self.site.people.refresh()
+            self.site.dockets.refresh()
             again = replace(self, site=replace(self.site, moment=self.site.log.now())).again(kept)
             if not isinstance(again, Again):
                 return kept.state
@@ -298,6 +308,25 @@ class Feed:
 
     def _id(self, party: Party, message: Message) -> bytes:
         return hmac.digest(self.site.digests, b"message" + party.id.bytes + message.id.encode(), sha256)
+
+
+class _ReadAhead:
+    """The log, with some of its streams read in one go."""
+
+    def __init__(self, log: Log, streams: Mapping[UUID, list[Recorded[Event]]]) -> None:
+        self._log, self._streams = log, streams
+
+    def load(self, stream: UUID) -> list[Recorded[Event]]:
+        """Return a stream's events."""
+        return self._streams[stream] if stream in self._streams else self._log.load(stream)
+
+    def existing(self, streams: Sequence[UUID]) -> set[UUID]:
+        """Return which of these streams exist."""
+        unread = [stream for stream in streams if stream not in self._streams]
+        return {s for s in streams if self._streams.get(s)} | (self._log.existing(unread) if unread else set())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
 
 
 def mark(raw: Raw) -> bytes:

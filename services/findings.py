@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from uuid import UUID
+from typing import NamedTuple
+from uuid import UUID, uuid5
 
 from domain.disclosure import OralDisclosure
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
@@ -23,6 +24,7 @@ from domain.finding import (
     find,
     finding_id,
 )
+from domain.identity import RecordLinked, RecordUnlinked
 from domain.labels import Label
 from domain.legal_case import CaseFiled, CaseUpdated, CourtRecord, DecisionRecorded, Source
 from domain.participant import ParticipantEnrolled
@@ -33,8 +35,21 @@ from services.person import records
 from services.ports import NOBODY, Caller, Conflict, ShownTo
 from services.site import Command, Outcome, Site, append, day, example, handles, reference
 
+_JOINING = (ProsecutorNotified.topic, RecordLinked.topic, RecordUnlinked.topic)
+"""What says against whom an action was that names nobody."""
 _Incident = tuple[UUID | None, str]
 """An office, and the number by which it and a notice to it call an incident."""
+
+
+class _Left(NamedTuple):
+    """An action that has no finding yet, and against whom it was.
+
+    `told`: its agency could know that it was against this participant, so that it can be asked.
+    """
+
+    recorded: Recorded[Event]
+    who: UUID
+    told: bool = True
 
 
 @dataclass(slots=True)
@@ -46,7 +61,8 @@ class Audit:
 
     site: Site
     _position: int = 0
-    _left: dict[UUID, tuple[Recorded[Event], UUID]] = field(default_factory=dict)
+    _left: dict[UUID, _Left] = field(default_factory=dict)
+    _linked: dict[UUID, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     _noticed: dict[_Incident, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     _unnamed: dict[_Incident, list[tuple[UUID, int]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -54,9 +70,9 @@ class Audit:
         """Raise what was not raised yet; return how many. What fails is tried again at the next beat."""
         self._look()
         raised, failed = 0, None
-        for stream, (recorded, who) in list(self._left.items()):
+        for stream, left in list(self._left.items()):
             try:
-                raised += self._raise(stream, recorded, who)
+                raised += self._raise(stream, left)
                 del self._left[stream]
             except Exception as error:  # noqa: BLE001 - one action's trouble keeps no other from being looked at
                 failed = error
@@ -67,35 +83,55 @@ class Audit:
     def unraised(self) -> list[datetime]:
         """Look whether other audits do their work: when each action was recorded that has no finding. Raises none."""
         self._look()
-        return [recorded.recorded_at for recorded, _ in self._left.values() if self._adverse(recorded) is not None]
+        actions = [left.recorded for left in self._left.values()]
+        return [recorded.recorded_at for recorded in actions if self._adverse(recorded) is not None]
 
     def _look(self) -> None:
         """Let wait what was recorded since the last time and has no finding."""
-        for recorded in self.site.log.of_topics((*ADVERSE_TOPICS, ProsecutorNotified.topic), self._position):
-            match recorded.event:
-                case ProsecutorNotified(participant_id=UUID() as who, party_id=office, incident_number=str() as number):
-                    if who not in self._noticed[office, number]:
-                        self._noticed[office, number].add(who)
-                        self._join(who, self._unnamed[office, number])
-                case ProsecutorNotified():  # its matter was vacated
-                    pass
-                case event if event.participant_id is not None:
-                    self._left[finding_id(recorded.id)] = recorded, event.participant_id
-                case _ if (incident := self._incident(recorded)) is not None:
-                    action = recorded.stream, recorded.version
-                    self._unnamed[incident].append(action)
-                    for who in self._noticed[incident]:
-                        self._join(who, [action])
-                case _:
-                    pass
+        for recorded in self.site.log.of_topics((*ADVERSE_TOPICS, *_JOINING), self._position):
+            event, matter = recorded.event, recorded.event.matter_id
+            if event.topic not in _JOINING:
+                self._act(recorded)
+            elif event.participant_id is not None and matter is not None:
+                self._joining(event.participant_id, matter, event)
             self._position = recorded.position
         for known in self.site.log.existing(list(self._left)) if self._left else ():
             del self._left[known]
 
+    def _joining(self, who: UUID, matter: UUID, event: Event) -> None:
+        """Note what says that actions which name nobody are against `who`, or are not."""
+        match event:
+            case ProsecutorNotified(party_id=office, incident_number=str() as number):
+                if who not in self._noticed[office, number]:
+                    self._noticed[office, number].add(who)
+                    self._join(who, self._unnamed[office, number])
+            case RecordLinked():
+                self._linked[matter].add(who)
+                self._join(who, self._actions(matter), told=False)
+            case RecordUnlinked():
+                self._linked[matter].discard(who)
+                for stream, version in self._actions(matter):
+                    self._left.pop(finding_id(uuid5(stream, str(version)), who), None)
+            case _:  # its matter was vacated
+                pass
+
+    def _act(self, recorded: Recorded[Event]) -> None:
+        """Let an action wait, for each against whom it was."""
+        if recorded.event.participant_id is not None:
+            self._left[finding_id(recorded.id)] = _Left(recorded, recorded.event.participant_id)
+            return
+        action = recorded.stream, recorded.version
+        for who in self._linked.get(recorded.stream, ()):
+            self._join(who, [action], told=False)
+        if (incident := self._incident(recorded)) is not None:
+            self._unnamed[incident].append(action)
+            for who in self._noticed[incident]:
+                self._join(who, [action])
+
     def _incident(self, recorded: Recorded[Event]) -> _Incident | None:
         """Return by which incident an office's case that names nobody is joined with whom the office had a notice of.
 
-        By nothing else: whether the name is the same would tell the office, where it is asked, whom LEAD works with.
+        By nothing else, where the office is asked: whether the name is the same would tell it whom LEAD works with.
         The notice may come after the case: an office may file before LEAD has accepted.
         """
         event = recorded.event
@@ -106,17 +142,28 @@ class Audit:
             return None
         return filed.party_id, filed.incident_number
 
-    def _join(self, who: UUID, actions: Iterable[tuple[UUID, int]]) -> None:
-        """Let wait the actions at these places of their streams as actions against `who`."""
+    def _actions(self, matter: UUID) -> list[tuple[UUID, int]]:
+        """Return where in a matter that a link says is a participant's an adverse action may stand."""
+        events = [(r.stream, r.version, r.event) for r in self.site.log.load(matter)]
+        return [(s, v) for s, v, event in events if event.topic in ADVERSE_TOPICS and event.participant_id is None]
+
+    def _join(self, who: UUID, actions: Iterable[tuple[UUID, int]], *, told: bool = True) -> None:
+        """Let wait the actions at these places of their streams as actions against `who`.
+
+        Not `told`: a link alone joins them, of which no agency knows. Its agency is asked nothing.
+        """
         for stream, version in actions:
             recorded = self.site.log.load(stream)[version - 1]
-            self._left[finding_id(recorded.id, who)] = recorded, who
+            finding = finding_id(recorded.id, who)
+            known = self._left.get(finding)
+            self._left[finding] = _Left(recorded, who, told or (known is not None and known.told))
 
     def _adverse(self, recorded: Recorded[Event]) -> Acted | None:
         """Return the adverse action that is to be looked at; where the matter was vacated, it is dark here too."""
         return None if recorded.erased else acted(recorded.event, _earlier(self.site, recorded))
 
-    def _raise(self, stream: UUID, recorded: Recorded[Event], who: UUID) -> bool:
+    def _raise(self, stream: UUID, left: _Left) -> bool:
+        recorded, who = left.recorded, left.who
         did = self._adverse(recorded)
         if did is None:
             return False
@@ -135,7 +182,7 @@ class Audit:
             _enrolled(each for record in same for each in self.site.log.load(record)),
             protocol,
             self.site.now(),
-            is_office=self.site.directory.party(by.agency).kind is PartyKind.PROSECUTOR,
+            is_office=left.told and self.site.directory.party(by.agency).kind is PartyKind.PROSECUTOR,
             owes=did.kind is Adverse.FILING and did.source is not None and _owes(told, recorded, did.source.number),
         )
         envelope = Envelope(
@@ -155,15 +202,18 @@ class Audit:
     def _exposed(
         self, recorded: Recorded[Event], same: list[UUID], told: list[Recorded[Event]], tz: tzinfo
     ) -> tuple[list[Exposure], list[Exposure]]:
-        """Return what the person who acted had been shown or told, by any record, and what the rest of the agency."""
+        """Return what the person who acted had been shown or told, by any record, and what the rest of the agency.
+
+        Of what a system sends nobody says who acted: it may have been anyone of the agency.
+        """
         by = recorded.envelope
         lines = [line for record in same for line in self.site.log.exposures(record, by.agency, recorded.position)]
-        person = [_exposure(line, tz) for line in lines if line.staff == by.actor]
-        agency = [_exposure(line, tz) for line in lines if line.staff != by.actor]
+        person = [_exposure(line, tz) for line in lines if by.actor in (None, line.staff)]
+        agency = [_exposure(line, tz) for line in lines if by.actor not in (None, line.staff)]
         actor = self.site.directory.staff.get(by.actor) if by.actor else None
         for each in told:
             if isinstance(each.event, OralDisclosure) and not each.erased:
-                named = actor is not None and _same_name(each.event.person, actor.name)
+                named = by.actor is None or (actor is not None and _same_name(each.event.person, actor.name))
                 (person if named else agency).append(_heard(each, each.event, tz))
         return sorted(person, key=_place), sorted(agency, key=_place)
 

@@ -38,6 +38,7 @@ def take_message_again(site: Site, caller: Caller, command: TakeMessageAgain, *,
     """Take a message again, or refuse with what is wrong with it now."""
     kept = _set_aside(site, caller, message)
     site.people.refresh()
+    site.dockets.refresh()
     again = feed_of(site).again(kept)
     if not isinstance(again, Again):
         raise Refused.of([Fault(each["pointer"] or "message", each["sentence"], _WAY_OUT) for each in again])

@@ -93,6 +93,11 @@ class People:
                 candidates[self._kept_as.get(who, who)] += self._described[who]
         return identity.match(described, candidates, protocol)
 
+    def has(self, number: Number) -> bool:
+        """Return whether anyone whom LEAD knows goes with a number, such as that of an incident."""
+        with self._lock:
+            return any(self._keys.get(key) for key in blocking_keys(Described(numbers=frozenset({number}))))
+
     def follow(self, who: UUID, described: Described, protocol: Protocol) -> Link | Review:
         """Return whether a further record of someone whom its source calls by a known id is of this participant."""
         return identity.follows(self.evidence(who, described), protocol)
@@ -145,11 +150,27 @@ def described(record: list[Recorded[Event]]) -> Described | None:
     state = arrest.report(record)
     if state is not None:
         return None if state.retracted else state.described
+    if any(recorded.event.withdraws for recorded in record):
+        return None
     for recorded in reversed(record):
         event = recorded.event
         if isinstance(event, CaseFiled | CaseEntered | WarrantIssued) and isinstance(event.defendant, Defendant):
-            return _named(event.defendant.name, event.defendant.birth_date)
+            return charged(event.party_id, event.defendant)
     return None
+
+
+def charged(party: UUID | None, defendant: Defendant) -> Described:
+    """Return who is charged, as a party describes them; its own id of the person counts as its own alone."""
+    own = () if defendant.local_id is None else (Number(f"person {party}", defendant.local_id),)
+    return Described(
+        sid=defendant.sid,
+        numbers=frozenset(own),
+        given=defendant.name.given,
+        middle=defendant.middle,
+        surname=defendant.name.surname,
+        suffix=defendant.suffix,
+        birth_date=defendant.birth_date,
+    )
 
 
 def _named(name: PersonName, birth_date: date) -> Described:

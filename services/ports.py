@@ -325,6 +325,10 @@ class Log(Protocol):
         """Return a stream's events, oldest first; empty for a stream that does not exist."""
         ...
 
+    def loads(self, streams: Sequence[UUID]) -> dict[UUID, list[Recorded[Event]]]:
+        """Return the events of several streams, read in one go; of one that does not exist, none."""
+        ...
+
     def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         ...

@@ -18,6 +18,7 @@ from domain.refusal import Forbidden, Refused, Stale, Unknown
 from domain.registry import Role
 from domain.roi import grants
 from services.directory import Directory, Party
+from services.dockets import Dockets
 from services.ids import PartyIds
 from services.people import People
 from services.ports import (
@@ -64,6 +65,7 @@ class Site:
     directory: Directory
     standing: Standing
     people: People
+    dockets: Dockets
     ids: PartyIds
     tokens: Tokens
     digests: bytes = field(repr=False)

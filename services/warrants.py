@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import uuid5
 
 from domain.event import ShortText
@@ -56,9 +57,10 @@ def record_warrant(site: Site, caller: Caller, command: RecordWarrant) -> Outcom
     """Record a warrant."""
     participant = None if command.participant is None else known_to(site, caller, command.participant)
     number = uuid5(caller.party, f"warrant {command.number}")
-    if site.log.load(number):
-        raise Refused("number", "it is recorded already.", "Read your warrants.")
     prosecutes = caller.party_kind is PartyKind.PROSECUTOR
+    history = site.log.load(number)  # what a court's feed told before is no public record: to the court it is not there
+    if any(prosecutes or recorded.event.is_public() for recorded in history):
+        raise Refused("number", "it is recorded already.", "Read your warrants.")
     if prosecutes and command.court is None:
         raise Refused("court", "it is missing.", "Name the court that issued it.")
     event = WarrantIssued(
@@ -75,7 +77,7 @@ def record_warrant(site: Site, caller: Caller, command: RecordWarrant) -> Outcom
         docket=command.docket,
         defendant=defendant(site, command.defendant),
     )
-    return Outcome([append(number, 0, event)], {"warrant": site.ids.seal(caller.party, number)})
+    return Outcome([append(number, len(history), event)], {"warrant": site.ids.seal(caller.party, number)})
 
 
 class FindWarrant(Command):
@@ -139,13 +141,16 @@ def end_warrant(site: Site, caller: Caller, command: EndWarrant, *, warrant_id: 
     if state is None or state.event.party_id != caller.party:
         raise Unknown
     event = WarrantEnded(
-        participant_id=state.event.participant_id,
-        party_id=caller.party,
-        matter_id=state.event.matter_id,
+        **of_warrant(state.event),
         occurred_at=site.now(),
-        office=state.event.office,
-        public_record=is_feed(caller),
         outcome=command.outcome,
         ended_on=day(site, "ended_on", command.ended_on),
     )
     return Outcome([append(state.issued.stream, state.version, *end(state, event))], {"warrant": warrant_id})
+
+
+def of_warrant(issued: WarrantIssued) -> dict[str, Any]:
+    """Return what every record of a warrant says of it."""
+    return {name: getattr(issued, name) for name in ("participant_id", "party_id", "matter_id", "office")} | {
+        "public_record": issued.is_public()
+    }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-import services.questions  # noqa: F401 - lets every event be known
+import adapters.postgres.mapper  # noqa: F401 - lets every event be known
 from adapters.http.commands import ROUTES
 from domain.event import TOPICS
 from domain.labels import Reader

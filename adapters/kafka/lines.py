@@ -1,4 +1,4 @@
-"""Messages in a file: each a line, a structured CloudEvent as JSON or headers, key and value of a record as one object."""
+"""Messages in a file, each on a line: a structured CloudEvent, or headers, key and value of a record as one object."""
 
 from __future__ import annotations
 

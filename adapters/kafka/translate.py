@@ -12,6 +12,7 @@ from adapters.kafka.envelope import Record, Undecodable
 from adapters.kafka.lines import record_of
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
+from adapters.kafka.translate_case import tells_of_case
 from domain.arrest import Arrested
 from domain.stop_record import NoOffer
 from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
@@ -37,17 +38,18 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
 
     def read(party: Party, raw: Raw) -> Message | Unread:
         try:
-            message = contract.read(_record(raw, prefix))
+            record = _record(raw, prefix)
+            message = contract.read(record)
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
             return Unread(_order(raw, prefix), faults)
         if message.party != party.code:
             return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),))
-        translate = _TELLS.get(type(message.body)) if message.body is not None else None
-        if translate is None or message.event.time is None:
+        said = record.key.decode(errors="replace") if record.key else None
+        told = _told(message, said)
+        if told is None:
             return Unread(_order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),))
-        told = translate(message.body, message.event.time)
-        key = contract.key_of(message.kind.family, message.event.data) or _order(raw, prefix)
+        key = contract.key_of(message.kind.family, message.event.data) or said  # of a tombstone the record's alone
         extensions = message.event.extensions
         return Message(
             id=f"{message.event.source} {message.event.id}",
@@ -64,6 +66,15 @@ def _record(raw: Raw, prefix: str) -> Record:
     if raw.partition == OF_A_FILE:
         return record_of(raw.value or b"")._replace(topic=None)
     return Record(raw.headers, raw.key, raw.value, raw.topic.removeprefix(prefix))
+
+
+def _told(message: contract.Message, key: str | None) -> Told | None:
+    """Return what a message tells; None where it is of a type that is not taken. `key`: the record's."""
+    if message.event.time is None:
+        return None
+    if (translate := _TELLS.get(type(message.body))) is not None:
+        return translate(message.body, message.event.time)
+    return tells_of_case(message, key)
 
 
 def _order(raw: Raw, prefix: str) -> str:
@@ -185,7 +196,7 @@ def _person(person: PersonType) -> Arrested:
 
 NOT_SAID: Final = "not stated"
 
-_TELLS: Final[dict[type[Body], Callable[[Any, datetime], Told]]] = {
+_TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRecorded: _arrest,
     arrest.ArrestAmended: _arrest,
     arrest.ArrestRetracted: _retracted,

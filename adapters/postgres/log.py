@@ -56,6 +56,14 @@ class PostgresLog:
         """Return a stream's events, oldest first; empty for a stream that does not exist."""
         return self._events(f"{_SELECT} where originator_id = %s order by originator_version", stream)
 
+    def loads(self, streams: Sequence[UUID]) -> dict[UUID, list[Recorded[Event]]]:
+        """Return the events of several streams, read in one go; of one that does not exist, none."""
+        found: dict[UUID, list[Recorded[Event]]] = {stream: [] for stream in streams}
+        query = f"{_SELECT} where originator_id = any(%s) order by originator_id, originator_version"
+        for recorded in self._events(query, list(found)):
+            found[recorded.stream].append(recorded)
+        return found
+
     def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         return self._events(

@@ -32,6 +32,7 @@ from pydantic import TypeAdapter
 
 import domain.arrest
 import domain.ask
+import domain.charge_table
 import domain.concern
 import domain.contact
 import domain.custody

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 import orjson
 import psycopg
@@ -22,16 +22,15 @@ from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import opened
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, set_up
-from domain.labels import Reader
 from domain.refusal import Refused
-from domain.registry import PartyKind
 from domain.stop_record import StopRecorded, stop_stream
 from services import feed as feeding
 from services.directory import Party
 from services.feed import Cursor, Early, Effect, Feed, Message, Told, Unread, fault, feed_of
 from services.messages import DropMessage, TakeMessageAgain
-from services.ports import Caller, Fenced, Keeping, Kept, Raw
-from services.site import Command, Site, append, carry_out
+from services.ports import Caller, Fenced, Keeping, Raw
+from services.site import Site, append
+from tests.adapters.kafka.messages import settle
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
@@ -112,14 +111,6 @@ def taken(site: Site) -> list[int]:
         for r in site.log.of_topics([StopRecorded.topic])
         if isinstance(r.event, StopRecorded) and r.event.source == "test"
     ]
-
-
-def settle(site: Site, aside: Kept, command: Command) -> None:
-    """Have the project manager settle a message that was set aside."""
-    pat = site.directory.by_subject("pat")
-    assert pat is not None
-    caller = Caller(pat.id, pat.party, PartyKind.PROGRAM, pat.role, Reader.PROGRAM, pat.name, uuid4())
-    carry_out(site, caller, command, path={"message": site.ids.seal(pat.party, UUID(int=aside.id))})
 
 
 Open = tuple[Site, Feed, Party, Database]

@@ -220,7 +220,7 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/10 sha256 162bc3d7a9f852cbee151007b5fed99dcb08740bf6ef4325ada96b6c6221b1bb';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/11 sha256 162bc3d7a9f852cbee151007b5fed99dcb08740bf6ef4325ada96b6c6221b1bb';
 
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);

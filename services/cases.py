@@ -1,0 +1,717 @@
+"""What prosecutors' offices and courts tell of cases by stream.
+
+An office that publishes its cases publishes all of them: each is its own row, whoever is charged, and a link only adds
+whose it is. Of a court's docket a case is kept where LEAD knows the defendant, or may; it is then no public record, for
+being listed would tell that. A docket with several defendants is a matter for each, and nobody is shown another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime
+
+from domain import hearing as hear
+from domain import identity, legal_case
+from domain.arrest import incident_of
+from domain.calendar import end_of_day
+from domain.event import Event, LongText, Recorded, ShortText
+from domain.hearing import HearingEnded, HearingKind, HearingMoved, HearingOutcome, HearingSet
+from domain.identity import source_person
+from domain.legal_case import (
+    CaseDisposed,
+    CaseEntered,
+    CaseFiled,
+    CaseRenumbered,
+    CaseRetracted,
+    CaseSealed,
+    CaseUpdated,
+    ChargeNumbers,
+    ChargesSealed,
+    DecisionKind,
+    DecisionRecorded,
+    Defendant,
+    Disposition,
+    LegalCase,
+    OrderEntered,
+    OrderKind,
+)
+from domain.refusal import Forbidden, Refused
+from domain.registry import PartyKind
+from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind, end, warrant
+from services.arrests import attributed
+from services.court import Charges, of_case, office, standing_at
+from services.feed import Early, Effect, Told, tells
+from services.people import charged
+from services.ports import Append, Caller, Keeping
+from services.site import Command, Site, append, day
+from services.warrants import of_warrant
+
+OFFICE, COURT = PartyKind.PROSECUTOR, PartyKind.COURT
+
+
+class Accused(Command):
+    """A defendant, and the charges against this one, with the numbers by which every system knows them."""
+
+    person: Defendant
+    charges: Charges
+    numbers: ChargeNumbers | None = None
+
+    @property
+    def charged(self) -> dict[str, Any]:
+        """What a record of the case says of them."""
+        return {"charges": self.charges, "charge_numbers": self.numbers}
+
+
+class _OfDocket(Told):
+    """What is told of a docket. `follows`: the number that this one replaces."""
+
+    docket: ShortText
+    follows: ShortText | None = None
+    told_at: AwareDatetime
+
+    @property
+    def people(self) -> tuple[Defendant, ...]:
+        """Whom of its defendants it names; none: it is about all."""
+        return ()
+
+
+class _Whole(_OfDocket):
+    """What is told of all defendants of a docket."""
+
+    defendants: tuple[Accused, ...]
+
+    @property
+    def people(self) -> tuple[Defendant, ...]:
+        """Whom it names."""
+        return tuple(each.person for each in self.defendants)
+
+
+class _Concerning(_OfDocket):
+    """What is told of some defendants of a docket, or of all."""
+
+    concerned: tuple[Defendant, ...] = ()
+
+    @property
+    def people(self) -> tuple[Defendant, ...]:
+        """Whom it names."""
+        return self.concerned
+
+
+class InitiatedTold(_Whole):
+    """A court's clerk created a case."""
+
+    court: ShortText
+    filed_on: date
+    prosecutor: ShortText | None = None
+
+
+class FiledTold(_Whole):
+    """An office filed a case."""
+
+    tracking_number: ShortText | None = None
+    incident_number: ShortText | None = None
+    offense_on: date
+    arrested_on: date | None = None
+    filed_on: date
+    received_at: AwareDatetime | None = None
+    cites_share: bool = False
+
+
+class UpdatedTold(_Whole):
+    """The whole of a case, as it is now."""
+
+
+class DeclinedTold(Told):
+    """An office does not file."""
+
+    docket: ShortText | None = None
+    tracking_number: ShortText
+    told_at: AwareDatetime
+    defendants: tuple[Accused, ...]
+    incident_number: ShortText | None = None
+    screened_on: date
+    reason: LongText | None = None
+
+
+class HearingTold(_Concerning):
+    """A hearing as it stands, by the court's own number. `outcome`: what became of it."""
+
+    number: ShortText
+    kind: HearingKind
+    starts_at: AwareDatetime
+    courtroom: ShortText | None = None
+    outcome: HearingOutcome | None = None
+
+
+class OrderTold(_Concerning):
+    """A court made an order. `withdrawn`: it was entered in error."""
+
+    kind: OrderKind
+    ordered_on: date
+    withdrawn: bool = False
+
+
+class WarrantTold(_Concerning):
+    """A warrant as it stands. `withdrawn`: it was entered in error."""
+
+    number: ShortText
+    kind: WarrantKind
+    court: ShortText | None = None
+    issued_on: date
+    prosecutor: ShortText | None = None
+    outcome: WarrantEnd | None = None
+    ended_on: date | None = None
+    withdrawn: bool = False
+
+
+class DisposedTold(_Concerning):
+    """A case ended."""
+
+    outcome: Disposition
+    disposed_on: date
+
+
+class SealedTold(_Concerning):
+    """A case was sealed, expunged or vacated; `charges`: only these, by their numbers."""
+
+    sealed_on: date
+    charges: frozenset[ShortText] = frozenset()
+
+
+class RetractedTold(_OfDocket):
+    """A case was entered in error."""
+
+
+@dataclass(slots=True)
+class _Matter:
+    """A case of a docket against one person, and what is to be recorded of it."""
+
+    state: LegalCase
+    history: Sequence[Recorded[Event]]
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        """Whether it is still there."""
+        return self.state.withdrawn is None
+
+    def is_of(self, person: Defendant) -> bool:
+        """Whether it is against this person."""
+        return self.state.defendant is not None and self.state.defendant.is_of(person)
+
+
+@dataclass(slots=True)
+class _Docket:
+    """What stands under a number at one party, and under the one that it replaces.
+
+    `missed`: the message is about somebody of whom no case is here.
+    """
+
+    site: Site
+    caller: Caller
+    told: _OfDocket
+    matters: list[_Matter] = field(default_factory=list)
+    warrants: list[Warrant] = field(default_factory=list)
+    missed: bool = False
+    at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find it. What is told as of tomorrow is told now."""
+        told, dockets = self.told, self.site.dockets
+        self.at = min(told.told_at, self.site.now())
+        numbers = [told.docket, *([told.follows] if told.follows else [])]
+        for matter in dict.fromkeys(m for number in numbers for m in dockets.under(self.caller.party, number)):
+            history = self.site.log.load(matter)
+            if (state := legal_case.docketed(history)) is not None:
+                self.matters.append(_Matter(state, history))
+            elif (issued := warrant(history)) is not None:
+                self.warrants.append(issued)
+
+    def absent(self) -> Effect | None:
+        """Return what becomes of a message about what has not come yet; None if it has. Raises `Early`.
+
+        A court's case may never come, because nobody knows its defendant: then the message goes like the case's own,
+        within hours. To keep it for longer would keep a stranger's name; and only where it matches, would tell so.
+        """
+        if self.matters or self.warrants:
+            return None
+        return _waits(self.caller, uuid5(self.caller.party, self.told.docket))
+
+    def concerned(self) -> list[_Matter]:
+        """Return the cases that the message is about; nobody but whom it names. Raises `Early`."""
+        if not self.told.people:
+            standing = [m for m in self.matters if m.state.docket == self.told.docket]
+            return [m for m in standing or self.matters if m.live]
+        found: list[_Matter] = []
+        for person in self.told.people:
+            own = [m for m in self.matters if m.is_of(person)]
+            if not own and self.caller.party_kind is OFFICE:
+                raise Early
+            self.missed |= not own
+            found += [m for m in own if m.live]
+        return found
+
+    def about(self, issued: Warrant) -> bool:
+        """Return whether the message is about this warrant."""
+        defendant = issued.event.defendant
+        people = self.told.people
+        return not people or (defendant is not None and any(defendant.is_of(person) for person in people))
+
+    def renumber(self) -> list[Append]:
+        """Let what stood under the number that this one replaces go on under this one."""
+        old, new, people = self.told.follows, self.told.docket, self.told.people
+        if old is None:
+            return []
+        for matter in self.matters:
+            whole = not people or any(matter.is_of(person) for person in people)
+            if matter.live and whole and matter.state.docket == old:
+                matter.events.append(
+                    CaseRenumbered(**of_case(self.caller, matter.state), occurred_at=self.at, before=old, docket=new)
+                )
+        return [
+            append(
+                issued.issued.stream,
+                issued.version,
+                CaseRenumbered(**of_warrant(issued.event), occurred_at=self.at, before=old, docket=new),
+            )
+            for issued in self.warrants
+            if issued.docket == old and self.about(issued)
+        ]
+
+    def appends(self, more: Iterable[Append] = ()) -> list[Append]:
+        """Return what is to be recorded."""
+        own = [append(m.state.id, m.state.version, *m.events) for m in self.matters if m.events]
+        return [*own, *more]
+
+
+Begin = Callable[[UUID, Accused], Event]
+
+
+@tells(FiledTold)
+def tell_filed(site: Site, caller: Caller, told: FiledTold) -> Effect:
+    """Take a case that an office filed, whoever is charged."""
+    _only(caller, OFFICE)
+    docket = _Docket(site, caller, told)
+    today = site.now().astimezone(site.protocol().tz).date()
+
+    def filed(matter: UUID, accused: Accused) -> Event:
+        case = CaseFiled(
+            party_id=caller.party,
+            matter_id=matter,
+            occurred_at=docket.at,
+            docket=told.docket,
+            tracking_number=told.tracking_number,
+            defendant=accused.person,
+            **accused.charged,
+            incident_number=told.incident_number,
+            offense_on=told.offense_on,
+            arrested_on=told.arrested_on,
+            filed_on=told.filed_on,
+            received_at=told.received_at or docket.at,
+            cites_share=told.cites_share,
+        )
+        (event,) = legal_case.file(case, today)
+        return event
+
+    return _stand(docket, _each(told.defendants), filed, told.incident_number)
+
+
+@tells(InitiatedTold)
+def tell_initiated(site: Site, caller: Caller, told: InitiatedTold) -> Effect:
+    """Take a case of a court, against whom LEAD knows, or may know."""
+    _only(caller, COURT)
+    docket = _Docket(site, caller, told)
+    of_office = office(site, told.prosecutor)
+    filed_on = day(site, "filed_on", told.filed_on)
+
+    def entered(matter: UUID, accused: Accused) -> Event:
+        return CaseEntered(
+            party_id=caller.party,
+            matter_id=matter,
+            occurred_at=docket.at,
+            office=of_office,
+            court=told.court,
+            docket=told.docket,
+            defendant=accused.person,
+            **accused.charged,
+            filed_on=filed_on,
+        )
+
+    return _stand(docket, _each(told.defendants), entered)
+
+
+@tells(UpdatedTold)
+def tell_updated(site: Site, caller: Caller, told: UpdatedTold) -> Effect:
+    """Take the whole of a case as it is now: other charges, another defendant, one who is not in it any more."""
+    _only(caller, OFFICE, COURT)
+    docket, accused = _Docket(site, caller, told), _each(told.defendants)
+    if (waits := docket.absent()) is not None:
+        return waits
+    beside = next((_begun(matter) for matter in docket.matters if matter.live), None)
+    if beside is None:
+        return Effect()
+    for matter in docket.matters:
+        in_it = matter.state.docket != told.docket or any(matter.is_of(each.person) for each in accused)
+        if matter.live and not in_it and _newer(docket.at, matter.state.told_at):
+            matter.events.append(CaseRetracted(**of_case(caller, matter.state), occurred_at=docket.at))
+    taken_back = [m for m in docket.matters if m.events]
+
+    def begun(matter: UUID, accused: Accused) -> Event:
+        said = {"defendant": accused.person, "docket": told.docket} | accused.charged
+        own = {"participant_id": None, "matter_id": matter, "occurred_at": docket.at}
+        shown = {"public_record": False} if isinstance(beside, CaseEntered) else {}
+        return beside.model_copy(update=said | own | shown)
+
+    incident = beside.incident_number if isinstance(beside, CaseFiled) else None
+    return _stand(docket, accused, begun, incident, detached=_detached(site, caller, map(_named, taken_back)))
+
+
+@tells(DeclinedTold)
+def tell_declined(site: Site, caller: Caller, told: DeclinedTold) -> Effect:
+    """Take that an office does not file. Its decision is its own record, whoever it is about, as its cases are."""
+    _only(caller, OFFICE)
+    protocol = site.protocol()
+    decided_at = min(end_of_day(day(site, "screened_on", told.screened_on), protocol.tz), told.told_at, site.now())
+    party = caller.party
+    known = site.dockets.tracked(party, told.tracking_number)
+    known += [] if told.docket is None else site.dockets.under(party, told.docket)
+    cases = [(state, h) for h in map(site.log.load, dict.fromkeys(known)) if (state := legal_case.docketed(h))]
+    accused, appends = _each(told.defendants), list[Append]()
+    for each in accused:
+        own = [(state, h) for state, h in cases if state.defendant is not None and state.defendant.is_of(each.person)]
+        if own and own[-1][0].withdrawn:
+            continue
+        key = told.tracking_number if len(accused) == 1 else f"{told.tracking_number} {each.person.key}"
+        matter = own[-1][0].id if own else uuid5(party, f"tracking {key}")
+        history = own[-1][1] if own else site.log.load(matter)
+        if any(isinstance(r.event, DecisionRecorded) and r.event.kind is _DECLINED for r in history):
+            continue
+        event = DecisionRecorded(
+            participant_id=own[-1][0].participant if own else None,
+            party_id=party,
+            matter_id=matter,
+            occurred_at=decided_at,
+            kind=_DECLINED,
+            reason=told.reason,
+            ceiling=own[-1][0].ceiling if own else None,
+            protocol_version=protocol.version,
+        )
+        appends.append(append(matter, len(history), *legal_case.decide(event)))
+        if not history:
+            appends += _attributed(site, caller, matter, each.person, told.incident_number)
+    return Effect(appends)
+
+
+@tells(HearingTold)
+def tell_hearing(site: Site, caller: Caller, told: HearingTold) -> Effect:
+    """Take a hearing as it stands; what was said of it last holds."""
+
+    def changed(docket: _Docket, matter: _Matter) -> list[Event]:
+        of = of_case(caller, matter.state)
+        known = [h for h in hear.hearings(matter.history).values() if h.opened.event.number == told.number]
+        last = known[-1] if known else None
+        if last is not None and max(r.event.occurred_at for r in (last.told, last.ended) if r) > docket.at:
+            return []
+        starts, room, events = told.starts_at, told.courtroom, list[Event]()
+        if last is None or (last.ended is not None and told.outcome is None):
+            kind, number = told.kind, told.number
+            events.append(
+                HearingSet(
+                    **of, occurred_at=docket.at, hearing_kind=kind, starts_at=starts, courtroom=room, number=number
+                )
+            )
+            hearing = uuid5(matter.state.id, str(matter.state.version + len(matter.events) + 1))
+        else:
+            hearing = last.opened.id
+            if last.ended is None and (last.starts_at, last.told.event.courtroom) != (starts, room):
+                events.append(
+                    HearingMoved(**of, occurred_at=docket.at, hearing=hearing, starts_at=starts, courtroom=room)
+                )
+        ended = None if last is None or last.ended is None else last.ended.event.outcome
+        if told.outcome is not None and told.outcome is not ended:
+            if told.outcome is not HearingOutcome.STRICKEN and docket.at < starts:
+                raise Refused("outcome", "the hearing has not begun.", "Move it first, or say that it was stricken.")
+            events.append(HearingEnded(**of, occurred_at=docket.at, hearing=hearing, outcome=told.outcome))
+        return events
+
+    _only(caller, OFFICE, COURT)
+    return _told_of(_Docket(site, caller, told), changed)
+
+
+@tells(OrderTold)
+def tell_order(site: Site, caller: Caller, told: OrderTold) -> Effect:
+    """Take an order of a court."""
+
+    def changed(docket: _Docket, matter: _Matter) -> list[Event]:
+        orders = [r.event for r in matter.history if isinstance(r.event, OrderEntered)]
+        if any((order.kind, order.ordered_on) == (told.kind, told.ordered_on) for order in orders):
+            return []
+        of = of_case(caller, matter.state)
+        return [OrderEntered(**of, occurred_at=docket.at, kind=told.kind, ordered_on=ordered_on)]
+
+    _only(caller, COURT)
+    if told.withdrawn:
+        raise Refused("withdrawn", "an order cannot be taken back alone.", "Retract the case and send it again.")
+    ordered_on = day(site, "ordered_on", told.ordered_on)
+    return _told_of(_Docket(site, caller, told), changed)
+
+
+@tells(DisposedTold)
+def tell_disposed(site: Site, caller: Caller, told: DisposedTold) -> Effect:
+    """Take how a case ended: a deferred one may end again."""
+
+    def changed(docket: _Docket, matter: _Matter) -> list[Event]:
+        ends = [r.event for r in matter.history if isinstance(r.event, CaseDisposed)]
+        if ends and (ends[-1].outcome, ends[-1].disposed_on) == (told.outcome, disposed_on):
+            return []
+        if ends and not _newer(docket.at, ends[-1].occurred_at):
+            return []
+        of = of_case(caller, matter.state)
+        return [CaseDisposed(**of, occurred_at=docket.at, outcome=told.outcome, disposed_on=disposed_on)]
+
+    _only(caller, OFFICE, COURT)
+    disposed_on = day(site, "disposed_on", told.disposed_on)
+    return _told_of(_Docket(site, caller, told), changed)
+
+
+@tells(WarrantTold)
+def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
+    """Take a warrant as it stands: an office's whoever it is against, a court's against whom LEAD may know."""
+    _only(caller, OFFICE, COURT)
+    if len(told.concerned) != 1:
+        raise Refused("concerned", "a warrant is against one person.", "Send one for each.")
+    (person,), prosecutes = told.concerned, caller.party_kind is OFFICE
+    if prosecutes and told.court is None:
+        raise Refused("court", "it is missing.", "Name the court that issued it.")
+    matter, at = uuid5(caller.party, f"warrant {told.number}"), min(told.told_at, site.now())
+    history = site.log.load(matter)
+    state = warrant(history)
+    if state is not None:
+        return Effect(_warrant_changed(site, caller, told, state, at))
+    if history:  # withdrawn, or forgotten
+        return Effect()
+    if told.withdrawn:
+        return _waits(caller, matter)
+    issued = WarrantIssued(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=at,
+        office=caller.party if prosecutes else office(site, told.prosecutor),
+        number=told.number,
+        warrant_kind=told.kind,
+        court=told.court or site.directory.party(caller.party).name,
+        issued_on=day(site, "issued_on", told.issued_on),
+        docket=told.docket,
+        defendant=person,
+    )
+    new = Warrant(Recorded(0, at, matter, 1, caller.envelope(), issued), 1)
+    whose = _attributed(site, caller, matter, person)
+    if not whose and not prosecutes:
+        return _waits(caller, matter)
+    return Effect([append(matter, 0, issued, *_ended(site, told, new, at)), *whose])
+
+
+@tells(SealedTold)
+def tell_sealed(site: Site, caller: Caller, told: SealedTold) -> Effect:
+    """Take that a case was sealed: it is not there any more, to nobody."""
+
+    def changed(docket: _Docket, matter: _Matter) -> list[Event]:
+        if len(matter.state.charge_numbers) < len(matter.state.charges) or None in matter.state.charge_numbers:
+            raise Refused("charges", "the case was told without their numbers.", "Send it again with them, or seal it.")
+        sealed = frozenset[str]().union(
+            *(r.event.numbers for r in matter.history if isinstance(r.event, ChargesSealed) and not r.erased)
+        )
+        known = {number for number in matter.state.charge_numbers if number is not None}
+        now = (told.charges & known) - sealed
+        of = of_case(caller, matter.state)
+        return [ChargesSealed(**of, occurred_at=docket.at, numbers=now, sealed_on=sealed_on)] if now else []
+
+    _only(caller, OFFICE, COURT)
+    sealed_on = day(site, "sealed_on", told.sealed_on)
+    if told.charges:
+        return _told_of(_Docket(site, caller, told), changed)
+    return _withdrawn(_Docket(site, caller, told), CaseSealed, sealed_on=sealed_on)
+
+
+@tells(RetractedTold)
+def tell_retracted(site: Site, caller: Caller, told: RetractedTold) -> Effect:
+    """Take that a case was entered in error: it is as if it had never been sent."""
+    return _withdrawn(_Docket(site, caller, told), CaseRetracted)
+
+
+def _stand(
+    docket: _Docket,
+    accused: Sequence[Accused],
+    begin: Begin,
+    incident_number: str | None = None,
+    detached: Iterable[Append] = (),
+) -> Effect:
+    """Return what a docket comes to that stands so: cases that go on with these charges, and new ones."""
+    site, caller, told = docket.site, docket.caller, docket.told
+    appends, keep = [*docket.renumber(), *detached], None
+    for each in accused:
+        own = [matter for matter in docket.matters if matter.is_of(each.person)]
+        live = [matter for matter in own if matter.live]
+        if len(live) > 1:
+            raise Refused("defendants", "two defendants of this docket are called so.", "Send their ids.")
+        if live:
+            _update(docket, live[0], each)
+            continue
+        if own and not _again(own[-1], docket.at):
+            continue
+        several = len(accused) > 1 or (bool(docket.matters) and not own)
+        name = f"{told.docket} {each.person.key}" if several else told.docket
+        matter = standing_at(site, own[-1].state.id if own else uuid5(caller.party, name))
+        if site.log.existing([matter]):  # it was forgotten
+            continue
+        whose = _attributed(site, caller, matter, each.person, incident_number)
+        if not whose and caller.party_kind is COURT:
+            keep = Keeping.UNKNOWN
+            continue
+        begun = begin(matter, each)
+        of = {"party_id": caller.party, "matter_id": matter, "occurred_at": docket.at}
+        before = told.follows and CaseRenumbered(**of, before=told.follows, docket=told.docket)
+        appends += [append(matter, 0, begun, *([before] if before else [])), *whose]
+    return Effect(docket.appends(appends), keep=keep)
+
+
+def _update(docket: _Docket, matter: _Matter, accused: Accused) -> None:
+    """Give a case other charges, if these were told after those that it has."""
+    if accused.charges != matter.state.charges and _newer(docket.at, matter.state.told_at):
+        of = of_case(docket.caller, matter.state)
+        matter.events.append(CaseUpdated(**of, occurred_at=docket.at, **accused.charged))
+
+
+def _told_of(docket: _Docket, changed: Callable[[_Docket, _Matter], list[Event]]) -> Effect:
+    """Return what is told of all cases of a docket that are concerned."""
+    if (waits := docket.absent()) is not None:
+        return waits
+    found, renumbered = docket.concerned(), docket.renumber()
+    for matter in found:
+        matter.events += changed(docket, matter)
+    return Effect(docket.appends(renumbered), keep=Keeping.UNKNOWN if docket.missed else None)
+
+
+def _withdrawn(docket: _Docket, kind: type[CaseSealed | CaseRetracted], **said: date) -> Effect:
+    """Return what takes back the cases of a docket that are concerned, their warrants, and whose they were."""
+    _only(docket.caller, OFFICE, COURT)
+    if (waits := docket.absent()) is not None:
+        return waits
+    gone: list[_Gone] = []
+    for matter in docket.concerned():
+        matter.events.append(kind(**of_case(docket.caller, matter.state), occurred_at=docket.at, **said))
+        gone.append(_named(matter))
+    appends = []
+    for issued in docket.warrants:
+        if docket.about(issued):
+            event = kind(**of_warrant(issued.event), occurred_at=docket.at, **said)
+            appends.append(append(issued.issued.stream, issued.version, event))
+            gone.append((issued.issued.stream, issued.event.defendant))
+    return Effect(docket.appends([*appends, *_detached(docket.site, docket.caller, gone)]))
+
+
+_Gone = tuple[UUID, Defendant | None]
+
+
+def _detached(site: Site, caller: Caller, gone: Iterable[_Gone]) -> list[Append]:
+    """Return what ends the links of matters that are not there any more, and what was proposed of them."""
+    streams: dict[UUID, list[UUID]] = {}
+    for matter, person in gone:
+        called = None if person is None else _called(person)
+        streams.setdefault(source_person(caller.party, called or str(matter)), []).append(matter)
+    appends = []
+    for stream, matters in streams.items():
+        state = identity.person_of(stream, site.log.load(stream))
+        events = [e for m in matters for e in identity.withdraw(state, m, caller.party, site.now())]
+        if events:
+            appends.append(append(stream, state.version, *events))
+    return appends
+
+
+def _warrant_changed(site: Site, caller: Caller, told: WarrantTold, state: Warrant, at: datetime) -> list[Append]:
+    of, stream = of_warrant(state.event), state.issued.stream
+    if told.withdrawn:
+        gone = [(stream, state.event.defendant)]
+        event = CaseRetracted(**of, occurred_at=at)
+        return [append(stream, state.version, event), *_detached(site, caller, gone)]
+    events = _ended(site, told, state, at)
+    return [append(stream, state.version, *events)] if events else []
+
+
+def _ended(site: Site, told: WarrantTold, state: Warrant, at: datetime) -> list[Event]:
+    """Return how a warrant ended, unless that is known."""
+    if told.outcome is None or told.ended_on is None:
+        return []
+    known = None if state.ended is None else state.ended.event
+    if known is not None and (known.outcome, known.ended_on) == (told.outcome, told.ended_on):
+        return []
+    ended_on = day(site, "ended_on", told.ended_on)
+    event = WarrantEnded(**of_warrant(state.event), occurred_at=at, outcome=told.outcome, ended_on=ended_on)
+    return end(state, event)
+
+
+def _attributed(
+    site: Site, caller: Caller, matter: UUID, person: Defendant, incident_number: str | None = None
+) -> list[Append]:
+    """Return whose a case is. An office names an incident by the number of a department, and not which."""
+    described, called = charged(caller.party, person), _called(person)
+    if incident_number is not None:
+        police = [party for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
+        numbers = described.numbers | {incident_of(party.id, incident_number) for party in police}
+        described = replace(described, numbers=numbers)
+    return attributed(site, caller, matter, described, called)
+
+
+def _waits(caller: Caller, matter: UUID) -> Effect:
+    if caller.party_kind is OFFICE:
+        raise Early
+    return Effect([append(matter, 0)], keep=Keeping.UNKNOWN)
+
+
+def _each(accused: Sequence[Accused]) -> list[Accused]:
+    """Return each defendant once, with all charges against that one."""
+    found: list[Accused] = []
+    for each in accused:
+        same = next((n for n, one in enumerate(found) if one.person.is_of(each.person)), None)
+        if same is None:
+            found.append(each)
+        else:
+            one = found[same]
+            numbers = None if one.numbers is None or each.numbers is None else one.numbers + each.numbers
+            found[same] = Accused(person=one.person, charges=one.charges + each.charges, numbers=numbers)
+    return found
+
+
+def _begun(matter: _Matter) -> CaseFiled | CaseEntered:
+    return next(r.event for r in matter.history if isinstance(r.event, CaseFiled | CaseEntered))
+
+
+def _again(matter: _Matter, at: datetime) -> bool:
+    """Return whether a case that is not there any more is begun again: a retracted one is, a sealed one never."""
+    withdrawn = matter.state.withdrawn
+    return isinstance(withdrawn, CaseRetracted) and at > withdrawn.occurred_at
+
+
+def _newer(at: datetime, known: datetime | None) -> bool:
+    return known is None or at >= known
+
+
+def _named(matter: _Matter) -> _Gone:
+    return matter.state.id, matter.state.defendant
+
+
+def _called(person: Defendant) -> str | None:
+    return person.local_id or person.sid
+
+
+def _only(caller: Caller, *kinds: PartyKind) -> None:
+    if caller.party_kind not in kinds:
+        raise Forbidden
+
+
+_DECLINED: Final = DecisionKind.DECLINE_TO_FILE
