@@ -20,6 +20,7 @@ from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
+from adapters.cli.watch import watch
 from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
@@ -84,6 +85,7 @@ def gateway(data_dir: DataDir = None) -> None:
 
 
 app.command("load")(load)
+app.command("watch")(watch)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("check-message")(check_message)
