@@ -102,6 +102,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             dockets=Dockets(log),
             ids=PartyIds(db.secrets.party_ids),
             tokens=Tokens(db.secrets.tokens),
+            outbox=log.outbox,
             digests=db.secrets.digests,
             stream=log.stream,
             read=reader(settings.kafka_prefix),

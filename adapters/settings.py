@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     checkpoint_seconds: PositiveFloat = 3600.0
     checkpoint_pad: PositiveInt = 256
     sweep_seconds: PositiveFloat = 2.0
+    stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
 
     kafka: str | None = None

@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime
 
+from domain.arrest import BookingReported
 from domain.custody import PersonBooked
 from domain.event import Event, LongText, Recorded, ShortText, Value
 from domain.labels import Label
@@ -176,7 +177,16 @@ class Acted:
 
 
 ADVERSE_TOPICS = tuple(
-    kind.topic for kind in (CaseFiled, CaseUpdated, WarrantIssued, DecisionRecorded, PersonBooked, ViolationAlleged)
+    kind.topic
+    for kind in (
+        CaseFiled,
+        CaseUpdated,
+        WarrantIssued,
+        DecisionRecorded,
+        PersonBooked,
+        BookingReported,
+        ViolationAlleged,
+    )
 )
 """The topics among which adverse actions are found."""
 
@@ -202,7 +212,7 @@ def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
             beyond = any(found.decision is event for found in harsher([*decisions, event]))
             adverse = _ADVERSE.get(kind, Adverse.BEYOND_CEILING if beyond else None)
             return Acted(adverse, _named(event) if source else None, beyond_ceiling=beyond) if adverse else None
-        case PersonBooked():
+        case PersonBooked() | BookingReported():
             return Acted(Adverse.BOOKING, _named(event))
         case ViolationAlleged(violated_on=violated_on):
             return Acted(Adverse.VIOLATION_ALLEGED, _named(event), incident_on=violated_on)
@@ -210,7 +220,7 @@ def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
             return None
 
 
-def _named(event: DecisionRecorded | PersonBooked | ViolationAlleged) -> NamedSource:
+def _named(event: DecisionRecorded | PersonBooked | BookingReported | ViolationAlleged) -> NamedSource:
     return NamedSource(
         kind=event.source or Source.NOT_STATED,
         number=event.source_number,

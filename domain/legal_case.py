@@ -20,6 +20,7 @@ from pydantic import AwareDatetime
 
 from domain.calendar import days_after, end_of_day
 from domain.event import Event, LongText, PersonName, Recorded, ShortText, Value
+from domain.identity import Agreement, Described, Number, compare
 from domain.labels import Label
 from domain.protocol import Protocol
 from domain.referral import Charge
@@ -46,13 +47,32 @@ class Defendant(Value):
     sid: ShortText | None = None
     local_id: ShortText | None = None
 
+    def described(self, party: UUID | None, *numbers: Number) -> Described:
+        """Return what a party says of the person; its own id counts as its own alone."""
+        own = () if self.local_id is None else (Number(f"person {party}", self.local_id),)
+        return Described(
+            sid=self.sid,
+            numbers=frozenset({*own, *numbers}),
+            given=self.name.given,
+            middle=self.middle,
+            surname=self.name.surname,
+            suffix=self.suffix,
+            birth_date=self.birth_date,
+        )
+
     def is_of(self, other: Defendant) -> bool:
-        """Return whether two statements of one office are of one person: by its ids, else by name and birth date."""
+        """Return whether two statements of one office are of one person: by its ids, else by name and birth date.
+
+        Where a birth date is not said, only the very same name is the same.
+        """
         for mine, its in ((self.sid, other.sid), (self.local_id, other.local_id)):
             if mine is not None and its is not None:
                 return mine == its
-        known = self.birth_date, other.birth_date
-        return self._called == other._called and (None in known or known[0] == known[1])
+        if self.birth_date is None or other.birth_date is None:
+            return self._called == other._called
+        found = compare(self.described(None), other.described(None))
+        same_name = found.likeness == 1 and found.generation is not Agreement.OTHER
+        return same_name and found.birth_date is Agreement.EQUAL
 
     @property
     def key(self) -> str:
@@ -206,6 +226,19 @@ class OrderEntered(CourtRecord):
 
     kind: Annotated[OrderKind, Label.CASE_DOCKET]
     ordered_on: Annotated[date, Label.CASE_DOCKET]
+
+
+class OrderWithdrawn(CourtRecord):
+    """An order was entered in error: it is as if it had never been sent."""
+
+    topic: ClassVar[str] = "order.withdrawn"
+
+    kind: Annotated[OrderKind, Label.CASE_DOCKET]
+    ordered_on: Annotated[date, Label.CASE_DOCKET]
+
+
+TAKES_BACK = (ChargesSealed, OrderWithdrawn)
+"""What takes back a part of a case."""
 
 
 class Relation(StrEnum):
@@ -424,19 +457,26 @@ def dispose(state: LegalCase, event: CaseDisposed) -> list[Event]:
     return [event]
 
 
-def without_sealed(history: Iterable[Recorded[Event]]) -> list[Recorded[Event]]:
-    """Return what is told of cases, without the charges that were sealed, whenever they were told."""
+def left_of_cases(history: Iterable[Recorded[Event]]) -> list[Recorded[Event]]:
+    """Return what is told of cases: no charge that was sealed, whenever it was told, and no order until withdrawn."""
+    left: list[Recorded[Event]] = []
     told = list(history)
     sealed: dict[UUID, frozenset[str]] = {}
     for recorded in told:
         if isinstance(recorded.event, ChargesSealed):
             numbers = recorded.event.numbers or frozenset()
             sealed[recorded.stream] = sealed.get(recorded.stream, frozenset()) | numbers
-    return [
-        _without(recorded, sealed[recorded.stream]) if recorded.stream in sealed else recorded
-        for recorded in told
-        if not isinstance(recorded.event, ChargesSealed)
-    ]
+    for recorded in told:
+        if isinstance(recorded.event, OrderWithdrawn):
+            gone = recorded.stream, _order(recorded.event)
+            left = [r for r in left if not isinstance(r.event, OrderEntered) or (r.stream, _order(r.event)) != gone]
+        elif not isinstance(recorded.event, ChargesSealed):
+            left.append(_without(recorded, sealed[recorded.stream]) if recorded.stream in sealed else recorded)
+    return left
+
+
+def _order(event: OrderEntered | OrderWithdrawn) -> tuple[OrderKind, date]:
+    return event.kind, event.ordered_on
 
 
 def _without(recorded: Recorded[Event], sealed: frozenset[str]) -> Recorded[Event]:

@@ -55,6 +55,7 @@ class Role(StrEnum):
     LEGAL_SERVICES = "legal_services"
     PARTICIPANT = "participant"
     SERVICE = "service"
+    STREAM = "stream"
 
 
 READER_OF: dict[Role, Reader] = {
@@ -118,8 +119,16 @@ READS_AS: dict[PartyKind, Reader] = {
     PartyKind.DEFENDER: Reader.OBSERVER,
 }
 """The column by which a party that an ROI can name reads."""
+RECEIVES = frozenset(READS_AS) - {PartyKind.DEFENDER}
+"""To which parties LEAD publishes: those whose people read what an ROI gives. Such a party has an account of the role
+`stream`, which reads nothing over HTTP but the keys of what was published; as anyone's, its authority ends at once."""
 ADDRESSED_AS = READS_AS | {PartyKind.COUNSEL: Reader.COUNSEL}
 """The same of a party to which care can send a sentence; counsel's authority is another instrument."""
+
+
+def kinds_of(role: Role) -> frozenset[PartyKind]:
+    """Return the kinds of party that a role works for."""
+    return RECEIVES if role is Role.STREAM else frozenset({KIND_OF[role]})
 
 
 _STAFF = UUID("5c0b5d2a-5c5a-5d7e-8e38-6c3f8b1f2a44")

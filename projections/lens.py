@@ -28,7 +28,7 @@ from domain.labels import (
     Withheld,
     decide,
 )
-from domain.legal_case import ChargesSealed, without_sealed
+from domain.legal_case import TAKES_BACK, left_of_cases
 from domain.referral import Referral, referral
 from domain.roi import grants
 from domain.roster import Roster, roster
@@ -155,10 +155,10 @@ class History:
 
 
 def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
-    """Return what is not withdrawn, and of it no charge that was sealed."""
+    """Return what is not withdrawn, in whole or in part."""
     if gone := {_matter(recorded) for recorded in events if recorded.event.withdraws}:
         events = [recorded for recorded in events if _matter(recorded) not in gone]
-    return without_sealed(events) if any(isinstance(r.event, ChargesSealed) for r in events) else events
+    return left_of_cases(events) if any(isinstance(r.event, TAKES_BACK) for r in events) else events
 
 
 def _matter(recorded: Recorded[Event]) -> UUID:

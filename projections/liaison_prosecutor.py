@@ -160,6 +160,17 @@ class Participant(GrantedParticipant):
     enrolled_at: Annotated[datetime | None, Label.ENROLMENT_STATUS]
 
 
+@model(READER, "granted_case", order=("subject_id", "case_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedCase(GrantedRow):
+    """A case of this office's own, of a participant who lets the office know of it: LEAD's column stands beside it.
+
+    Whose a case is that names nobody, a link says; without a living ROI the office's docket does not tell.
+    """
+
+    case_id: Ref
+
+
 @model(READER, "granted_entry", order=("subject_id", "occurred_at", "entry_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(GrantedEntry):
@@ -215,12 +226,14 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
 
 
 def _granted(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None) -> Iterator[Row]:
-    """Yield what a live ROI names an office for, and again in its own list what it is asked there to decide."""
+    """Yield what a live ROI names an office for, which of its cases that is about, and what it is asked to decide."""
     asked = {history.id_of(recorded): recorded.event for recorded in undecided(history.events)}
     for row in granted(history, READER, Participant, Entry, ceiling, at, trace):
         yield row
         if isinstance(row, Entry) and row.entry_id in asked:
             yield _request(row, asked[row.entry_id].matter_id)
+        elif isinstance(row, Participant):
+            yield from _shared_cases(history, row)
 
 
 def _charges_decided(history: History) -> dict[UUID, UUID]:
@@ -231,6 +244,22 @@ def _charges_decided(history: History) -> dict[UUID, UUID]:
         for recorded in history.of(DecisionRecorded)
         if recorded.event.party_id is not None and recorded.stream not in filed
     }
+
+
+def _shared_cases(history: History, who: Participant) -> Iterator[SharedCase]:
+    """Yield which cases of an office are this participant's: its own word or a link says so."""
+    for recorded in (*history.events, *history.linked):
+        if isinstance(recorded.event, CaseFiled) and recorded.event.party_id == who.party_id:
+            yield SharedCase(
+                subject_id=who.subject_id,
+                party_id=who.party_id,
+                epoch=who.epoch,
+                until=who.until,
+                as_of=who.as_of,
+                authority=who.authority,
+                shown="",
+                case_id=recorded.stream,
+            )
 
 
 def _matter(case: History, filed: Recorded[CaseFiled], lens: Lens) -> Iterator[Row]:

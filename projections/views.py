@@ -60,7 +60,7 @@ VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
         View(Reader.CASE_MANAGER, "case_manager/9", case_manager.rows),
-        View(Reader.PROSECUTOR, "liaison_prosecutor/11", liaison_prosecutor.rows),
+        View(Reader.PROSECUTOR, "liaison_prosecutor/12", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/10", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),
         View(Reader.COURT, "court/9", court.rows),

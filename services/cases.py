@@ -8,7 +8,7 @@ being listed would tell that. A docket with several defendants is a matter for e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -39,6 +39,7 @@ from domain.legal_case import (
     LegalCase,
     OrderEntered,
     OrderKind,
+    OrderWithdrawn,
 )
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
@@ -46,7 +47,6 @@ from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, War
 from services.arrests import attributed
 from services.court import Charges, of_case, office, standing_at
 from services.feed import Early, Effect, Told, tells
-from services.people import charged
 from services.ports import Append, Caller, Keeping
 from services.site import Command, Site, append, day
 from services.warrants import of_warrant
@@ -448,15 +448,15 @@ def tell_order(site: Site, caller: Caller, told: OrderTold) -> Effect:
     """Take an order of a court."""
 
     def changed(docket: _Docket, matter: _Matter) -> list[Event]:
-        orders = [r.event for r in matter.history if isinstance(r.event, OrderEntered)]
-        if any((order.kind, order.ordered_on) == (told.kind, told.ordered_on) for order in orders):
+        orders = [r.event for r in matter.history if isinstance(r.event, OrderEntered | OrderWithdrawn)]
+        same = [order for order in orders if (order.kind, order.ordered_on) == (told.kind, ordered_on)]
+        kind = OrderWithdrawn if told.withdrawn else OrderEntered
+        if same and (isinstance(same[-1], kind) or not _newer(docket.at, same[-1].occurred_at)):
             return []
         of = of_case(caller, matter.state)
-        return [OrderEntered(**of, occurred_at=docket.at, kind=told.kind, ordered_on=ordered_on)]
+        return [kind(**of, occurred_at=docket.at, kind=told.kind, ordered_on=ordered_on)]
 
     _only(caller, COURT)
-    if told.withdrawn:
-        raise Refused("withdrawn", "an order cannot be taken back alone.", "Retract the case and send it again.")
     ordered_on = day(site, "ordered_on", told.ordered_on)
     return _told_of(_Docket(site, caller, told), changed)
 
@@ -659,12 +659,9 @@ def _attributed(
     site: Site, caller: Caller, matter: UUID, person: Defendant, incident_number: str | None = None
 ) -> list[Append]:
     """Return whose a case is. An office names an incident by the number of a department, and not which."""
-    described, called = charged(caller.party, person), _called(person)
-    if incident_number is not None:
-        police = [party for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
-        numbers = described.numbers | {incident_of(party.id, incident_number) for party in police}
-        described = replace(described, numbers=numbers)
-    return attributed(site, caller, matter, described, called)
+    police = [party.id for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
+    numbers = [] if incident_number is None else [incident_of(party, incident_number) for party in police]
+    return attributed(site, caller, matter, person.described(caller.party, *numbers), _called(person))
 
 
 def _waits(caller: Caller, matter: UUID) -> Effect:

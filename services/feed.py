@@ -22,6 +22,7 @@ from domain.registry import Role
 from services.directory import Party
 from services.ports import (
     NOBODY,
+    Acknowledged,
     Append,
     Caller,
     Conflict,
@@ -40,6 +41,7 @@ from services.site import DECISIONS, Command, Site
 
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
+REFUSED: Final = "refused"
 
 Faults = tuple[Mapping[str, str], ...]
 
@@ -68,10 +70,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A message that could not be read, and why."""
+    """A message that could not be read, and why. `id`: its source and id, where they could."""
 
     order: str
     faults: Faults
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class _Ready:
     digest: bytes | None
     effect: Effect
     caller: Caller
+    message: Message | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +198,11 @@ class Feed:
             effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
         else:
             effect = _effect(self.site, caller, message)
-        if effect.keep is kept.state:
+        if effect.keep is kept.state and not any(append.events for append in effect.appends):
             return effect.faults
-        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller), self.site.now())
+        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), self.site.now())
+        if keep is not None and keep.state is kept.state:  # a part of it is taken; the rest has no more time
+            keep = replace(keep, until=kept.until)
         envelope = caller.envelope(self.site.version())
         return Again([replace(append, envelope=envelope) for append in effect.appends], keep)
 
@@ -218,7 +224,7 @@ class Feed:
         for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
             caller = _caller(party, message)
             if digest in seen:
-                ready.append(_Ready(raw, key, None, Effect(), caller))
+                ready.append(_Ready(raw, key, None, Effect(), caller, message))
                 continue
             if isinstance(message, Unread):
                 effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
@@ -233,7 +239,7 @@ class Feed:
                 blocked.add(key)
             if digest is not None:
                 seen.add(digest)
-            ready.append(_Ready(raw, key, digest, effect, caller))
+            ready.append(_Ready(raw, key, digest, effect, caller, message))
         return ready
 
     def _record(self, party: Party, ready: Sequence[_Ready], cursor: Cursor | None) -> None:
@@ -247,6 +253,7 @@ class Feed:
             turn=turn,
             messages=[one.digest for one in ready if one.digest is not None],
             kept=[kept for one in ready if (kept := self._kept(party, one, now)) is not None],
+            acknowledged=[] if cursor is None else [said for one in ready if (said := _said(party, one)) is not None],
         )
         version = self.site.version()
         appends = [
@@ -346,6 +353,20 @@ def _effect(site: Site, caller: Caller, message: Message) -> Effect:
     except Refused as refused:  # its sentence may quote what was sent
         faults = tuple(fault(f"/{f.field}", "refused", "The rules of the site refuse it.") for f in refused.faults)
         return Effect(keep=Keeping.SET_ASIDE, faults=faults)
+
+
+def _said(party: Party, one: _Ready) -> Acknowledged | None:
+    """Return what its sender hears of a message. It depends on the message alone: never on whom LEAD knows.
+
+    So whatever could be read was accepted, a duplicate and what waits too; a rule of the site that refuses it knows
+    more than the message, and is for a person of the site.
+    """
+    source, _, number = (one.message.id or "").partition(" ")
+    if not number:
+        return None
+    unread = one.message if isinstance(one.message, Unread) else None
+    code, faults = (ACCEPTED, ()) if unread is None else (REFUSED, unread.faults)
+    return Acknowledged(party.id, source, number, code, faults, one.caller.correlation_id)
 
 
 def fault(pointer: str, code: str, sentence: str) -> Mapping[str, str]:

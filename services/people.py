@@ -155,22 +155,8 @@ def described(record: list[Recorded[Event]]) -> Described | None:
     for recorded in reversed(record):
         event = recorded.event
         if isinstance(event, CaseFiled | CaseEntered | WarrantIssued) and isinstance(event.defendant, Defendant):
-            return charged(event.party_id, event.defendant)
+            return event.defendant.described(event.party_id)
     return None
-
-
-def charged(party: UUID | None, defendant: Defendant) -> Described:
-    """Return who is charged, as a party describes them; its own id of the person counts as its own alone."""
-    own = () if defendant.local_id is None else (Number(f"person {party}", defendant.local_id),)
-    return Described(
-        sid=defendant.sid,
-        numbers=frozenset(own),
-        given=defendant.name.given,
-        middle=defendant.middle,
-        surname=defendant.name.surname,
-        suffix=defendant.suffix,
-        birth_date=defendant.birth_date,
-    )
 
 
 def _named(name: PersonName, birth_date: date) -> Described:

@@ -170,6 +170,23 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What became of a message, by its sender's own source and id: `accepted`, or `refused` with what is wrong.
+
+    `id` and `taken_at` are given when it is kept, with what was taken.
+    """
+
+    party: UUID
+    source: str
+    message: str
+    code: str
+    faults: tuple[Mapping[str, str], ...]
+    correlation_id: UUID
+    id: int = 0
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What is kept of a stream in the transaction of its effect. `messages`: digests of those that are taken now.
 
@@ -182,6 +199,7 @@ class Taken:
     settled: Mapping[int, Settled] = field(default_factory=dict)
     by: UUID | None = None
     why: str | None = None
+    acknowledged: Sequence[Acknowledged] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +302,62 @@ class Stream(Protocol):
 
     def purge(self) -> int:
         """Let go of what was kept long enough; return how many of them somebody should have looked at."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a party's stream holds of a participant, or last held.
+
+    `version` only grows; `generation` is the version at which its key was made, `epoch` the gate's then; `content` a
+    digest of what was said. `sent`: the broker has it.
+    """
+
+    party: UUID
+    participant: UUID
+    version: int
+    generation: int
+    epoch: int
+    content: bytes
+    lease_until: datetime
+    withdrawn: bool = False
+    sent: bool = False
+    key: UUID = NOBODY
+    """What the key is known by inside; the adapter says it."""
+
+
+class Outbox(Protocol):
+    """What was published to each party, the keys it is sealed under, and what is to be said of their messages."""
+
+    def acknowledged(self, most: int) -> list[Acknowledged]:
+        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        ...
+
+    def forget(self, each: Sequence[Acknowledged]) -> None:
+        """Let go of acknowledgements that the broker has."""
+        ...
+
+    def published(self, party: UUID | None = None, keys: Sequence[UUID] | None = None) -> list[Published]:
+        """Return what was published, to all or to one party, under any key or under these."""
+        ...
+
+    def publish(self, each: Sequence[Published]) -> list[Published]:
+        """Keep what is about to be sent, each one version after what is kept; return it with its keys.
+
+        A key that is thereby without use is destroyed. Raises `Conflict` where another relay was here meanwhile.
+        """
+        ...
+
+    def sent(self, each: Sequence[Published]) -> None:
+        """Keep that the broker has these."""
+        ...
+
+    def seal(self, published: Published, body: bytes, place: bytes) -> tuple[bytes, bytes]:
+        """Return the nonce and the body sealed under its key, bound to a place."""
+        ...
+
+    def key_of(self, published: Published) -> bytes | None:
+        """Return the key itself, 32 bytes; None where it was destroyed."""
         ...
 
 

@@ -12,13 +12,13 @@ from domain.event import Envelope, Event, ShortText
 from domain.protocol import Door, Protocol, ProtocolAdopted, adopt
 from domain.refusal import Refused, Unknown
 from domain.registry import (
-    KIND_OF,
     PartyCode,
     PartyKind,
     PartyRegistered,
     Role,
     StaffEnded,
     StaffRegistered,
+    kinds_of,
     staff_stream,
 )
 from services.ports import NOBODY, Caller, Conflict
@@ -123,11 +123,12 @@ def register_party(site: Site, caller: Caller, command: RegisterParty) -> Outcom
 def register_staff(site: Site, caller: Caller, command: RegisterStaff) -> Outcome:
     """Register a member of staff."""
     party = site.directory.by_code(command.party, "party")
-    if KIND_OF[command.role] is not party.kind:
+    kinds = kinds_of(command.role)
+    if party.kind not in kinds:
         raise Refused(
             "role",
             f"a {command.role} does not work for a party of kind {party.kind}.",
-            f"Name a party of kind {KIND_OF[command.role]}.",
+            f"Name a party of kind {' or '.join(sorted(kinds))}.",
         )
     stream = staff_stream(command.subject)
     history = site.log.load(stream)

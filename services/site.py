@@ -29,6 +29,7 @@ from services.ports import (
     Caller,
     Conflict,
     Log,
+    Outbox,
     Raw,
     Readers,
     Stream,
@@ -68,6 +69,7 @@ class Site:
     dockets: Dockets
     ids: PartyIds
     tokens: Tokens
+    outbox: Outbox
     digests: bytes = field(repr=False)
     stream: Stream
     read: Callable[[Party, Raw], Any]

@@ -14,6 +14,7 @@ from adapters.settings import Settings
 from domain.labels import Reader
 from domain.refusal import Refused
 from projections.views import VIEWS
+from services import relay
 from services.ports import Caller, Unavailable
 from services.questions import (
     accounting,
@@ -66,7 +67,7 @@ def waiting(site: Site, sign_in: SignIn, settings: Settings) -> Callable[..., Aw
     return waited
 
 
-def routes(  # noqa: C901 - one after the other
+def routes(  # noqa: C901, PLR0915 - one after the other
     site: Site, sign_in: SignIn, settings: Settings, ready: Callable[[], bool]
 ) -> APIRouter:
     """Return the routes of the questions."""
@@ -168,6 +169,11 @@ def routes(  # noqa: C901 - one after the other
     def on_call(caller: Asking) -> Response:
         """Who of the team is on call, now and later."""
         return reply(case_manager.on_call(site, caller))
+
+    @api.post("/v1/stream/keys", tags=["stream"])
+    def stream_keys(caller: Asking, asked: relay.AskKeys) -> Response:
+        """Ask for the keys of what was published to your party, each to be forgotten when its lease is over."""
+        return reply(relay.keys(site, caller, asked))
 
     @api.get("/v1/program/health", tags=["project manager"])
     def health(caller: Asking) -> Response:

@@ -152,7 +152,7 @@ _TOPIC: Final = re.compile(r"(?:in|out)\.(?P<party>[a-z0-9][a-z0-9-]{1,38}[a-z0-
 _SCHEMA: Final = re.compile(
     r"(?:urn:|https?://).*?[:/](?P<path>[a-z-]+[:/][a-z]+)[:/](?P<version>\d{1,4}-\d{1,4}-\d{1,4})(?:\.json)?"
 )
-_ID_MOST: Final = 200
+ID_MOST: Final = 200
 FAULTS_MOST: Final = 100
 """How many faults of one message are told."""
 _HINTS_MOST, _NAME_MOST = 10, 60  # for how many names, and how long ones, the nearest is looked for: it takes time
@@ -190,6 +190,11 @@ def read(record: Record) -> Message:
         raise Undecodable(faults)
     operation = event.extensions.get("operation", "delete" if event.tombstone else kind.operations[0])
     return Message(kind, event, source["party"], body, str(operation), dropped)
+
+
+def is_source(text: str) -> bool:
+    """Return whether this can be the source of a message."""
+    return _SOURCE.fullmatch(text) is not None
 
 
 def owner_of(topic: str) -> tuple[str, Family] | None:
@@ -258,8 +263,8 @@ def _unknown_type(event: CloudEvent) -> Fault:
 def _of_envelope(kind: MessageType, event: CloudEvent, source: re.Match[str] | None) -> Iterator[Fault]:
     if source is None:
         yield Fault(event.place("source"), "source", "it must be urn:lead:<site>:<party code>:<ORI or system>.")
-    if len(event.id) > _ID_MOST:
-        yield Fault(event.place("id"), "string_too_long", f"it is longer than {_ID_MOST} characters.")
+    if len(event.id) > ID_MOST:
+        yield Fault(event.place("id"), "string_too_long", f"it is longer than {ID_MOST} characters.")
     if event.time is None:
         yield Fault(event.place("time"), "missing", "say when the message was made.")
     if event.datacontenttype is not None and event.datacontenttype.lower().partition(";")[0].strip() != JSON_TYPE:

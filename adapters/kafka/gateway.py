@@ -15,7 +15,7 @@ from threading import Event as Stop
 from typing import Any, Final
 
 import psycopg
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
@@ -75,6 +75,19 @@ class Broker:
             KafkaAdminClient(bootstrap_servers=self.bootstrap, client_id="goldenthread-admin", **self.options)
         ) as admin:
             yield admin
+
+    def producer(self) -> KafkaProducer:
+        """Open what writes, each record once and in order. After any `KafkaError` close it, and open another."""
+        return KafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            client_id="goldenthread-relay",
+            enable_idempotence=True,
+            acks="all",
+            delivery_timeout_ms=15_000,
+            request_timeout_ms=5_000,
+            max_block_ms=5_000,
+            **self.options,
+        )
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from adapters.kafka import contract
-from adapters.kafka.envelope import Record, Undecodable
+from adapters.kafka.envelope import Record, Undecodable, decode
 from adapters.kafka.lines import record_of
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
@@ -42,13 +42,15 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
             message = contract.read(record)
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
-            return Unread(_order(raw, prefix), faults)
+            return Unread(_order(raw, prefix), faults, _id(raw))
         if message.party != party.code:
-            return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),))
+            return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),), _id(raw))
         said = record.key.decode(errors="replace") if record.key else None
         told = _told(message, said)
         if told is None:
-            return Unread(_order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),))
+            return Unread(
+                _order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),), _id(raw)
+            )
         key = contract.key_of(message.kind.family, message.event.data) or said  # of a tombstone the record's alone
         extensions = message.event.extensions
         return Message(
@@ -83,6 +85,18 @@ def _order(raw: Raw, prefix: str) -> str:
         owner = contract.owner_of(raw.topic.removeprefix(prefix))
         return f"{owner[1].name if owner else raw.topic} {raw.key.decode(errors='replace')}"
     return f"{raw.topic}/{raw.partition}/{raw.offset}"
+
+
+def _id(raw: Raw) -> str | None:
+    """Return source and id of a record that could not be read, if they could."""
+    try:
+        event = decode(Record(raw.headers, raw.key, raw.value))
+        source, number = event.source, event.id
+    except Undecodable:
+        said = {name.lower(): value.decode(errors="replace") for name, value in raw.headers}
+        source, number = said.get("ce_source", ""), said.get("ce_id", "")
+    fits = contract.is_source(source) and 0 < len(number) <= contract.ID_MOST and number.isprintable()
+    return f"{source} {number}" if fits else None
 
 
 def _uuid(said: Any) -> UUID:

@@ -82,6 +82,13 @@ class Keyring:
             rows = cursor.fetchall()
         return {row["subject_id"]: self._key(row["subject_id"], row["key_id"], row["wrapped"]) for row in rows}
 
+    def bare(self, subject: UUID) -> bytes | None:
+        """Return the key itself, to be given away: 32 bytes; None where it was destroyed, or never was."""
+        with self._datastore.get_connection() as connection, connection.cursor(binary=True) as cursor:
+            cursor.execute("select key_id, wrapped from log.key where subject_id = %s", (subject,), prepare=True)
+            row = cursor.fetchone()
+        return self._opened(subject, row["key_id"], row["wrapped"]) if row and row["wrapped"] else None
+
     def _make(self, subject: UUID) -> DataKey | None:
         key_id, nonce = uuid4(), os.urandom(NONCE_BYTES)
         offered = nonce + self._site.encrypt(nonce, AESGCM.generate_key(_KEY_BITS), key_id.bytes + subject.bytes)
@@ -100,16 +107,19 @@ class Keyring:
         return known if known and known.key_id == key_id else self._unwrap(subject, key_id, wrapped)
 
     def _unwrap(self, subject: UUID, key_id: UUID, wrapped: bytes) -> DataKey:
-        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        try:
-            key = DataKey(key_id, AESGCM(self._site.decrypt(nonce, sealed, key_id.bytes + subject.bytes)))
-        except (InvalidTag, ValueError):
-            raise WrongSiteKey(key_id) from None
+        key = DataKey(key_id, AESGCM(self._opened(subject, key_id, wrapped)))
         with self._lock:
             self._known[subject] = key
             if len(self._known) > self._remembers:
                 self._known.popitem(last=False)
         return key
+
+    def _opened(self, subject: UUID, key_id: UUID, wrapped: bytes) -> bytes:
+        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        try:
+            return self._site.decrypt(nonce, sealed, key_id.bytes + subject.bytes)
+        except (InvalidTag, ValueError):
+            raise WrongSiteKey(key_id) from None
 
     def _recall(self, subject: UUID) -> DataKey | None:
         with self._lock:

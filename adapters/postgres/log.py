@@ -14,6 +14,7 @@ from psycopg.rows import args_row, tuple_row
 
 from adapters.postgres.keyring import Keyring
 from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.recorder import GateRecorder, LogDatastore, available
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
@@ -42,6 +43,7 @@ class PostgresLog:
         keyring = Keyring(self._datastore, secrets.site_key)
         self._mapper = SealingMapper(keyring)
         self.stream = PostgresStream(self._datastore, keyring)
+        self.outbox = PostgresOutbox(self._datastore, keyring)
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.keyring import NONCE_BYTES, Keyring
 from adapters.postgres.recorder import available
-from services.ports import Aside, Claimed, Keeping, Kept, Partition, Raw, Settled, Streams, Taken
+from services.ports import Acknowledged, Aside, Claimed, Keeping, Kept, Partition, Raw, Settled, Streams, Taken
 
 _DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
 _json = partial(Jsonb, dumps=orjson.dumps)
@@ -180,6 +180,7 @@ class PostgresStream:
             [outcome.value for outcome in taken.settled.values()],
             taken.by,
             taken.why,
+            [_json(_acknowledgement(one)) for one in taken.acknowledged],
         )
 
     def _ask(self, query: str, *parameters: Any) -> list[Any]:
@@ -192,6 +193,17 @@ class PostgresStream:
 
 
 _FILE: Final = (None,) * 6
+
+
+def _acknowledgement(one: Acknowledged) -> dict[str, Any]:
+    return {
+        "party": one.party,
+        "source": one.source,
+        "message": one.message,
+        "code": one.code,
+        "faults": [dict(fault) for fault in one.faults],
+        "correlation_id": one.correlation_id,
+    }
 
 
 def _day(until: date) -> UUID:

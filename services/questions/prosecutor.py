@@ -22,6 +22,7 @@ from projections.liaison_prosecutor import (
     PublicCase,
     PublicWarrant,
     Request,
+    SharedCase,
 )
 from services.questions.listing import Asking, Choice, Items, Listing
 from services.questions.partner import named_participants, statement, statement_of
@@ -32,20 +33,22 @@ from services.release import PART2_NOTICE, Purpose
 def _shared_only(asking: Asking) -> dict[str, Any]:
     if asking.chosen is None:
         return {}
-    return {"participant_id": [row.subject_id for row in asking.session.select(Participant)]}
+    return {"case_id": [row.case_id for row in asking.session.select(SharedCase)]}
 
 
 def _with_lead(asking: Asking, rows: Sequence[OwnCase]) -> Items:
-    named = [row.participant_id for row in rows if row.participant_id is not None]
-    lead = {row.subject_id: row for row in asking.session.select(Participant, {"subject_id": named})} if named else {}
+    shared = asking.session.select(SharedCase, {"case_id": [row.case_id for row in rows]})
+    whose = {row.case_id: row.subject_id for row in shared}
+    named = {"subject_id": sorted({*whose.values()})}
+    lead = {row.subject_id: row for row in asking.session.select(Participant, named)} if whose else {}
     beside = _beside(asking, rows)
-    cases = []
+    cases, said = [], []
     for row in rows:
-        shared = lead.get(row.participant_id) if row.participant_id else None
-        cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, shared) if shared else None})
+        who = lead.get(whose[row.case_id]) if row.case_id in whose else None
+        cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, who) if who else None})
+        said.append(statement_of(who) if who else "")
     # To be on a page of `only=shared` is itself shown by the grant: a case whose grant went dark must not be on it.
     torn = asking.chosen is not None and any(case["lead"] is None for case in cases)
-    said = [statement_of(lead[row.participant_id]) if row.participant_id in lead else "" for row in rows]
     return Items(cases, list(lead.values()), statement(asking.site, list(lead.values())), said, torn)
 
 

@@ -243,3 +243,32 @@ def test_only_what_a_courts_feed_told_is_public_and_what_belongs_to_no_office_he
     assert entered.fact("docket").is_public is public
     assert entered.fact("docket").jurisdiction == ELSEWHERE
     assert not filed().fact("docket").is_public
+
+
+BELL = Defendant(name=PersonName(given="Ray", surname="Bell"), birth_date=date(1984, 5, 9))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({}, True),
+        ({"name": PersonName(given="RAY", surname="Béll")}, True),
+        ({"birth_date": None}, True),
+        ({"birth_date": None, "name": PersonName(given="Ray", surname="Béll")}, False),
+        ({"name": PersonName(given="Roy", surname="Bell")}, False),
+        ({"birth_date": date(1984, 9, 5)}, False),
+        ({"suffix": "Jr."}, True),
+        ({"sid": "WA1", "name": PersonName(given="Sunny", surname="Bell")}, True),
+        ({"sid": "WA2"}, False),
+        ({"local_id": "8"}, False),
+    ],
+)
+def test_who_is_one_defendant_of_a_docket(other: dict[str, Any], same: bool) -> None:
+    one = BELL.model_copy(update={"sid": "WA1"} if "sid" in other else {"local_id": "7"} if "local_id" in other else {})
+    two = BELL.model_copy(update=other)
+    assert one.is_of(two) is same is two.is_of(one)
+
+
+def test_a_father_is_not_his_son() -> None:
+    senior, junior = (BELL.model_copy(update={"suffix": suffix}) for suffix in ("Sr.", "Jr."))
+    assert not senior.is_of(junior)

@@ -18,7 +18,6 @@ from adapters.kafka.messages.niem import (
     Moment,
     Narrative,
     Number,
-    PersonNameType,
     Text,
 )
 from domain.labels import Label
@@ -30,6 +29,12 @@ Growing = Annotated[StrictInt, Field(ge=1, lt=2**53)]
 Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{16}$")]
 
 _KEY = "k7q2m4xw6ahzn3rt5ybdcfgeuq"
+
+
+class FullNameType(Closed):
+    """A legal name as it stands at LEAD, in one piece."""
+
+    PersonFullName: Narrative
 
 
 class CaseManagerType(Closed):
@@ -52,7 +57,7 @@ class ParticipantStatus(Body):
     """What the sealed body holds: no more than the party's grants carry, and nothing of when or why they end."""
 
     example: ClassVar[dict[str, Any]] = {
-        "PersonName": {"PersonGivenName": "Ray", "PersonSurName": "Bell"},
+        "PersonName": {"PersonFullName": "Ray Bell"},
         "PersonBirthDate": {"Date": "1984-05-09"},
         "EnrolmentStatusCode": "enrolled",
         "CaseManager": {"PersonFullName": "Dana Reyes", "TelephoneNumberFullID": "206-555-0100"},
@@ -62,7 +67,7 @@ class ParticipantStatus(Body):
         },
     }
 
-    PersonName: Annotated[PersonNameType | None, Label.IDENTITY_LEGAL] = None
+    PersonName: Annotated[FullNameType | None, Label.IDENTITY_LEGAL] = None
     PersonBirthDate: Annotated[DateType | None, Label.IDENTITY_LEGAL] = None
     EnrolmentStatusCode: Annotated[Literal["enrolled"] | None, Label.ENROLMENT_STATUS] = None
     CaseManager: Annotated[CaseManagerType | None, Label.CASE_MANAGER_CONTACT] = None
@@ -150,7 +155,7 @@ class MessageAcknowledged(Body):
     }
 
     MessageSource: Text
-    MessageID: Number
+    MessageID: Text
     """The `source` and `id` of the message."""
     AcknowledgementCode: Literal["received", "waiting", "accepted", "refused"]
     """Received; waiting for a person; accepted; refused, with what is wrong."""

@@ -522,6 +522,7 @@ def test_an_ended_authority_ends_with_the_very_next_request(lead: SiteUnderTest,
 SUBJECT: dict[Role, str] = {role: subject for _, _, role, subject in reversed(STAFF)} | {
     Role.PARTICIPANT: "ray",
     Role.SERVICE: "feed",
+    Role.STREAM: "rms",
 }
 
 
@@ -531,6 +532,8 @@ def everyone(lead: SiteUnderTest, ray: story.Ray) -> dict[Role, Person]:
     ray.dana.do(f"/v1/participants/{ray.care}/access", {"subject": "ray"})
     feed = {"party": "lead-program", "name": "Feed", "role": "service", "subject": "feed"}
     lead.person("pat").do("/v1/register/staff", feed)
+    rms = {"party": "city-pd", "name": "Records", "role": "stream", "subject": "rms"}
+    lead.person("pat").do("/v1/register/staff", rms)
     assert set(SUBJECT) == set(Role)
     return {role: lead.person(subject) for role, subject in SUBJECT.items()}
 

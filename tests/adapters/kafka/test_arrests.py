@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from adapters.kafka.envelope import Record
 from adapters.kafka.translate import reader
 from domain.arrest import ArrestReported, BookingReported, ReleaseReported, ReportRetracted
+from domain.finding import Adverse, FindingRaised
 from domain.identity import MatchProposed, RecordLinked
 from domain.referral import ExclusionOverridden, ReferralOffered, ReferralReported
 from domain.stop_record import ArrestRecorded, NoOffer
@@ -219,7 +221,7 @@ def test_the_same_arrest_from_two_systems_is_one(lead: SiteUnderTest, take: Take
 
 
 def test_a_booking_and_its_release_however_they_come(lead: SiteUnderTest, take: Take) -> None:
-    enrolled(lead)
+    ray = enrolled(lead)
     held = "Booking/BookingSubject/RoleOfPerson"
     at = "Booking/ActivityDate/DateTime"
     booked = record("custody.booked", JAIL, {held: BELL, at: "2026-05-30T03:00:00-07:00"})
@@ -230,6 +232,17 @@ def test_a_booking_and_its_release_however_they_come(lead: SiteUnderTest, take: 
     take(booked)
     assert len(all_of(lead, BookingReported)) == 1
     assert len(all_of(lead, ReleaseReported)) == 1
+    assert all_of(lead, FindingRaised) == [], "nobody has said yet that it is Ray"
+    (entry,) = ray.history("match.proposed")
+    lead.person("noor").do(
+        f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews", {"same": True, "why": "He called us."}
+    )
+    deadline = time.monotonic() + 20
+    while not (findings := all_of(lead, FindingRaised)):
+        assert time.monotonic() < deadline, "a booking is an adverse action"
+        time.sleep(0.05)
+    (finding,) = findings
+    assert (finding.action.kind, finding.source.number) == (Adverse.BOOKING, "2026-42210")
     stranger = record(
         "custody.booked",
         JAIL,

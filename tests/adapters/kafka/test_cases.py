@@ -14,12 +14,15 @@ from uuid import UUID, uuid5
 import psycopg
 import pytest
 
+from adapters.bootstrap import opened
 from adapters.kafka import contract
 from adapters.kafka.envelope import encode
 from adapters.kafka.translate import reader
 from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
+from adapters.settings import Settings
 from domain.charge_table import ChargeListed, ChargeUnlisted, charge_stream, last_told
+from domain.hearing import hearings
 from domain.identity import MatchProposed
 from domain.legal_case import legal_case
 from services.dockets import Dockets
@@ -29,7 +32,7 @@ from services.ports import Keeping, Raw
 from tests.adapters.kafka.messages import settle
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
-from tests.scenarios.audit import audited, findings, observed
+from tests.scenarios.audit import audited, file, findings, observed
 from tests.scenarios.eyes import everything
 from tests.site import SiteUnderTest, local, running_site
 
@@ -219,10 +222,10 @@ def test_an_office_publishes_every_case_and_each_is_its_own_row(office: Publishe
     (first,), (second,) = cases(ray, "F-1"), cases(ray, "F-2")
     assert (first["defendant"], second["defendant"]) == ("Ana Cruz", "Ray Bell")
     assert first["participant_id"] is None is second["participant_id"], "its own record tells it of nobody in LEAD"
-    before = everything(ray.chen, lookups=(story.RAY,))
     accept(office.lead, ray)
     assert {e["body"]["docket"] for e in told_care(ray)} == {"F-2"}, "care reads Ray's, and no stranger's"
-    assert everything(ray.chen, lookups=(story.RAY,)) == before, "the office cannot tell"
+    (second,) = cases(ray, "F-2")
+    assert second["participant_id"] is None, "its own record stays what it was; LEAD's column stands beside it"
 
 
 def test_a_case_that_was_filed_over_http_and_by_stream_is_one(office: Publisher, ray: story.Ray) -> None:
@@ -391,6 +394,65 @@ def test_the_clerk_cannot_find_out_by_entering_the_docket_by_hand(court: Publish
     assert case["next_hearing"] is not None, "of a docket that is public, all is"
 
 
+def test_nor_by_recording_the_warrant(court: Publisher, ray: story.Ray) -> None:
+    judge = court.lead.person("judge")
+    warrant = {
+        "ActivityIdentification": _id("W-9"),
+        "WarrantCategoryCode": "bench",
+        "CourtOrderIssuingDate": {"Date": "2023-09-12"},
+    }
+    court.told("case.order", of("W-C", RAY) | {"Warrant": warrant})
+    sent = {"number": "W-9", "kind": "bench", "issued_on": "2023-09-12", "defendant": story.RAY}
+    judge.do("/v1/warrants", sent)
+    assert judge.post("/v1/warrants", sent).status_code == 422
+    court.lead.settle()
+    assert [w["number"] for w in judge.see("/v1/court/warrants")["warrants"]] == ["W-9"]
+
+
+def test_in_one_batch_a_case_and_its_hearings_are_taken_together(court: Publisher, ray: story.Ray) -> None:
+    messages = [
+        ("initiated", initiated("B-1", accused(RAY))),
+        ("hearing", hearing("B-1")),
+        ("order", _with_order("B-1")),
+    ]
+    assert court.tell(*(court.raw(f"case.{kind}", data) for kind, data in messages)) == Counter(accepted=3)
+
+
+def _with_order(docket: str) -> dict[str, Any]:
+    return of(docket) | {"CourtOrder": _order("no contact")}
+
+
+def test_who_comes_to_lead_within_hours_is_found_in_what_was_kept(court: Publisher, ray: story.Ray) -> None:
+    bo = {
+        "PersonName": {"PersonGivenName": "Bo", "PersonSurName": "Lind"},
+        "PersonBirthDate": {"Date": "1979-02-03"},
+    }
+    court.told("case.initiated", initiated("L-1", accused(RAY), accused(bo), accused(ANA)))
+    court.told("case.initiated", initiated("L-2", accused(bo)))
+    court.told("case.hearing", hearing("L-2"))
+    assert {state.defendant.name.given for state in court.states("L-1")} == {"Ray"}
+    until = {kept.until for kept in court.feed.stream.kept(Keeping.UNKNOWN)}
+    person = {"given": "Bo", "surname": "Lind", "birth_date": "1979-02-03"}
+    charge = {"code": "23C", "description": "Shoplifting", "severity": "misdemeanor", "prosecutor": "county-pa"}
+    offer = {"door": "arrest_diversion", "incident_number": "2026-90001", "place": "Pine", "facts": "Took a coat."}
+    ray.kim.do("/v1/referrals", offer | {"person": person, "charges": [charge]})
+    court.feed.sweep()
+    assert {state.defendant.name.given for state in court.states("L-1")} == {"Ray", "Bo"}
+    (state,) = court.states("L-2")
+    assert len(hearings(court.lead.parts.log.load(state.id))) == 1
+    assert {kept.until for kept in court.feed.stream.kept(Keeping.UNKNOWN)} <= until, "nobody is kept for longer by it"
+
+
+def test_another_process_finds_the_docket(office: Publisher, ray: story.Ray) -> None:
+    lead = office.lead
+    office.told("case.filed", filed("Q-1", accused(RAY), accused(ANA)))
+    with opened(lead.parts.database, Settings(environment="test", prefix=lead.parts.database.prefix)) as parts:
+        elsewhere = Publisher(replace(lead, parts=parts), "county-pa")
+        assert elsewhere.told("case.disposed", _disposed("Q-1", "dismissed")) == Counter(accepted=1)
+    office.told("case.disposed", _disposed("Q-1", "dismissed"))
+    assert [case["disposition"] for case in cases(ray, "Q-1")] == ["dismissed"] * 2
+
+
 def test_a_hearing_is_set_moved_and_over_by_the_courts_own_number(office: Publisher, ray: story.Ray) -> None:
     office.told("case.filed", filed("R-1", accused(RAY)))
     office.told("case.hearing", hearing("R-1"))
@@ -470,6 +532,19 @@ def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
     assert len(cases(ray, docket)) == (how == "retracted"), "what is sealed stays so; an error is put right"
 
 
+def test_a_sealed_case_that_the_office_named_a_participant_in_is_nowhere_either(
+    office: Publisher, ray: story.Ray
+) -> None:
+    file(ray.chen, ray.offices_id(), "N-1", filed_on="2026-03-20")
+    office.lead.settle()
+    assert "N-1" in str(told_care(ray))
+    seal = of("N-1", SealedScopeCode="case") | {"CourtOrder": {"CourtOrderIssuingDate": {"Date": "2026-03-23"}}}
+    office.told("case.sealed", seal, TOLD + timedelta(days=5))
+    audited(office.lead)
+    readers = [ray.kim, ray.chen, ray.dana, office.lead.person("pat"), office.lead.person("ames")]
+    assert all("N-1" not in everything(who, lookups=(story.RAY,)) for who in readers)
+
+
 def test_a_sealed_charge_is_not_there_and_the_rest_of_the_case_is(office: Publisher, ray: story.Ray) -> None:
     office.told("case.filed", filed("S-1", accused(RAY, THEFT, BURGLARY)))
     number = {"ArrestTransactionNumber": "A26-1", "ChargeSequenceID": "2"}
@@ -480,6 +555,24 @@ def test_a_sealed_charge_is_not_there_and_the_rest_of_the_case_is(office: Publis
     accept(office.lead, ray)
     assert [charge["code"] for charge in cases(ray, "S-1")[0]["charges"]] == ["23C"]
     assert "220" not in str([e for e in told_care(ray) if e["stream_id"] == _stream(ray, "S-1")])
+
+
+def test_an_order_that_was_entered_in_error_is_not_there(court: Publisher, ray: story.Ray) -> None:
+    def orders() -> list[str]:
+        return [e["body"]["kind"] for e in told_care(ray) if e["stream_id"] == case and e["kind"].startswith("order.")]
+
+    court.told("case.initiated", initiated("O-1", accused(RAY)))
+    accept(court.lead, ray)
+    case = _stream(ray, "O-1")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    court.told("case.order", _with_order("O-1"))
+    assert sorted(orders()) == ["detention", "no contact"]
+    later = TOLD + timedelta(hours=1)
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later, operation="delete")
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")})
+    assert orders() == ["no contact"], "it was never made, and an old word does not bring it back"
+    court.told("case.order", of("O-1") | {"CourtOrder": _order("detention")}, later + timedelta(hours=1))
+    assert sorted(orders()) == ["detention", "no contact"]
 
 
 # The audit -----------------------------------------------------------------------------------------------------------
@@ -507,6 +600,27 @@ def test_a_linked_filing_and_a_raised_charge_are_found_and_the_office_is_not_ask
     lead.person("noor").do(f"/v1/participants/{ray.care}/links/{entry['entry_id']}/endings", {"why": "Another Ray."})
     lead.settle()
     assert len(findings(pat)) == before, "what followed from the link is taken back with it"
+
+
+def test_a_link_adds_leads_column_to_the_offices_own_case_and_takes_it_away(office: Publisher, ray: story.Ray) -> None:
+    lead = office.lead
+    office.told("case.filed", filed("L-1", accused(RAY)))
+
+    def columns() -> list[Any]:
+        lead.settle()
+        shared = ray.chen.see("/v1/prosecutor/pending-cases?only=shared")["cases"]
+        whole = cases(ray, "L-1")
+        assert [case["lead"] for case in shared if case["docket"] == "L-1"] == [
+            case["lead"] for case in whole if case["lead"] is not None
+        ]
+        return [case["lead"] and case["lead"]["enrolment"] for case in whole]
+
+    assert columns() == [None], "a proposal is no link"
+    accept(lead, ray)
+    assert columns() == ["enrolled"]
+    entry = next(e for e in told_care(ray, kinds=("identity.linked",)))
+    lead.person("noor").do(f"/v1/participants/{ray.care}/links/{entry['entry_id']}/endings", {"why": "Another Ray."})
+    assert columns() == [None]
 
 
 # Whose what is -------------------------------------------------------------------------------------------------------

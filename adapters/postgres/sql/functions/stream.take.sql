@@ -6,7 +6,7 @@ create or replace function stream.take(
     messages bytea[],
     parties uuid[], states text[], topics text[], partitions integer[], offsets bigint[], keys bytea[], why jsonb[],
     sealed uuid[], bodies bytea[], untils timestamptz[],
-    settle bigint[], outcomes text[], by uuid, reason text
+    settle bigint[], outcomes text[], by uuid, reason text, acknowledged jsonb[]
 ) returns void
 language plpgsql volatile security definer set search_path = stream, pg_temp
 as $$
@@ -64,4 +64,8 @@ begin
           and s.partition = -1 and s.outcome = 'dropped' -- a file is always the same file
     )
     on conflict (topic, partition, "offset") do nothing; -- a file that is loaded again
+    insert into stream.acknowledgement (party_id, source, message, code, faults, correlation_id, taken_at)
+    select (a ->> 'party')::uuid, a ->> 'source', a ->> 'message', a ->> 'code', a -> 'faults',
+           (a ->> 'correlation_id')::uuid, at
+    from unnest(acknowledged) with ordinality as r(a, n) order by n;
 end $$;

@@ -3,6 +3,18 @@
 drop schema if exists liaison_prosecutor cascade;
 create schema liaison_prosecutor;
 
+-- SharedCase (granted): A case of this office's own, of a participant who lets the office know of it: LEAD's column stands beside it.
+create table liaison_prosecutor.granted_case (
+    subject_id uuid not null,
+    party_id uuid not null,
+    epoch bigint not null,
+    until timestamptz not null,
+    as_of bigint not null,
+    authority uuid not null,
+    shown text not null,
+    case_id uuid not null
+);
+
 -- Entry (granted): What LEAD told this office.
 create table liaison_prosecutor.granted_entry (
     subject_id uuid not null,
@@ -220,8 +232,10 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/11 sha256 162bc3d7a9f852cbee151007b5fed99dcb08740bf6ef4325ada96b6c6221b1bb';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/12 sha256 55e935219bbd596904b4d8a167b9613b39340f66c013e78ce57e5f479aacbcee';
 
+alter table liaison_prosecutor.granted_case add primary key (party_id, subject_id, case_id);
+create index on liaison_prosecutor.granted_case (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);
 alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
@@ -252,6 +266,21 @@ alter table liaison_prosecutor.public_warrant add primary key (issued_on, warran
 create index on liaison_prosecutor.public_warrant (subject_id);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
+
+alter table liaison_prosecutor.granted_case enable row level security;
+alter table liaison_prosecutor.granted_case force row level security;
+create policy granted on liaison_prosecutor.granted_case for select to goldenthread_liaison_prosecutor using (
+    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+        select from gate.consent g
+        where g.party_id = granted_case.party_id and g.participant_id = granted_case.subject_id
+          -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
+          and (granted_case.epoch - g.epoch) = 0
+          and greatest(g.roi_until, g.item_until) > (select site.clock())
+    )
+);
+create policy projector on liaison_prosecutor.granted_case for all to goldenthread_projector using (true) with check (true);
+grant select on liaison_prosecutor.granted_case to goldenthread_liaison_prosecutor;
+grant select, insert, delete on liaison_prosecutor.granted_case to goldenthread_projector;
 
 alter table liaison_prosecutor.granted_entry enable row level security;
 alter table liaison_prosecutor.granted_entry force row level security;

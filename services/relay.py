@@ -1,0 +1,257 @@
+"""What LEAD tells each party by stream: on every beat what its grants show now, and the withdrawal of all else.
+
+The relay compares what a party may have with what was published to it; it follows no event, so it cannot miss one. What
+is no longer shown is withdrawn, whatever the reason, which nothing here knows. What leaves has been released first, and
+is kept as published before it is sent: after a crash the next beat sends it again.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+from pydantic import Field
+
+from domain.event import ShortText
+from domain.protocol import NoProtocol
+from domain.refusal import Forbidden
+from domain.registry import READS_AS, RECEIVES, Role
+from projections.partner import GrantedParticipant
+from projections.rows import shown
+from projections.views import VIEWS
+from services.directory import Party
+from services.ports import Acknowledged, AuthorityEnded, Caller, Conflict, Published, Session, Unavailable
+from services.questions.partner import TABLES
+from services.release import Purpose, Rendered, answer, disclosures
+from services.site import ATTEMPTS, Command, Site, example
+
+SURFACE: Final = "stream"
+CARRIED: Final = ("name", "birth_date", "enrolment", "case_manager", "call", "scope", "purpose")
+"""What a status carries of the participant whom a party sees."""
+ACKNOWLEDGED_MOST: Final = 10_000
+"""How many acknowledgements one beat tells."""
+KEYS_MOST: Final = 500
+"""How many keys are asked for at once."""
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """What a party is told of one participant: its status, or (`row` None) that it is withdrawn.
+
+    `key` and `key_id`: what the party calls the participant, and the key.
+    """
+
+    party: Party
+    key: str
+    key_id: str
+    published: Published
+    row: GrantedParticipant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Tells the parties. `send` and `acknowledge` give to the broker what was told at a moment, and what became of a
+    party's messages; they raise `Unavailable`.
+    """
+
+    site: Site
+    send: Callable[[datetime, Sequence[Out]], None]
+    acknowledge: Callable[[datetime, Party, Sequence[Acknowledged]], None]
+
+    def caught_up(self) -> bool:
+        """Return whether the views show all that is recorded: what they do not show yet would be withdrawn."""
+        position = self.site.log.position()
+        readers = {READS_AS[kind] for kind in RECEIVES}
+        return all(self.site.log.view_position(reader) >= position for reader in readers)
+
+    def beat(self) -> int:
+        """Tell every party what there is to tell; return how many messages that was.
+
+        One party that cannot be told keeps no other waiting. Raises `Unavailable` at the end if there was one.
+        """
+        site = replace(self.site, moment=self.site.log.now())
+        site.directory.refresh()
+        try:
+            lease = lease_until(site)
+        except NoProtocol:
+            return 0
+        held: dict[UUID, dict[UUID, Published]] = {}
+        for one in site.outbox.published():
+            held.setdefault(one.party, {})[one.participant] = one
+        accounts = {staff.party: staff.id for staff in list(site.directory.staff.values()) if _is_account(staff)}
+        heard: dict[UUID, list[Acknowledged]] = {}
+        for said in site.outbox.acknowledged(ACKNOWLEDGED_MOST):
+            heard.setdefault(said.party, []).append(said)
+        told, failed = 0, False
+        for party in sorted({*held, *accounts, *heard}):
+            known, account = site.directory.party(party), accounts.get(party)
+            caller = None if account is None else _caller(known, account)
+            try:
+                told += self._tell(site, known, caller, held.get(party, {}), lease)
+                told += self._acknowledge(site, known, heard.get(party, []))
+            except (Conflict, Unavailable):
+                failed = True
+        if failed:
+            raise Unavailable
+        return told
+
+    def _tell(
+        self, site: Site, party: Party, caller: Caller | None, held: Mapping[UUID, Published], lease: datetime
+    ) -> int:
+        seen, due = _released(site, caller, held, lease) if caller is not None else (frozenset[UUID](), [])
+        rows = {row.subject_id: row for row in due}
+        gone = [one for one in held.values() if one.participant not in seen and not one.withdrawn]
+        changed = [_next(site, row, held.get(row.subject_id), lease) for row in due]
+        changed += [replace(one, version=one.version + 1, withdrawn=True) for one in gone]
+        again = [one for one in held.values() if one.withdrawn and not one.sent and one.participant not in seen]
+        if not changed and not again:
+            return 0
+        kept = [*site.outbox.publish(changed), *again]
+        outs = [
+            Out(
+                party=party,
+                key=site.ids.seal(party.id, one.participant),
+                key_id=site.ids.seal(party.id, one.key),
+                published=one,
+                row=rows.get(one.participant),
+            )
+            for one in kept
+        ]
+        self.send(site.now(), sorted(outs, key=lambda out: out.key))  # an order that says nothing of what each is
+        site.outbox.sent(kept)
+        return len(outs)
+
+    def _acknowledge(self, site: Site, party: Party, said: Sequence[Acknowledged]) -> int:
+        if said:
+            self.acknowledge(site.now(), party, said)
+            site.outbox.forget(said)
+        return len(said)
+
+
+class AskKeys(Command):
+    """Which keys a party wants, by the ids that stand in what was published to it."""
+
+    model_config = example(keys=["k7q2m4xw6ahzn3rt5ybdcfgeuq"])
+
+    keys: Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=KEYS_MOST)]
+
+
+def keys(site: Site, caller: Caller, asked: AskKeys) -> dict[str, Any]:
+    """Return the keys of what a party may read now; for any other id, whatever it is, the same nothing.
+
+    Each key is given away as what it opens is: released, and accounted for. For a party's stream account alone.
+    """
+    if caller.role is not Role.STREAM:
+        raise Forbidden
+    reader = READS_AS[caller.party_kind]
+    wanted = {text: site.ids.open(caller.party, text) for text in asked.keys}
+
+    def render(session: Session) -> Rendered:
+        known = [key for key in wanted.values() if key is not None]
+        due = {one.key: one for one in site.outbox.published(caller.party, known) if _is_due(site, one)}
+        about = [one.participant for one in due.values()]
+        rows = {row.subject_id: row for row in session.select(TABLES[reader].who, {"subject_id": about})}
+        given, seen = [], []
+        for text, key in wanted.items():
+            one = due.get(key) if key is not None else None
+            row = rows.get(one.participant) if one else None
+            bare = site.outbox.key_of(one) if one and row and row.epoch == one.epoch else None
+            if one is None or row is None or bare is None:
+                given.append({"key_id": text, "key": None, "until": None})
+                continue
+            seen.append(carried(row))
+            given.append({"key_id": text, "key": b64encode(bare).decode(), "until": one.lease_until.isoformat()})
+        return Rendered({"keys": given}, list(seen))
+
+    return answer(site, replace(caller, reader=reader), "stream.keys", Purpose.AS_THE_ROI_STATES, render)
+
+
+def lease_until(site: Site) -> datetime:
+    """Return until when what is published now may be relied on: the same moment for everyone.
+
+    It lies between half a lease and a whole one ahead, and says nothing of when anybody's consent ends. Raises
+    `NoProtocol`.
+    """
+    half = timedelta(hours=site.protocol().lease_hours) / 2
+    return _BEGINNING + ((site.now() - _BEGINNING) // half + 2) * half
+
+
+def carried(row: GrantedParticipant) -> GrantedParticipant:
+    """Return a participant as far as a status carries it: what is released is what leaves, and no more."""
+    more: dict[str, Any] = {name: None for name in ("phone", "enrolled_at") if hasattr(row, name)}
+    kept = replace(row, **more)
+    return replace(kept, shown=shown(type(row), {name: getattr(row, name) for name in CARRIED}))
+
+
+def _released(
+    site: Site, caller: Caller, held: Mapping[UUID, Published], lease: datetime
+) -> tuple[frozenset[UUID], list[GrantedParticipant]]:
+    """Return whom the party sees now, and what of it is to be told: that is released. Nobody, without authority."""
+    reader = READS_AS[caller.party_kind]
+    for _ in range(ATTEMPTS):
+        try:
+            with site.readers.session(caller) as session:
+                rows = [carried(row) for row in session.select(TABLES[reader].who)]
+                due = [row for row in rows if _is_news(site, row, held.get(row.subject_id), lease)]
+                lines = disclosures(site.digests, Rendered({}, list(due)))
+                released = session.release(lines, VIEWS[reader].version, Purpose.AS_THE_ROI_STATES, SURFACE)
+        except AuthorityEnded:
+            return frozenset(), []
+        if released:  # and committed
+            return frozenset(row.subject_id for row in rows), due
+    raise Unavailable
+
+
+def _is_news(site: Site, row: GrantedParticipant, held: Published | None, lease: datetime) -> bool:
+    if held is None or held.withdrawn or not held.sent:
+        return True
+    return (held.epoch, held.lease_until, held.content) != (row.epoch, lease, _content(site, row))
+
+
+def _next(site: Site, row: GrantedParticipant, held: Published | None, lease: datetime) -> Published:
+    """Return what is published of a participant next; under a new key where something was taken back since."""
+    version = held.version + 1 if held else 1
+    same = held is not None and not held.withdrawn and held.epoch == row.epoch
+    return Published(
+        party=row.party_id,
+        participant=row.subject_id,
+        version=version,
+        generation=held.generation if held and same else version,
+        epoch=row.epoch,
+        content=_content(site, row),
+        lease_until=lease,
+    )
+
+
+def _content(site: Site, row: GrantedParticipant) -> bytes:
+    """Return a digest of what a status says, not of when that was worked out: what changes nothing in it is no news."""
+    said = orjson.dumps([getattr(row, name) for name in CARRIED])
+    return hmac.digest(site.digests, b"status" + row.party_id.bytes + row.subject_id.bytes + said, sha256)
+
+
+def _is_due(site: Site, one: Published) -> bool:
+    return not one.withdrawn and one.lease_until > site.now()
+
+
+def _is_account(staff: Any) -> bool:
+    return staff.role is Role.STREAM and not staff.ended
+
+
+def _caller(party: Party, account: UUID) -> Caller:
+    return Caller(
+        staff=account,
+        party=party.id,
+        party_kind=party.kind,
+        role=Role.STREAM,
+        reader=READS_AS[party.kind],
+        name=party.name,
+        correlation_id=uuid4(),
+    )
