@@ -219,10 +219,14 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """How far a partition was taken, and when last; `stopped`: why nobody goes on with it."""
+    """How far a partition was taken, and when last; `stopped`: why nobody goes on with it.
+
+    `topic_id`: the broker's own id of the topic, which another of the same name does not have.
+    """
 
     topic: str
     number: int
+    topic_id: str
     next_offset: int
     taken_at: datetime
     stopped: str | None

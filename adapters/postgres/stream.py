@@ -137,7 +137,8 @@ class PostgresStream:
     def health(self) -> Streams:
         """Return how the streams are; counts and times alone."""
         partitions = self._ask(
-            "select topic, number, next_offset, taken_at, stopped from stream.partition order by topic, number"
+            "select topic, number, topic_id, next_offset, taken_at, stopped"
+            " from stream.partition order by topic, number"
         )
         kept = self._ask(
             "select state, count(*), min(kept_at) from stream.kept where until > site.clock() group by state"
