@@ -102,9 +102,6 @@ def test_another_topic_of_the_name_is_said_to_be_another(site: Site, run: Run) -
     stream.stop(site.topic, 0, gate.OTHER)
     went = run("resume", site.topic, 0, "--offset", 0)
     assert went.exit_code == 0, went.stderr
-    assert (
-        "It is another topic: what the former one held from offset 0 on is lost, unless it is sent again."
-        in went.stdout
-    )
+    assert "It is another topic: what the former one held from offset 0 on is lost" in went.stdout
     with site.running():
         site.until(lambda: distinct(site, 1), "it goes on")
