@@ -10,6 +10,7 @@ from datetime import datetime
 from threading import Event as Stop
 from threading import Thread
 
+from adapters.kafka.translate import reader
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate
 from adapters.postgres.projector import Projector
@@ -25,6 +26,7 @@ from projections.views import VIEWS
 from services.clocks import Clocks
 from services.directory import Directory
 from services.dockets import Dockets
+from services.feed import feed_of
 from services.findings import Audit
 from services.ids import PartyIds
 from services.people import People
@@ -102,6 +104,8 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             tokens=Tokens(db.secrets.tokens),
             outbox=log.outbox,
             digests=db.secrets.digests,
+            stream=log.stream,
+            read=reader(settings.kafka_prefix),
         )
         site.directory.refresh()
         yield Parts(site, log, readers, db, spans)
@@ -143,6 +147,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, Clocks(parts.site).fire),
         (settings.sweep_seconds, Audit(parts.site).beat),
+        (settings.sweep_seconds, feed_of(parts.site).sweep),
         (settings.sweep_seconds, parts.log.forget_senders),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),

@@ -86,6 +86,18 @@ class Effect:
     faults: Faults = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What taking a kept message again comes to: events, and the message itself if it is kept for another reason."""
+
+    appends: Sequence[Append]
+    keep: Kept | None
+
+    def taken(self, kept: Kept, by: UUID | None = None, why: str | None = None) -> Taken:
+        """Return what is kept of the stream with it; `by` and `why`: who wanted it, if a person did."""
+        return Taken(settled={kept.id: Settled.TAKEN}, kept=[self.keep] if self.keep else [], by=by, why=why)
+
+
 class Early(Exception):
     """What the message speaks of has not come yet."""
 
@@ -134,9 +146,15 @@ class Feed:
     stream: Stream
     read: Callable[[Party, Raw], Message | Unread]
 
-    def take(self, party: Party, raws: Sequence[Raw], cursor: Cursor | None = None) -> Counter[str]:
+    def take(
+        self,
+        party: Party,
+        raws: Sequence[Raw],
+        cursor: Cursor | None = None,
+        aside: Callable[[Raw, Faults], None] = lambda _raw, _faults: None,
+    ) -> Counter[str]:
         """Take messages of a party, all of them or none of those that follow one that failed; return what became of how
-        many: `accepted`, `duplicate`, or why they are kept.
+        many: `accepted`, `duplicate`, or why they are kept. `aside` is told which are set aside, and what is wrong.
 
         Raises `Fenced`, and `Unavailable` for what may be tried again. `cursor` moves on with each transaction.
         """
@@ -153,6 +171,9 @@ class Feed:
                 continue
             tries = 0
             tally.update(_word(one) for one in ready)
+            for one in ready:
+                if one.effect.keep is Keeping.SET_ASIDE:
+                    aside(one.raw, one.effect.faults)
             todo = todo[len(ready) :]
             self._again(party, Keeping.EARLY, {one.key for one in ready if one.effect.appends})
         return tally
@@ -160,29 +181,30 @@ class Feed:
     def sweep(self) -> int:
         """Let go of what was kept long enough, and take what can be taken now; return how many went by unread."""
         unread = self.stream.purge()
+        for of_party, key in self.stream.released():
+            self._let_pass(self.site.directory.party(of_party), key)
         for party in {kept.party for kept in self.stream.kept()}:
             known = self.site.directory.party(party)
             self._again(known, Keeping.EARLY)
             self._again(known, Keeping.UNKNOWN)
         return unread
 
-    def replay(self, kept: Kept, by: UUID, why: str) -> bool:
-        """Take a message that was set aside, and those that wait behind it; False if it still cannot be taken."""
+    def again(self, kept: Kept) -> Again | Faults:
+        """Decide what taking a kept message comes to now, or say what is wrong with it still. Records nothing."""
         party = self.site.directory.party(kept.party)
-        if not self._take_kept(party, kept, by, why):
-            return False
-        self._let_pass(party, kept.key)
-        return True
-
-    def drop(self, kept: Kept, by: UUID, why: str) -> None:
-        """Let a message that was set aside go, for a reason; those that waited behind it are taken.
-
-        Raises `Conflict` if it was settled meanwhile.
-        """
-        party = self.site.directory.party(kept.party)
-        taken = Taken(settled={kept.id: Settled.DROPPED}, by=by, why=why)
-        self.site.log.record([], _caller(party).envelope(self.site.version()), taken=taken)
-        self._let_pass(party, kept.key)
+        message = self.read(party, kept.raw)
+        caller = _caller(party, message)
+        if isinstance(message, Unread):
+            effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
+        else:
+            effect = _effect(self.site, caller, message)
+        if effect.keep is kept.state and not any(append.events for append in effect.appends):
+            return effect.faults
+        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), self.site.now())
+        if keep is not None and keep.state is kept.state:  # a part of it is taken; the rest has no more time
+            keep = replace(keep, until=kept.until)
+        envelope = caller.envelope(self.site.version())
+        return Again([replace(append, envelope=envelope) for append in effect.appends], keep)
 
     def _decided(self, party: Party, raws: Sequence[Raw]) -> list[_Ready]:
         """Decide what messages come to, up to one that must see what another of them did."""
@@ -259,36 +281,33 @@ class Feed:
         while progress:
             progress = False
             for kept in self.stream.kept(state, party=party.id, keys=wanted):
-                progress |= self._take_kept(party, kept)
+                progress |= self._take_kept(party, kept) is None
 
     def _let_pass(self, party: Party, key: bytes) -> None:
-        """Take those that waited behind one of their key, up to the next that cannot be taken."""
+        """Take those that waited behind one of their key, up to the next that must be set aside."""
         for kept in self.stream.kept(Keeping.WAITS, party=party.id, keys=[key]):
-            if not self._take_kept(party, kept):
+            if self._take_kept(party, kept) is Keeping.SET_ASIDE:
                 return
 
-    def _take_kept(self, party: Party, kept: Kept, by: UUID | None = None, why: str | None = None) -> bool:
-        """Take one message that is kept; False if it stays, with what is wrong if that is something else now."""
-        message = self.read(party, kept.raw)
+    def _take_kept(self, party: Party, kept: Kept) -> Keeping | None:
+        """Take one message that is kept; return why it is kept still, or now, None if it is not.
+
+        One that somebody else has taken up meanwhile counts as set aside: whoever has it goes on with what follows.
+        """
         for _ in range(DECISIONS):
             self.site.directory.refresh()
             self.site.people.refresh()
             self.site.dockets.refresh()
-            site, caller = replace(self.site, moment=self.site.log.now()), _caller(party, message)
-            if isinstance(message, Unread):
-                return False
-            effect = _effect(site, caller, message)
-            if effect.keep is kept.state and not any(append.events for append in effect.appends):
-                return False
-            again = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), site.now())
-            if again is not None and again.state is kept.state:  # a part of it is taken; the rest has no more time
-                again = replace(again, until=kept.until)
-            taken = Taken(settled={kept.id: Settled.TAKEN}, kept=[] if again is None else [again], by=by, why=why)
+            again = replace(self, site=replace(self.site, moment=self.site.log.now())).again(kept)
+            if not isinstance(again, Again):
+                return kept.state
             try:
-                site.log.record(effect.appends, caller.envelope(site.version()), taken=taken)
+                self.site.log.record(again.appends, _caller(party).envelope(), taken=again.taken(kept))
             except Conflict:
+                if not self.stream.kept(number=kept.id):
+                    return Keeping.SET_ASIDE
                 continue
-            return again is None
+            return again.keep.state if again.keep else None
         raise Unavailable
 
     def _key(self, party: Party, order: str) -> bytes:
@@ -373,3 +392,8 @@ def _word(one: _Ready) -> str:
     if one.effect.keep is not None:
         return one.effect.keep.value
     return ACCEPTED if one.digest is not None else DUPLICATE
+
+
+def feed_of(site: Site) -> Feed:
+    """Return the feed of a site."""
+    return Feed(site, site.stream, site.read)

@@ -104,6 +104,10 @@ class SetAside:
     row_sha256: bytes
 
 
+OF_A_FILE = -1
+"""The partition of a message that came in a file: its offset is the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """A message as it came, and where it lay: of a topic's partition, or of a file. Never logged, never shown."""
@@ -147,6 +151,7 @@ class Settled(StrEnum):
 
     TAKEN = "taken"
     DROPPED = "dropped"
+    GONE = "gone by age"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +203,48 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """A message that was set aside, as a person looks at it: nothing of what it says. `waiting`: how many behind it."""
+
+    id: int
+    party: UUID
+    topic: str
+    partition: int
+    offset: int
+    faults: tuple[Mapping[str, str], ...]
+    kept_at: datetime
+    until: datetime
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """How far a partition was taken, and when last; `stopped`: why nobody goes on with it.
+
+    `topic_id`: the broker's own id of the topic, which another of the same name does not have.
+    """
+
+    topic: str
+    number: int
+    topic_id: str
+    next_offset: int
+    taken_at: datetime
+    stopped: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """How the streams are: by why messages are kept, how many are and since when the oldest; counts and times alone.
+
+    `unread`: how many that were set aside went by age, nobody having looked at them.
+    """
+
+    partitions: Sequence[Partition]
+    kept: Mapping[Keeping, tuple[int, datetime]]
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A partition as whoever claims it finds it; `stopped`: why nobody may go on with it."""
 
@@ -231,9 +278,30 @@ class Stream(Protocol):
         ...
 
     def kept(
-        self, state: Keeping | None = None, *, party: UUID | None = None, keys: Sequence[bytes] | None = None
+        self,
+        state: Keeping | None = None,
+        *,
+        party: UUID | None = None,
+        keys: Sequence[bytes] | None = None,
+        number: int | None = None,
     ) -> list[Kept]:
-        """Return what is kept, oldest first."""
+        """Return what is kept, oldest first; `number`: the one of this id."""
+        ...
+
+    def released(self) -> list[tuple[UUID, bytes]]:
+        """Return the parties and keys of messages that wait, and no longer behind one that was set aside."""
+        ...
+
+    def asides(self, *, after: int = 0, number: int | None = None, limit: int | None = None) -> list[Aside]:
+        """Return the messages that are set aside, oldest first, after an id; `number`: the one of this id."""
+        ...
+
+    def settled(self, number: int) -> Settled | None:
+        """Return what became of a message that was set aside; None if nothing did."""
+        ...
+
+    def health(self) -> Streams:
+        """Return how the streams are; counts and times alone."""
         ...
 
     def purge(self) -> int:

@@ -17,11 +17,24 @@ from domain.protocol import Protocol as SiteProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
 from domain.registry import Role
 from domain.roi import grants
-from services.directory import Directory
+from services.directory import Directory, Party
 from services.dockets import Dockets
 from services.ids import PartyIds
 from services.people import People
-from services.ports import AlreadyAnswered, Answer, Append, AuthorityEnded, Caller, Conflict, Log, Outbox, Readers
+from services.ports import (
+    AlreadyAnswered,
+    Answer,
+    Append,
+    AuthorityEnded,
+    Caller,
+    Conflict,
+    Log,
+    Outbox,
+    Raw,
+    Readers,
+    Stream,
+    Taken,
+)
 from services.standing import Standing
 from services.tokens import Tokens
 
@@ -46,7 +59,7 @@ def example(**fields: Any) -> ConfigDict:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts of a running site."""
+    """The parts of a running site. `read` decodes an agency's message (`services.feed.Message`, `Unread`)."""
 
     log: Log
     readers: Readers
@@ -58,6 +71,8 @@ class Site:
     tokens: Tokens
     outbox: Outbox
     digests: bytes = field(repr=False)
+    stream: Stream
+    read: Callable[[Party, Raw], Any]
     moment: datetime | None = None
     new_id: Callable[[], UUID] = uuid4
 
@@ -87,10 +102,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command comes to: the events to append, and the answer, which holds ids and what was sent."""
+    """What a command comes to: the events to append, and the answer, which holds ids and what was sent.
+
+    `taken`: what is kept of a stream with it.
+    """
 
     appends: Sequence[Append]
     answer: dict[str, Any]
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +179,7 @@ def carry_out(
             since = {} if unchanged is None else unchanged()
             outcome = registered.handler(came, caller, command, **(path or {}))
             answer = None if key is None else Answer(key, request, outcome.answer)
-            position = site.log.record(outcome.appends, caller.envelope(came.version()), answer, since)
+            position = site.log.record(outcome.appends, caller.envelope(came.version()), answer, since, outcome.taken)
         except Conflict:
             continue
         except (AlreadyAnswered, Refused, Stale, Unknown):

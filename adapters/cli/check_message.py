@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from json import dumps
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
 from adapters.kafka.contract import read
-from adapters.kafka.envelope import BYTES_MOST, STRUCTURED_TYPE, Fault, Record, Undecodable, parse_json
+from adapters.kafka.envelope import BYTES_MOST, Undecodable, parse_json
+from adapters.kafka.lines import record_of
 
 _FILE_BYTES_MOST: Final = 256 * BYTES_MOST
 _LINES: Final = frozenset({".jsonl", ".ndjson"})
-_WRAPPED: Final = frozenset({"headers", "key", "value", "topic"})
 
 
 class _Found(NamedTuple):
@@ -71,33 +70,8 @@ def _is_object(text: bytes) -> bool:
 
 def _checked(text: bytes) -> tuple[list[str], bool]:
     try:
-        message = read(_record(text))
+        message = read(record_of(text))
     except Undecodable as error:
         return [f"{fault.place or 'value'} {fault.code}: {fault.sentence}" for fault in error.faults], False
     left = f" ({message.dropped} of a newer minor version left out)" if message.dropped else ""
     return [f"ok {message.kind.name}{left}"], True
-
-
-def _record(text: bytes) -> Record:
-    """Return the record that a text stands for. Raises `Undecodable`."""
-    if len(text) <= BYTES_MOST:
-        said = parse_json(text)
-        if isinstance(said, dict) and said.keys() <= _WRAPPED and said.keys() >= {"headers", "value"}:
-            return _wrapped(said)
-    return Record([("content-type", STRUCTURED_TYPE.encode())], None, text)
-
-
-def _wrapped(said: Mapping[str, Any]) -> Record:
-    headers, key, topic, value = said["headers"], said.get("key"), said.get("topic"), said["value"]
-    if not isinstance(headers, dict) or not all(isinstance(text, str) for text in headers.values()):
-        raise Undecodable([Fault("/headers", "string_type", "it must be an object of texts.")])
-    for name, text in (("key", key), ("topic", topic)):
-        if text is not None and not isinstance(text, str):
-            raise Undecodable([Fault(f"/{name}", "string_type", "it must be a text, or null.")])
-    body = value if value is None or isinstance(value, str) else dumps(value)
-    return Record(
-        [(name, text.encode()) for name, text in headers.items()],
-        None if key is None else key.encode(),
-        None if body is None else body.encode(),
-        topic,
-    )

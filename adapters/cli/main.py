@@ -18,8 +18,10 @@ from adapters.cli.doctor import examine
 from adapters.cli.gateway import run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
+from adapters.cli.resume import resume
 from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
+from adapters.cli.watch import watch
 from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
@@ -71,7 +73,7 @@ def migrate_() -> None:
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Say what is going on: the server, the views, whom they could not compute, the seals."""
+    """Say what is going on: the server, the views, whom they could not compute, the streams, the broker, the seals."""
     settings = _settings(data_dir=data_dir)
     with database(settings) as db, opened(db, settings) as parts:
         raise typer.Exit(0 if examine(parts, settings) else 1)
@@ -84,6 +86,8 @@ def gateway(data_dir: DataDir = None) -> None:
 
 
 app.command("load")(load)
+app.command("watch")(watch)
+app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("check-message")(check_message)

@@ -29,7 +29,6 @@ from services.site import Site
 HEARTBEAT = b": nothing new\n\n"
 _KEPT = {"Cache-Control": "private, no-store"}
 
-Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
 Search = Annotated[ShortText | None, Query(description="What some text of a row must contain, in whatever case.")]
 
 Token = Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
@@ -94,7 +93,7 @@ def routes(  # noqa: C901 - one after the other
     def add_list(listed: Listing) -> None:
         AskedOf = Annotated[Asked, Depends(_asked(listed.choice))]  # noqa: N806 - a type
 
-        def page(caller: Asking, asked: AskedOf, cursor: Cursor = None, limit: Limit = 50) -> Response:
+        def page(caller: Asking, asked: AskedOf, cursor: questions.Cursor = None, limit: Limit = 50) -> Response:
             return questions.reply(listing.page(site, caller, listed, asked, cursor, limit))
 
         def file(caller: Asking, asked: AskedOf) -> Response:

@@ -43,6 +43,7 @@ REFUSALS = problems.responses(
 )
 
 
+Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
 
 
@@ -66,7 +67,7 @@ def waiting(site: Site, sign_in: SignIn, settings: Settings) -> Callable[..., Aw
     return waited
 
 
-def routes(  # noqa: C901 - one after the other
+def routes(  # noqa: C901, PLR0915 - one after the other
     site: Site, sign_in: SignIn, settings: Settings, ready: Callable[[], bool]
 ) -> APIRouter:
     """Return the routes of the questions."""
@@ -178,6 +179,20 @@ def routes(  # noqa: C901 - one after the other
     def health(caller: Asking) -> Response:
         """Whether the site is well: views, clocks, seals. Nothing about anybody."""
         return reply(program.health(site, caller))
+
+    @api.get("/v1/program/messages", tags=["project manager"])
+    def program_messages(
+        caller: Asking,
+        limit: Annotated[int, Query(ge=1, le=settings.page_most, description="How many at most.")] = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Agencies' messages that were set aside: where they lay, what is wrong, what waits behind. No content."""
+        return reply(program.messages(site, caller, cursor, limit))
+
+    @api.get("/v1/program/messages/{message}", tags=["project manager"], responses=_UNKNOWN)
+    def program_message(caller: Asking, message: str) -> Response:
+        """One message that was set aside."""
+        return reply(program.message(site, caller, message))
 
     @api.get("/v1/participants/{participant}/accounting", tags=["participant", "case manager"], responses=_UNKNOWN)
     def accounting_of(caller: Asking, participant: str) -> Response:

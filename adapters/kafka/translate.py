@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from adapters.kafka import contract
 from adapters.kafka.envelope import Record, Undecodable, decode
+from adapters.kafka.lines import record_of
 from adapters.kafka.messages import arrest, custody
 from adapters.kafka.messages.niem import Body, PersonType
 from adapters.kafka.translate_case import tells_of_case
@@ -17,7 +18,7 @@ from domain.stop_record import NoOffer
 from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
-from services.ports import Raw
+from services.ports import OF_A_FILE, Raw
 from services.referrals import HeldCharge
 
 _RACES: Final = {
@@ -36,20 +37,21 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
     """Return what reads a party's records. `prefix`: what the broker's topics of this site begin with."""
 
     def read(party: Party, raw: Raw) -> Message | Unread:
-        topic = raw.topic.removeprefix(prefix) if raw.partition >= 0 else None
         try:
-            message = contract.read(Record(raw.headers, raw.key, raw.value, topic))
+            record = _record(raw, prefix)
+            message = contract.read(record)
         except Undecodable as error:
             faults = tuple(fault(each.place, each.code, each.sentence) for each in error.faults)
             return Unread(_order(raw, prefix), faults, _id(raw))
         if message.party != party.code:
             return Unread(_order(raw, prefix), (fault("", "wrong_party", "its source is of another party."),), _id(raw))
-        told = _told(message, raw)
+        said = record.key.decode(errors="replace") if record.key else None
+        told = _told(message, said)
         if told is None:
             return Unread(
                 _order(raw, prefix), (fault("", "not_taken", "messages of this type are not taken here."),), _id(raw)
             )
-        key = contract.key_of(message.kind.family, message.event.data) or _order(raw, prefix)
+        key = contract.key_of(message.kind.family, message.event.data) or said  # of a tombstone the record's alone
         extensions = message.event.extensions
         return Message(
             id=f"{message.event.source} {message.event.id}",
@@ -62,13 +64,19 @@ def reader(prefix: str = "") -> Callable[[Party, Raw], Message | Unread]:
     return read
 
 
-def _told(message: contract.Message, raw: Raw) -> Told | None:
-    """Return what a message tells; None where it is of a type that is not taken."""
+def _record(raw: Raw, prefix: str) -> Record:
+    if raw.partition == OF_A_FILE:
+        return record_of(raw.value or b"")._replace(topic=None)
+    return Record(raw.headers, raw.key, raw.value, raw.topic.removeprefix(prefix))
+
+
+def _told(message: contract.Message, key: str | None) -> Told | None:
+    """Return what a message tells; None where it is of a type that is not taken. `key`: the record's."""
     if message.event.time is None:
         return None
     if (translate := _TELLS.get(type(message.body))) is not None:
         return translate(message.body, message.event.time)
-    return tells_of_case(message, raw.key.decode(errors="replace") if raw.key else None)
+    return tells_of_case(message, key)
 
 
 def _order(raw: Raw, prefix: str) -> str:

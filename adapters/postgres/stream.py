@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.keyring import NONCE_BYTES, Keyring
 from adapters.postgres.recorder import available
-from services.ports import Acknowledged, Claimed, Keeping, Kept, Raw, Taken
+from services.ports import Acknowledged, Aside, Claimed, Keeping, Kept, Partition, Raw, Settled, Streams, Taken
 
 _DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
 _json = partial(Jsonb, dumps=orjson.dumps)
@@ -67,31 +67,88 @@ class PostgresStream:
         return {key for (key,) in found}
 
     def kept(
-        self, state: Keeping | None = None, *, party: UUID | None = None, keys: Sequence[bytes] | None = None
+        self,
+        state: Keeping | None = None,
+        *,
+        party: UUID | None = None,
+        keys: Sequence[bytes] | None = None,
+        number: int | None = None,
     ) -> list[Kept]:
-        """Return what is kept, oldest first."""
+        """Return what is kept, oldest first; `number`: the one of this id."""
         found = self._ask(
             'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body'
             " from stream.kept where (%s::text is null or state = %s) and (%s::uuid is null or party_id = %s)"
-            " and (%b::bytea[] is null or key = any(%b)) and until > site.clock() order by id",
+            " and (%b::bytea[] is null or key = any(%b)) and (%s::bigint is null or id = %s)"
+            " and until > site.clock() order by id",
             state and state.value,
             state and state.value,
             party,
             party,
             keys and list(keys),
             keys and list(keys),
+            number,
+            number,
         )
         ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
         kept = []
-        for whose, why, topic, partition, offset, key, faults, kept_at, until, number, body in found:
+        for whose, why, topic, partition, offset, key, faults, kept_at, until, id_, body in found:
             day = ciphers.get(_day(until.astimezone(UTC).date()))
             if day is None:
                 continue  # its day is over
             nonce, sealed = body[:NONCE_BYTES], body[NONCE_BYTES:]
             said = orjson.loads(day.cipher.decrypt(nonce, sealed, _place(topic, partition, offset)))
             raw = Raw(topic, partition, offset, *_opened(said))
-            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, number))
+            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, id_))
         return kept
+
+    def released(self) -> list[tuple[UUID, bytes]]:
+        """Return the parties and keys of messages that wait, and no longer behind one that was set aside."""
+        return self._ask(
+            "select distinct party_id, key from stream.kept w where state = %s and not exists ("
+            "select from stream.kept a where a.party_id = w.party_id and a.key = w.key and a.state = %s)",
+            Keeping.WAITS.value,
+            Keeping.SET_ASIDE.value,
+        )
+
+    def asides(self, *, after: int = 0, number: int | None = None, limit: int | None = None) -> list[Aside]:
+        """Return the messages that are set aside, oldest first, after an id; `number`: the one of this id."""
+        found = self._ask(
+            'select id, party_id, topic, partition, "offset", faults, kept_at, until,'
+            " (select count(*) from stream.kept w where w.party_id = k.party_id and w.key = k.key and w.state = %s)"
+            " from stream.kept k where state = %s and id > %s and (%s::bigint is null or id = %s)"
+            " and until > site.clock() order by id limit %s",
+            Keeping.WAITS.value,
+            Keeping.SET_ASIDE.value,
+            after,
+            number,
+            number,
+            limit,
+        )
+        return [
+            Aside(key, party, topic, partition, offset, tuple(faults), *rest)
+            for key, party, topic, partition, offset, faults, *rest in found
+        ]
+
+    def settled(self, number: int) -> Settled | None:
+        """Return what became of a message that was set aside; None if nothing did."""
+        found = self._ask("select outcome from stream.settled where id = %s", number)
+        return Settled(found[0][0]) if found else None
+
+    def health(self) -> Streams:
+        """Return how the streams are; counts and times alone."""
+        partitions = self._ask(
+            "select topic, number, topic_id, next_offset, taken_at, stopped"
+            " from stream.partition order by topic, number"
+        )
+        kept = self._ask(
+            "select state, count(*), min(kept_at) from stream.kept where until > site.clock() group by state"
+        )
+        ((unread,),) = self._ask("select count(*) from stream.settled where outcome = %s", Settled.GONE.value)
+        return Streams(
+            [Partition(*each) for each in partitions],
+            {Keeping(state): (count, oldest) for state, count, oldest in kept},
+            unread,
+        )
 
     def purge(self) -> int:
         """Let go of what was kept long enough; return how many of them somebody should have looked at."""

@@ -180,6 +180,11 @@ def changed(
     return body or None, mark
 
 
+def not_yours() -> Refused:
+    """Return the refusal of a cursor that is none of this list and caller."""
+    return Refused("cursor", "it is not one of yours for this list.", "Leave it out to begin anew.")
+
+
 def cursor_of(listing: Listing, asked: Asked) -> str:
     """Return what a cursor is used for: one list, chosen and searched as it was."""
     return f"cursor {listing.path} {asked.chosen} {asked.search}"
@@ -223,7 +228,7 @@ def rows_after(
     try:
         after = None if cursor is None else tokens.open(caller.staff, use, cursor)
     except BadToken:
-        raise Refused("cursor", "it is not one of yours for this list.", "Leave it out to begin anew.") from None
+        raise not_yours() from None
     if after is not None:
         kinds = {column.name: column.sql_type for column in model.columns}
         after = [_parse(kinds[name], value) for name, value in zip(model.order, after, strict=True)]

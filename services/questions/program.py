@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.labels import Reader
 from domain.participant import Enrolment
 from domain.protocol import Door
+from domain.refusal import Unknown
 from domain.roster import Roster
 from projections import case_manager
 from projections.deadlines import Deadline, Stands
@@ -20,12 +21,14 @@ from projections.views import VIEWS
 from services import roster
 from services.clocks import Clocks
 from services.findings import Audit
-from services.ports import Caller, Session
+from services.messages import NUMBER_MOST
+from services.ports import OF_A_FILE, Aside, Caller, Keeping, Session
 from services.questions.figures import Figures
-from services.questions.listing import Asking, Choice, Listing
+from services.questions.listing import Asking, Choice, Listing, not_yours
 from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
+from services.tokens import BadToken
 
 
 def _that_stand(asking: Asking) -> dict[str, Any]:
@@ -256,12 +259,59 @@ FIGURES = (
 )
 
 
+def messages(site: Site, caller: Caller, cursor: str | None, limit: int) -> dict[str, Any]:
+    """Return a page of agencies' messages that were set aside, oldest first: nothing of what they say."""
+    require(caller, Reader.PROGRAM)
+    try:
+        after = 0 if cursor is None else site.tokens.open(caller.staff, _MESSAGES, cursor)
+    except BadToken:
+        raise not_yours() from None
+    found = site.stream.asides(after=after, limit=limit + 1)
+    more = site.tokens.seal(caller.staff, _MESSAGES, found[limit - 1].id) if len(found) > limit else None
+    body = {"messages": [_message(site, caller, aside) for aside in found[:limit]], "next": more}
+    return answer(site, caller, "program.messages", Purpose.RUNNING_THE_SITE, lambda _: Rendered(body))
+
+
+def message(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+    """Return one message that was set aside. Raises `Unknown`."""
+    require(caller, Reader.PROGRAM)
+
+    def render(_: Session) -> Rendered:
+        number = site.ids.open(caller.party, text)
+        found = site.stream.asides(number=number.int) if number and number.int <= NUMBER_MOST else []
+        if not found:
+            raise Unknown
+        return Rendered(_message(site, caller, found[0]))
+
+    return answer(site, caller, "program.message", Purpose.RUNNING_THE_SITE, render)
+
+
+_MESSAGES = "cursor program/messages"
+
+
+def _message(site: Site, caller: Caller, aside: Aside) -> dict[str, Any]:
+    party = site.directory.party(aside.party)
+    return {
+        "message": site.ids.seal(caller.party, UUID(int=aside.id)),
+        "party": party.code,
+        "topic": aside.topic,
+        "partition": None if aside.partition == OF_A_FILE else aside.partition,
+        "offset": aside.offset,
+        "set_aside_at": plain(aside.kept_at),
+        "kept_until": plain(aside.until),
+        "waiting_behind": aside.waiting,
+        "faults": [dict(fault) for fault in aside.faults],
+    }
+
+
 def health(site: Site, caller: Caller) -> dict[str, Any]:
     """Return whether the site is well: how far views lag, what they could not compute, the last seal.
 
-    Of the clocks and of the audit, the oldest that should be written down and is not: they stand still if it is old.
+    Of agencies' messages, how many are kept and why, since when the oldest, and how many partitions stopped. Of the
+    clocks and of the audit, the oldest that should be written down and is not: they stand still if it is old.
     """
     require(caller, Reader.PROGRAM)
+    streams = site.stream.health()
     state, late, unraised = site.log.health(), Clocks(site).late(), Audit(site).unraised()
     body = {
         "position": state.position,
@@ -279,6 +329,13 @@ def health(site: Site, caller: Caller) -> dict[str, Any]:
         "deadlines_failing": late.failing,
         "actions_without_finding": len(unraised),
         "actions_without_finding_since": plain(min(unraised, default=None)),
+        "messages": [
+            {"kept": keeping, "count": count, "oldest_at": plain(oldest)}
+            for keeping in Keeping
+            for count, oldest in [streams.kept.get(keeping, (0, None))]
+        ],
+        "messages_gone_unread": streams.unread,
+        "partitions_stopped": sum(partition.stopped is not None for partition in streams.partitions),
         "checkpoint_at": plain(state.sealed_at),
         "checkpoint_age_seconds": state.sealed_at and int((site.now() - state.sealed_at).total_seconds()),
     }

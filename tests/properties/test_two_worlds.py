@@ -291,6 +291,8 @@ QUESTIONS |= {
     "/v1/privacy/participants/{participant}/trace": by_id,
     "/v1/case-manager/participants/{participant}": by_id,
     "/v1/program/health": plain,
+    "/v1/program/messages": plain,
+    "/v1/program/messages/{message}": by_id,
     "/v1/case-manager/on-call": plain,
     ACCOUNTING: by_id,
     "/v1/public/referrals": public_form,
@@ -344,6 +346,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "asks/{}/handling": {"how": "call"},
     "concerns": {"text": "Filings that are not typical."},
     "concerns/{}/answers": {"text": "Under review."},
+    "messages/{}/replays": {"why": "The office is registered now."},
+    "messages/{}/drops": {"why": "A test of theirs."},
 }
 """Bodies of commands that no script sends."""
 
@@ -377,6 +381,7 @@ NAMED_IN_PATH = {
     "warrant": "warrant",
     "match": "item",
     "link": "item",
+    "message": "",
 }
 
 

@@ -23,6 +23,7 @@ LISTS = (
     "/v1/case-manager/on-call",
     *(f"/v1/{each.path}" for each in FIGURES),
     "/v1/program/health",
+    "/v1/program/messages",
     "/v1/participant",
     "/v1/participant/trace?party=city-pd",
 )

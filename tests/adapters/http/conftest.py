@@ -12,8 +12,11 @@ import psycopg
 import pytest
 
 from adapters.http.commands import ROUTES
+from adapters.kafka.envelope import Record
 from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
+from services.feed import Cursor, Feed, Unread, fault
+from tests.adapters.kafka.messages import raws, record
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited
@@ -90,7 +93,19 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         concern=ray.roi,
         match=ray.roi,
         link=ray.roi,
+        message=ray.roi,
     )
+
+
+def misread(lead: SiteUnderTest, *records: Record, key: str = "") -> None:
+    """Let messages of a party be set aside that the site can read: as an earlier version of it may have done."""
+    site, topic = lead.parts.site, str(records[0].topic)
+    party = site.directory.by_code(topic.split(".")[1], "party")
+    claimed = site.stream.claim(topic, 0, "first")
+    cursor = Cursor(topic, 0, claimed.epoch, claimed.next_offset)
+    wrong = (fault("/data", "missing", "it lacks what it must have."),)
+    feed = Feed(site, site.stream, lambda _party, raw: Unread(key or str(raw.offset), wrong))
+    feed.take(party, raws(*records, begin=cursor.next_offset), cursor)
 
 
 def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> None:
@@ -200,6 +215,11 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(pat, "RegisterStaff")
     do(pat, "EndStaff")
     do(pat, "AdoptProtocol")
+    misread(lead, record("arrest.recorded", "city-pd:WASPD0000", {"LeadDiversion": None}))
+    misread(lead, record("arrest.retracted", "city-pd:WASPD0000"))
+    first, second = pat.see("/v1/program/messages")["messages"]
+    do(pat, "TakeMessageAgain", {"message": first["message"]})
+    do(pat, "DropMessage", {"message": second["message"]})
     lead.clock.at(local("2026-04-21 10:00"))
     do(chen, "EndHearing", heard)
     assert given == set(COMMANDS)

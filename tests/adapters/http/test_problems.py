@@ -210,6 +210,8 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("dana", "DeclineReferral", {}, "refused", "referral"),
     ("dana", "DeclineReferral", {"how": "failed"}, "invalid-input", "how"),
     ("dana", "DeclineReferral", {"reason": "criminal history"}, "invalid-input", "reason"),
+    ("pat", "TakeMessageAgain", {"why": " "}, "invalid-input", "why"),
+    ("pat", "DropMessage", {"why": "x" * 2001}, "invalid-input", "why"),
     ("pat", "RegisterParty", {"code": "Sunrise!"}, "invalid-input", "code"),
     ("pat", "RegisterParty", {"code": "city-pd"}, "refused", "code"),
     ("pat", "RegisterStaff", {"party": "housing-co"}, "refused", "role"),
@@ -599,6 +601,8 @@ ALLOWED: dict[str, set[Role]] = {
     "MakeAsk": POLICE | OFFICE | {Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
     "RaiseConcern": {Role.DEFENDER_OBSERVER, Role.COUNSEL},
     "AnswerConcern": {Role.PROJECT_MANAGER},
+    "TakeMessageAgain": {Role.PROJECT_MANAGER},
+    "DropMessage": {Role.PROJECT_MANAGER},
     **dict.fromkeys(("RegisterParty", "RegisterStaff", "EndStaff", "AdoptProtocol"), REGISTER),
 }
 
@@ -664,7 +668,7 @@ def test_a_question_of_another_role(
     lead: SiteUnderTest, ray: story.Ray, everyone: dict[Role, Person], role: Role
 ) -> None:
     for path, roles in questions(lead).items():
-        answer = everyone[role].get(path.format(participant=UNKNOWN_ID) + "?party=county-pa")
+        answer = everyone[role].get(path.format(participant=UNKNOWN_ID, message=UNKNOWN_ID) + "?party=county-pa")
         if role in roles:
             assert answer.status_code in (200, 404), (path, answer.text)
         else:

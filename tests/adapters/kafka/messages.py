@@ -6,12 +6,15 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from adapters.kafka import contract
 from adapters.kafka.contract import TYPES
 from adapters.kafka.envelope import Record, encode
-from services.ports import Raw
+from domain.labels import Reader
+from domain.registry import PartyKind
+from services.ports import Caller, Kept, Raw
+from services.site import Command, Site, carry_out
 
 RAY = {"given": "Ray", "surname": "Bell", "birth_date": "1984-05-09"}
 
@@ -70,6 +73,14 @@ def person(
     if own:
         made["PersonOtherIdentification"] = {"IdentificationID": own}
     return made
+
+
+def settle(site: Site, aside: Kept, command: Command) -> None:
+    """Have the project manager settle a message that was set aside."""
+    pat = site.directory.by_subject("pat")
+    assert pat is not None
+    caller = Caller(pat.id, pat.party, PartyKind.PROGRAM, pat.role, Reader.PROGRAM, pat.name, uuid4())
+    carry_out(site, caller, command, path={"message": site.ids.seal(pat.party, UUID(int=aside.id))})
 
 
 WHO = "Arrest/ArrestSubject/RoleOfPerson"

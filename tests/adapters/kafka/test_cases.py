@@ -27,7 +27,9 @@ from domain.identity import MatchProposed
 from domain.legal_case import legal_case
 from services.dockets import Dockets
 from services.feed import Feed
+from services.messages import DropMessage
 from services.ports import Keeping, Raw
+from tests.adapters.kafka.messages import settle
 from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings, observed
@@ -466,7 +468,7 @@ def test_a_hearing_is_set_moved_and_over_by_the_courts_own_number(office: Publis
     office.told("case.hearing", hearing("R-1", CourtEventOutcomeCode="held"), TOLD + timedelta(hours=5))
     (aside,) = office.feed.stream.kept(Keeping.SET_ASIDE)
     assert aside.faults[0]["pointer"] == "/outcome", "nobody held a hearing that has not begun"
-    office.feed.drop(aside, office.party, "A slip.")
+    settle(office.lead.parts.site, aside, DropMessage(why="A slip."))
 
 
 def test_a_warrant_stands_and_ends(office: Publisher, court: Publisher, ray: story.Ray) -> None:
@@ -642,7 +644,7 @@ def test_an_agency_sends_only_what_is_its_own_to_say(
     assert agency.told(kind, data) == Counter({"set aside": 1})
     (aside,) = agency.feed.stream.kept(Keeping.SET_ASIDE)
     assert aside.faults[0]["code"] == "not-yours"
-    agency.feed.drop(aside, agency.party, "Not theirs.")
+    settle(lead.parts.site, aside, DropMessage(why="Not theirs."))
 
 
 def test_the_charge_table_says_what_a_charge_is_called_and_decides_nothing(court: Publisher, ray: story.Ray) -> None:

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -25,9 +26,11 @@ from domain.refusal import Refused
 from domain.stop_record import StopRecorded, stop_stream
 from services import feed as feeding
 from services.directory import Party
-from services.feed import Cursor, Early, Effect, Feed, Message, Told, Unread, fault
+from services.feed import Cursor, Early, Effect, Feed, Message, Told, Unread, fault, feed_of
+from services.messages import DropMessage, TakeMessageAgain
 from services.ports import Caller, Fenced, Keeping, Raw
 from services.site import Site, append
+from tests.adapters.kafka.messages import settle
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
@@ -93,7 +96,8 @@ def site(site_db: Database, tellers: None) -> Iterator[tuple[Site, Feed, Party, 
         set_up(parts.site, datetime.now(UTC).date() - timedelta(days=1))
         parts.site.directory.refresh()
         party = parts.site.directory.by_code("city-pd", "party")
-        yield parts.site, Feed(parts.site, parts.log.stream, read), party, site_db
+        site = replace(parts.site, read=read)
+        yield site, feed_of(site), party, site_db
 
 
 def claim(feed: Feed) -> Cursor:
@@ -134,7 +138,8 @@ def test_one_poisoned_message_stops_nothing_but_its_own_key(site: Open, poisoned
     assert tally == Counter({"set aside": 1, "waits": len(behind), "accepted": 4 - len(behind)}) + Counter()
     assert taken(log) == [n for n in range(5) if n != poisoned and n not in behind]
     (aside,) = feed.stream.kept(Keeping.SET_ASIDE)
-    feed.drop(aside, party.id, "A test of theirs.")
+    settle(log, aside, DropMessage(why="A test of theirs."))
+    feed.sweep()
     assert taken(log)[-len(behind) :] == behind or not behind
     assert sorted(taken(log)) == [n for n in range(5) if n != poisoned]
     assert feed.stream.kept() == []
@@ -145,10 +150,13 @@ def test_what_was_set_aside_is_taken_when_it_can_be(site: Open, monkeypatch: pyt
     feed.take(party, [raw(0, "a", {"number": 0, "wrong": True}), raw(1, "a", {"number": 1})], claim(feed))
     (aside,) = feed.stream.kept(Keeping.SET_ASIDE)
     assert aside.faults == ({"pointer": "/number", "code": "refused", "sentence": "The rules of the site refuse it."},)
-    assert not feed.replay(aside, party.id, "Again.")
+    with pytest.raises(Refused, match="The rules of the site refuse it"):
+        settle(log, aside, TakeMessageAgain(why="Again."))
     assert feed.stream.blocked(party.id, [aside.key]), "it is set aside as before"
     _tellers(monkeypatch, lambda site, caller, told: tell(site, caller, told.model_copy(update={"wrong": False})))
-    assert feed.replay(aside, party.id, "The rule was wrong.")
+    settle(log, aside, TakeMessageAgain(why="The rule was wrong."))
+    assert taken(log) == [0]
+    feed.sweep()
     assert taken(log) == [0, 1]
 
 
