@@ -37,7 +37,7 @@ from adapters.kafka.messages.outgoing import (
 from projections.partner import GrantedParticipant
 from services.directory import Party
 from services.ports import Acknowledged, Outbox, Unavailable
-from services.relay import Out, Relay
+from services.relay import Out, Relay, withdrawal_id
 from services.release import PART2_NOTICE, is_part2
 
 STATUS, RETRACTED = TYPES["org.lead.participant.status.v1"], TYPES["org.lead.participant.retracted.v1"]
@@ -239,11 +239,6 @@ def status_of(row: GrantedParticipant) -> ParticipantStatus:
 def place(key: str, key_id: str, version: int) -> bytes:
     """Return what a body is bound to: it opens at no other place, and under no other version."""
     return f"{key} {key_id} {version}".encode()
-
-
-def withdrawal_id(key: str, version: int) -> str:
-    """Return the id of a withdrawal, which its receipt names."""
-    return f"w-{key}-{version}"
 
 
 def _may_lead(lock: psycopg.Connection[Any]) -> bool:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.kafka.contract import Message
 from adapters.kafka.messages.outgoing import StatusPublished
-from adapters.kafka.relay import withdrawal_id
 from services.ports import Outbox
+from services.relay import withdrawal_id
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.stream import Streams, streams
