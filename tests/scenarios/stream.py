@@ -80,7 +80,7 @@ def streams(site: SiteUnderTest, address: str, *parties: str, **configs: str) ->
         }
         for party in parties
         for family in contract.FAMILIES
-        if family.direction is Direction.OUT
+        if family.direction is Direction.OUT or family is contract.RECEIPT
     }
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.create_topics(wanted, wait_for_metadata=True)
