@@ -12,6 +12,8 @@ import orjson
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from adapters.kafka.contract import Message
 from adapters.kafka.messages.outgoing import StatusPublished
@@ -241,3 +243,28 @@ def test_a_crash_between_release_and_produce_tells_again_and_never_untold(lead: 
     assert [one.event.tombstone for one in tombstones] == [True] * 3
     assert len({one.event.id for one in controls}) == 1, "sent again, it is the same withdrawal"
     assert out.beat() == 0
+
+
+def test_a_record_carries_its_beats_trace_and_no_span_says_of_whom(lead: SiteUnderTest, out: Streams) -> None:
+    exporter = InMemorySpanExporter()
+    lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
+    ray = story.arrest(lead)
+    out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    revoke(ray, "city-pd")
+    out.beat()
+    (told, tombstone), (control,) = out.told("city-pd")
+    spans = [span for span in exporter.get_finished_spans() if span.name == "tell"]
+    traces = [str(each.event.extensions["traceparent"]).split("-")[1] for each in (told, tombstone, control)]
+    assert traces == [f"{span.context.trace_id:032x}" for span in (spans[0], spans[1], spans[1])]
+    requests = {span.context.trace_id for span in exporter.get_finished_spans() if span.name != "tell"}
+    assert not requests & {span.context.trace_id for span in spans}, "not the trace of the revocation"
+    for span in spans:
+        assert dict(span.attributes or {}) == {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.batch.message_count": 1,
+            "goldenthread.party": "city-pd",
+        }
