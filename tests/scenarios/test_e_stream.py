@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -210,6 +211,58 @@ def test_an_expiry_and_a_revocation_of_one_day_are_the_same_bytes(lead: SiteUnde
         shapes.append(shape)
     assert shapes[0] == shapes[1]
     assert "StatusVersion" in shapes[0][1]
+
+
+def test_narrowed_it_is_sealed_under_another_key_and_a_death_withdraws_it_like_anything_else(
+    lead: SiteUnderTest, out: Streams
+) -> None:
+    ray = story.arrest(lead)
+    rms = out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    ((first,), _) = out.told("city-pd")
+    old = key_of(rms, published(first).KeyId)
+    assert old is not None
+    ray.at("2026-03-20 10:00")
+    narrower = [story.grants()[0] | {"labels": ["identity.legal"]}]
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", story.form(grants=narrower))
+    lead.settle()
+    assert key_of(rms, published(first).KeyId) is None, "what was told before it was narrowed opens no more, at once"
+    assert out.beat() == 1
+    ((second,), withdrawn) = out.told("city-pd")
+    assert withdrawn == []
+    status = published(second)
+    key = key_of(rms, status.KeyId)
+    assert key not in (None, old)
+    assert "EnrolmentStatusCode" not in opened(status, key or b"")
+    assert key_of(rms, published(first).KeyId) is None
+
+    ray.at("2026-03-21 10:00")
+    lead.person("noor").do(f"/v1/participants/{ray.care}/death", {"died_at": "2026-03-21T08:00:00-07:00"})
+    assert out.beat() == 1
+    (tombstone,), (control,) = out.told("city-pd")
+    assert tombstone.event.tombstone
+    assert control.event.data == {"ParticipantKey": ray.participant, "StatusVersion": 3}
+    assert key_of(rms, status.KeyId) is None
+
+
+def test_the_order_of_a_beat_is_that_of_the_keys(lead: SiteUnderTest, out: Streams) -> None:
+    """Who is told of and who is withdrawn stand mixed, in an order that nobody chose."""
+    ray = story.arrest(lead)
+    out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    out.told("city-pd")
+    kept: list[list[str]] = []
+    relay = replace(out.relay, send=lambda _at, outs: kept.append([one.key for one in outs]))
+    held = lead.parts.site.outbox.published()[0]
+    others = [replace(held, participant=uuid4(), version=1, generation=1) for _ in range(5)]  # of whom nothing is shown
+    lead.parts.site.outbox.publish(others)
+    ray.at("2026-03-18 23:00")  # a new lease for Ray; the others go
+    lead.settle()
+    assert relay.beat() == 6
+    assert kept[0] == sorted(kept[0])
+    assert ray.participant in kept[0]
 
 
 def test_a_crash_between_release_and_produce_tells_again_and_never_untold(lead: SiteUnderTest, out: Streams) -> None:
