@@ -156,9 +156,12 @@ class History:
 
 def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
     """Return what is not withdrawn, in whole or in part."""
+    kinds = {type(recorded.event) for recorded in events}
+    if not any(kind.withdraws or kind in TAKES_BACK for kind in kinds):
+        return events
     if gone := {_matter(recorded) for recorded in events if recorded.event.withdraws}:
         events = [recorded for recorded in events if _matter(recorded) not in gone]
-    return left_of_cases(events) if any(isinstance(r.event, TAKES_BACK) for r in events) else events
+    return left_of_cases(events)
 
 
 def _matter(recorded: Recorded[Event]) -> UUID:

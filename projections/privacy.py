@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
+from domain.disclosure import CopyWithdrawn, ReceiptGiven
 from domain.labels import Ceiling, Label, Reader, Viewer
 from domain.roi import RoiSigned
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.record import RoleEntry, RoleRecipient, entry_of, is_participant, recipients, seen
-from projections.rows import RoleRow, Row, model
+from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, Row, model
 
 READER = Reader.PRIVACY
+_ROLE = ALLOWED[Holding.ROLE]
 
 
 @model(READER, "participant", order=("subject_id",))
@@ -37,6 +40,19 @@ class Entry(RoleEntry):
     """One act of consent, or one telling by word of mouth."""
 
 
+@model(READER, "withdrawal", order=("receipt_by", "entry_id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal(RoleRow):
+    """A copy that a party was sent and that was withdrawn, and what the party has answered by now."""
+
+    receipt_by: Annotated[datetime, Label.CONSENT_STATE]
+    entry_id: Ref
+    party_id: Annotated[UUID, PartyId("party")]
+    withdrawn_at: Annotated[datetime, Label.CONSENT_STATE]
+    receipt: Annotated[str | None, Label.CONSENT_STATE]
+    answered_at: Annotated[datetime | None, Label.CONSENT_STATE]
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that the privacy officer has of one participant."""
     if not is_participant(history):
@@ -54,3 +70,24 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for one in seen(history, lens):
         if one.shown != Label.REGISTRY:
             yield Entry(**entry_of(history, one))
+    yield from _withdrawals(history, lens)
+
+
+def _withdrawals(history: History, lens: Lens) -> Iterator[Withdrawal]:
+    for withdrawn in history.of(CopyWithdrawn):
+        receipt_by = lens.see(withdrawn, "receipt_by", _ROLE)
+        if receipt_by is None or withdrawn.event.party_id is None:
+            continue
+        given = [
+            r for r in history.stream(withdrawn.stream).of(ReceiptGiven) if r.event.version == withdrawn.event.version
+        ]
+        yield Withdrawal(
+            subject_id=history.subject,
+            as_of=history.position,
+            receipt_by=receipt_by,
+            entry_id=withdrawn.id,
+            party_id=withdrawn.event.party_id,
+            withdrawn_at=withdrawn.event.occurred_at,
+            receipt=lens.see(given[-1], "receipt", _ROLE) if given else None,
+            answered_at=given[-1].event.occurred_at if given else None,
+        )

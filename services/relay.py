@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,7 +20,9 @@ from uuid import UUID, uuid4
 import orjson
 from pydantic import Field
 
-from domain.event import ShortText
+from domain.calendar import days_after, end_of_day
+from domain.disclosure import CopyWithdrawn, copy_stream
+from domain.event import Envelope, ShortText
 from domain.protocol import NoProtocol
 from domain.refusal import Forbidden
 from domain.registry import READS_AS, RECEIVES, Role
@@ -27,10 +30,20 @@ from projections.partner import GrantedParticipant
 from projections.rows import shown
 from projections.views import VIEWS
 from services.directory import Party
-from services.ports import Acknowledged, AuthorityEnded, Caller, Conflict, Published, Session, Unavailable
+from services.ports import (
+    NOBODY,
+    Acknowledged,
+    AuthorityEnded,
+    Caller,
+    Conflict,
+    Erased,
+    Published,
+    Session,
+    Unavailable,
+)
 from services.questions.partner import TABLES
 from services.release import Purpose, Rendered, answer, disclosures
-from services.site import ATTEMPTS, Command, Site, example
+from services.site import ATTEMPTS, Command, Site, append, example
 
 SURFACE: Final = "stream"
 CARRIED: Final = ("name", "birth_date", "enrolment", "case_manager", "call", "scope", "purpose")
@@ -115,6 +128,7 @@ class Relay:
         if not changed and not again:
             return 0
         kept = [*site.outbox.publish(changed), *again]
+        _note(site, [one for one in kept if one.withdrawn])
         outs = [
             Out(
                 party=party,
@@ -174,6 +188,11 @@ def keys(site: Site, caller: Caller, asked: AskKeys) -> dict[str, Any]:
     return answer(site, replace(caller, reader=reader), "stream.keys", Purpose.AS_THE_ROI_STATES, render)
 
 
+def withdrawal_id(key: str, version: int) -> str:
+    """Return the id of a withdrawal, which its receipt names."""
+    return f"w-{key}-{version}"
+
+
 def lease_until(site: Site) -> datetime:
     """Return until when what is published now may be relied on: the same moment for everyone.
 
@@ -189,6 +208,29 @@ def carried(row: GrantedParticipant) -> GrantedParticipant:
     more: dict[str, Any] = {name: None for name in ("phone", "enrolled_at") if hasattr(row, name)}
     kept = replace(row, **more)
     return replace(kept, shown=shown(type(row), {name: getattr(row, name) for name in CARRIED}))
+
+
+def _note(site: Site, withdrawn: Sequence[Published]) -> None:
+    """Record what is withdrawn and until when a receipt is awaited, each once. Raises `Conflict`, `Unavailable`."""
+    protocol = site.protocol()
+    receipt_by = end_of_day(days_after(site.now(), protocol.receipt_days, protocol.tz), protocol.tz)
+    for one in withdrawn:
+        stream = copy_stream(one.party, one.participant)
+        history = site.log.load(stream)
+        if any(isinstance(r.event, CopyWithdrawn) and r.event.version == one.version for r in history):
+            continue
+        event = CopyWithdrawn(
+            participant_id=one.participant,
+            party_id=one.party,
+            occurred_at=site.now(),
+            version=one.version,
+            receipt_by=receipt_by,
+        )
+        envelope = Envelope(
+            actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
+        )
+        with suppress(Erased):  # of whom nothing can be written down any more
+            site.log.record([append(stream, history[-1].version if history else 0, event)], envelope)
 
 
 def _released(

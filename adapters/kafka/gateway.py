@@ -22,7 +22,7 @@ from kafka.errors import KafkaError, OffsetOutOfRangeError
 from adapters.kafka.envelope import TRACE
 from services.directory import Party
 from services.feed import Cursor, Feed, mark
-from services.ports import Claimed, Fenced, Raw, Unavailable
+from services.ports import Claimed, Raw
 
 POLL_MILLISECONDS: Final = 250
 RECORDS_MOST: Final = 500
@@ -90,6 +90,10 @@ class Broker:
         )
 
 
+class Stalled(Exception):
+    """A partition stands still before what it holds: the consumer is made anew."""
+
+
 @dataclass(slots=True)
 class _Held:
     """A partition that this gateway takes, and the topic it belongs to."""
@@ -141,106 +145,128 @@ class Gateway:
         return False
 
     def _lead(self, lock: psycopg.Connection[Any], stop: Stop) -> None:
-        with self.broker.admin() as admin, self.broker.consumer() as consumer:
-            held: dict[TopicPartition, _Held] = {}
-            looked = swept = float("-inf")
+        """Take, with a new consumer whenever there are other partitions to take: one that is told to seek may stall."""
+        held: dict[TopicPartition, _Held] = {}
+        with self.broker.admin() as admin:
             self.leads = True
             while not stop.is_set():
-                now = time.monotonic()
-                if now - looked > LOOK_SECONDS:
-                    looked = now
-                    lock.execute("select 1")  # raises where the lead was lost
-                    self._look(admin, consumer, held)
-                if now - swept > SWEEP_SECONDS:
-                    swept = now
-                    self.feed.sweep()
-                if not held:
-                    stop.wait(LOOK_SECONDS / 5)
-                    continue
-                self._take(admin, consumer, held)
+                self._look(admin, held)
+                with self.broker.consumer() as consumer:
+                    consumer.assign(list(held))
+                    for place, one in held.items():
+                        consumer.seek(place, one.cursor.next_offset)
+                    self._follow(lock, admin, consumer, held, stop)
+
+    def _follow(
+        self,
+        lock: psycopg.Connection[Any],
+        admin: KafkaAdminClient,
+        consumer: KafkaConsumer,
+        held: dict[TopicPartition, _Held],
+        stop: Stop,
+    ) -> None:
+        """Take from these partitions until there are others."""
+        looked, swept, stood = time.monotonic(), float("-inf"), dict[TopicPartition, int]()
+        while not stop.is_set():
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                lock.execute("select 1")  # raises where the lead was lost
+                stood = self._moved(consumer, stood)
+                if self._look(admin, held):
+                    return
+            if now - swept > SWEEP_SECONDS:
+                swept = now
+                self.feed.sweep()
+            if not held:
+                stop.wait(LOOK_SECONDS / 5)
+            elif not self._take(admin, consumer, held):
+                return
+            else:
                 self.failure = None
 
-    def _look(self, admin: KafkaAdminClient, consumer: KafkaConsumer, held: dict[TopicPartition, _Held]) -> None:
-        """Take on the partitions that are new, or may go on again."""
+    def _moved(self, consumer: KafkaConsumer, stood: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Return where each partition stands; raises `Stalled` for one that stands still before what it holds."""
+        places = list(consumer.assignment())
+        positions = {place: consumer.position(place) for place in places}
+        ends = consumer.end_offsets(places) if places else {}
+        for place, position in positions.items():
+            if position < ends[place] and position == stood.get(place):
+                raise Stalled
+        return positions
+
+    def _look(self, admin: KafkaAdminClient, held: dict[TopicPartition, _Held]) -> bool:
+        """Take on the partitions that are new, or may go on again; return whether there are any."""
         self.feed.site.directory.refresh()
+        found: list[tuple[TopicPartition, Party, str]] = []
         for topic in admin.describe_topics():
             party = None if topic.get("is_internal") else self.party_of(topic["name"])
-            if party is None:
-                continue
-            for partition in topic["partitions"]:
-                place = TopicPartition(topic["name"], partition["partition_index"])
-                if place in held:
-                    continue
-                topic_id = str(topic["topic_id"])
+            if party is not None:
+                places = [TopicPartition(topic["name"], each["partition_index"]) for each in topic["partitions"]]
+                found += [(place, party, str(topic["topic_id"])) for place in places if place not in held]
+        if not found:
+            return False
+        before = len(held)
+        with self.broker.consumer() as probe:
+            for place, party, topic_id in found:
                 claimed = self.feed.stream.claim(place.topic, place.partition, topic_id)
-                consumer.assign([*held, place])
-                if claimed.stopped is not None or (wrong := self._is_not_as_left(consumer, place, claimed)):
-                    if claimed.stopped is None and wrong:
-                        self._stop(place, wrong)
-                    consumer.assign(list(held))
-                else:
-                    cursor = Cursor(place.topic, place.partition, claimed.epoch, claimed.next_offset)
-                    held[place] = _Held(party, topic_id, cursor)
-                for kept, one in held.items():
-                    consumer.seek(kept, one.cursor.next_offset)
+                if claimed.stopped is not None:
+                    continue
+                if wrong := _is_not_as_left(probe, place, claimed):
+                    self._stop(place, wrong)
+                    continue
+                cursor = Cursor(place.topic, place.partition, claimed.epoch, claimed.next_offset)
+                held[place] = _Held(party, topic_id, cursor)
+        return len(held) > before
 
-    def _is_not_as_left(self, consumer: KafkaConsumer, place: TopicPartition, claimed: Claimed) -> str | None:
-        """Return why one cannot go on where one left off; None if the broker still holds what was taken last."""
-        beginning = consumer.beginning_offsets([place])[place]
-        if beginning > claimed.next_offset:
-            return LOST
-        if claimed.last_record is None or beginning == claimed.next_offset:
-            consumer.seek(place, claimed.next_offset)
-            return None
-        others = [other for other in consumer.assignment() if other != place]
-        consumer.pause(*others)
-        consumer.seek(place, claimed.next_offset - 1)
-        try:
-            end = time.monotonic() + _LAST_SECONDS
-            while time.monotonic() < end:
-                for record in consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=1).get(place, []):
-                    if record.offset >= claimed.next_offset:  # the last one was compacted away, or marked a transaction
-                        return None
-                    return None if mark(raw_of(record)) == claimed.last_record else OTHER
-        except OffsetOutOfRangeError:
-            return SHORTER
-        finally:
-            consumer.resume(*others)
-        return None if consumer.end_offsets([place])[place] >= claimed.next_offset else SHORTER
-
-    def _take(self, admin: KafkaAdminClient, consumer: KafkaConsumer, held: dict[TopicPartition, _Held]) -> None:
+    def _take(self, admin: KafkaAdminClient, consumer: KafkaConsumer, held: dict[TopicPartition, _Held]) -> bool:
+        """Take what has come; False if a partition was stopped."""
         try:
             polled = consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=RECORDS_MOST)
         except OffsetOutOfRangeError as error:
             for place in error.args[0] if error.args and isinstance(error.args[0], dict) else list(held):
-                self._stop(place, GONE)
                 held.pop(place, None)
-            consumer.assign(list(held))
-            return
+                self._stop(place, GONE)
+            return False
         if not polled:
-            return
+            return True
         # Asked after the records came: while the topic is still the same, so were they.
         ids = {topic["name"]: str(topic["topic_id"]) for topic in admin.describe_topics([p.topic for p in polled])}
+        others = [place for place in polled if ids.get(place.topic) != held[place].topic_id]
+        for place in others:
+            held.pop(place)
+            self._stop(place, OTHER)
         for place, records in polled.items():
-            one = held[place]
-            if ids.get(place.topic) != one.topic_id:
-                held.pop(place)
-                self._stop(place, OTHER)
-                consumer.assign(list(held))
-                continue
-            raws = [raw_of(record) for record in records]
-            try:
+            if place in held:
+                raws = [raw_of(record) for record in records]
                 with self.observe(place.topic, [_trace(raw) for raw in raws]):
-                    self.feed.take(one.party, raws, one.cursor)
-            except (Unavailable, Fenced):
-                for other in polled:
-                    if other in held:
-                        consumer.seek(other, held[other].cursor.next_offset)
-                raise
+                    self.feed.take(held[place].party, raws, held[place].cursor)
+        return not others
 
     def _stop(self, place: TopicPartition, why: str) -> None:
         self.feed.stream.stop(place.topic, place.partition, why)
         _log.error("%s/%d is stopped: %s. See `goldenthread doctor`.", place.topic, place.partition, why)
+
+
+def _is_not_as_left(consumer: KafkaConsumer, place: TopicPartition, claimed: Claimed) -> str | None:
+    """Return why one cannot go on where one left off; None if the broker still holds what was taken last."""
+    consumer.assign([place])
+    beginning = consumer.beginning_offsets([place])[place]
+    if beginning > claimed.next_offset:
+        return LOST
+    if claimed.last_record is None or beginning == claimed.next_offset:
+        return None
+    consumer.seek(place, claimed.next_offset - 1)
+    end = time.monotonic() + _LAST_SECONDS
+    try:
+        while time.monotonic() < end:
+            for record in consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=1).get(place, []):
+                if record.offset >= claimed.next_offset:  # the last one was compacted away, or marked a transaction
+                    return None
+                return None if mark(raw_of(record)) == claimed.last_record else OTHER
+    except OffsetOutOfRangeError:
+        return SHORTER
+    return None if consumer.end_offsets([place])[place] >= claimed.next_offset else SHORTER
 
 
 def raw_of(record: ConsumerRecord) -> Raw:

@@ -37,7 +37,7 @@ from adapters.kafka.messages.outgoing import (
 from projections.partner import GrantedParticipant
 from services.directory import Party
 from services.ports import Acknowledged, Outbox, Unavailable
-from services.relay import Out, Relay
+from services.relay import Out, Relay, withdrawal_id
 from services.release import PART2_NOTICE, is_part2
 
 STATUS, RETRACTED = TYPES["org.lead.participant.status.v1"], TYPES["org.lead.participant.retracted.v1"]
@@ -59,22 +59,26 @@ _log = logging.getLogger("goldenthread.relay")
 class Publisher:
     """Writes what parties are told into their topics. `source`: LEAD's, `urn:lead:<site>:<party code>:golden-thread`.
 
-    `prefix`: what the broker's topics of this site begin with.
+    `prefix`: what the broker's topics of this site begin with. `observe` spans what a party is told on one beat; that
+    is the trace that a record carries, never the trace of what it is told for.
     """
 
     broker: Broker
     outbox: Outbox
     source: str
     prefix: str = ""
+    observe: Callable[[str, int], AbstractContextManager[None]] = lambda _party, _messages: nullcontext()
     _producer: KafkaProducer | None = field(default=None, repr=False)
 
     def send(self, at: datetime, outs: Sequence[Out]) -> None:
         """Write, and return once the broker has all of it. Raises `Unavailable`: then it may have some of it."""
-        self.write([record for out in outs for record in self.records(at, out)])
+        with self.observe(outs[0].party.code, len(outs)):
+            self.write([record for out in outs for record in self.records(at, out)])
 
     def acknowledge(self, at: datetime, party: Party, said: Sequence[Acknowledged]) -> None:
         """Write what became of a party's messages. Raises `Unavailable`."""
-        self.write([self._acknowledgement(at, party, one) for one in said])
+        with self.observe(party.code, len(said)):
+            self.write([self._acknowledgement(at, party, one) for one in said])
 
     def records(self, at: datetime, out: Out) -> list[Record]:
         """Return the records that tell of one participant: a status; or a tombstone and, beside it, a withdrawal."""
@@ -177,14 +181,13 @@ class Publisher:
 class Beats:
     """Lets the relay beat every so many `seconds` of the clock, wherever it was started.
 
-    `lock_url`: the database login under which the lead is held. `observe` spans a beat. `failure`: the kind of what
-    went wrong last, None while all is well.
+    `lock_url`: the database login under which the lead is held. `failure`: the kind of what went wrong last, None
+    while all is well.
     """
 
     relay: Relay
     lock_url: str
     seconds: float
-    observe: Callable[[], AbstractContextManager[None]] = nullcontext
     failure: str | None = None
     leads: bool = False
 
@@ -213,8 +216,7 @@ class Beats:
         end = time.monotonic() + VIEWS_SECONDS
         while not self.relay.caught_up() and time.monotonic() < end and not stop.wait(0.02):
             pass
-        with self.observe():
-            self.relay.beat()
+        self.relay.beat()
         self.failure = None
 
 
@@ -239,11 +241,6 @@ def status_of(row: GrantedParticipant) -> ParticipantStatus:
 def place(key: str, key_id: str, version: int) -> bytes:
     """Return what a body is bound to: it opens at no other place, and under no other version."""
     return f"{key} {key_id} {version}".encode()
-
-
-def withdrawal_id(key: str, version: int) -> str:
-    """Return the id of a withdrawal, which its receipt names."""
-    return f"w-{key}-{version}"
 
 
 def _may_lead(lock: psycopg.Connection[Any]) -> bool:

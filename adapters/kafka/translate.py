@@ -10,15 +10,17 @@ from uuid import UUID, uuid4
 from adapters.kafka import contract
 from adapters.kafka.envelope import Record, Undecodable, decode
 from adapters.kafka.lines import record_of
-from adapters.kafka.messages import arrest, custody
+from adapters.kafka.messages import arrest, custody, outgoing
 from adapters.kafka.messages.niem import Body, PersonType
 from adapters.kafka.translate_case import tells_of_case
 from domain.arrest import Arrested
+from domain.disclosure import Receipt
 from domain.stop_record import NoOffer
 from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
 from services.ports import OF_A_FILE, Raw
+from services.receipts import ReceiptTold
 from services.referrals import HeldCharge
 
 _RACES: Final = {
@@ -195,6 +197,15 @@ def _retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetrac
     return ArrestRetracted(number=body.Arrest.ActivityIdentification.IdentificationID)
 
 
+def _receipt(body: outgoing.ReceiptSent, _told_at: datetime) -> ReceiptTold:
+    return ReceiptTold(
+        participant=body.ParticipantKey,
+        withdrawal=body.ControlMessageID,
+        receipt=Receipt(body.ReceiptCode),
+        given_at=body.ReceiptDate.DateTime,
+    )
+
+
 def _person(person: PersonType) -> Arrested:
     name, state, own = person.PersonName, person.PersonStateIdentification, person.PersonOtherIdentification
     return Arrested(
@@ -216,4 +227,5 @@ _TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRetracted: _retracted,
     custody.CustodyBooked: _booking,
     custody.CustodyReleased: _release,
+    outgoing.ReceiptSent: _receipt,
 }

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from domain.disclosure import OralDisclosure
+from domain.disclosure import OralDisclosure, Receipt, ReceiptGiven
 from domain.event import Recorded
 from domain.labels import TABLE, Grant, Label, Reader, Shown, Viewer
 from domain.legal_case import DecisionRecorded
@@ -65,6 +65,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
                 told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:
                 pass
+    told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
         client = session.select(counsel.Client, {"subject_id": asked}) if caller.reader is Reader.COUNSEL else []
@@ -81,6 +82,10 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 
 
+_LET_GO = {
+    Receipt.PURGED: "what had been received is deleted",
+    Receipt.HELD: "already received, kept under a duty",
+}
 _ACCOUNTED_TO = frozenset({Reader.PARTICIPANT, Reader.COUNSEL, Reader.CASE_MANAGER, Reader.PRIVACY})
 
 
@@ -127,6 +132,11 @@ def _notice(
         "grants": [site.ids.seal(caller.party, signed)] if signed else [],
         "notice": PART2_NOTICE if signed else None,
     }
+
+
+def _receipt(site: Site, given: ReceiptGiven) -> tuple[datetime, dict[str, Any]]:
+    to = _party(site, given.party_id, [])
+    return given.occurred_at, {"what": "receipt", "to": to, "receipt": given.receipt, "purpose": _LET_GO[given.receipt]}
 
 
 def _oral(site: Site, oral: OralDisclosure, party: UUID, by: UUID | None) -> dict[str, Any]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.privacy import Entry, Participant, Recipient
+from projections.privacy import Entry, Participant, Recipient, Withdrawal
 from services.ports import Caller, Session
-from services.questions.listing import Listing, by_participant
-from services.questions.showing import require, show, who
+from services.questions.listing import Asking, Items, Listing, by_participant
+from services.questions.showing import columns_of, require, show, who
 from services.questions.trace import trace
 from services.release import Purpose, Rendered, answer
 from services.site import Site
+
+
+def _late_or_not(asking: Asking, rows: Sequence[Withdrawal]) -> Items:
+    """Show each withdrawal, and whether its receipt is overdue: then somebody is to call that party."""
+    now = asking.site.now()
+    late = [row.receipt is None and row.receipt_by < now for row in rows]
+    return Items(
+        [asking.show(row) | asking.who(row) | {"overdue": is_late} for row, is_late in zip(rows, late, strict=True)],
+        rows,
+    )
+
 
 LISTINGS = (
     Listing(
@@ -23,6 +35,16 @@ LISTINGS = (
         purpose=Purpose.ACCOUNTING,
         doc="Everybody who has a record here, by your own ids, and when each ROI was signed and ends.",
         items=by_participant,
+    ),
+    Listing(
+        path="privacy/withdrawals",
+        key="withdrawals",
+        row=Withdrawal,
+        reader=Reader.PRIVACY,
+        purpose=Purpose.ACCOUNTING,
+        doc="What parties had been sent and was withdrawn, by when they were to answer, and who is late with it.",
+        items=_late_or_not,
+        columns=(*columns_of(Withdrawal), "participant", "overdue"),
     ),
 )
 

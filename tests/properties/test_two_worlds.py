@@ -264,6 +264,12 @@ def public_form(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {}), Ask("POST", path, {"participant": pair.known("")[0]}), Ask("POST", path, [1]))
 
 
+def stream_keys(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask for keys by ids that the viewer has, and by what is none; nobody here has a stream."""
+    yield Ask("POST", path, {"keys": [pair.known("")[0], "x", "a" * 26]})
+    yield from (Ask("POST", path, {"keys": []}), Ask("POST", path, {}))
+
+
 ACCOUNTING = "/v1/participants/{participant}/accounting"
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
@@ -295,6 +301,7 @@ QUESTIONS |= {
     "/v1/program/messages/{message}": by_id,
     "/v1/case-manager/on-call": plain,
     ACCOUNTING: by_id,
+    "/v1/stream/keys": stream_keys,
     "/v1/public/referrals": public_form,
 }
 
@@ -379,6 +386,8 @@ NAMED_IN_PATH = {
     "goal": "goal",
     "hearing": "hearing",
     "warrant": "warrant",
+    "match": "item",
+    "link": "item",
     "message": "",
 }
 
@@ -425,7 +434,9 @@ def test_every_path_there_is_is_asked() -> None:
     app = create_app(mock.Mock(), mock.Mock(), Settings(environment="test"), mock.Mock(), bool)
     there_are = {(method, route.path) for route in cast("list[Route]", app.routes) for method in route.methods or ()}
     by_command = {("POST", f"/v1/{path}") for path, _, _ in ROUTES}
-    by_question = {("POST" if asks in (lookups, public_form) else "GET", path) for path, asks in QUESTIONS.items()}
+    by_question = {
+        ("POST" if asks in (lookups, stream_keys, public_form) else "GET", path) for path, asks in QUESTIONS.items()
+    }
     schema = {(method, "/openapi.json") for method in ("GET", "HEAD")}
     assert there_are == by_command | by_question | schema, "a path that no probe asks, or a probe without a path"
 

@@ -80,12 +80,12 @@ def streams(site: SiteUnderTest, address: str, *parties: str, **configs: str) ->
         }
         for party in parties
         for family in contract.FAMILIES
-        if family.direction is Direction.OUT
+        if family.direction is Direction.OUT or family is contract.RECEIPT
     }
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.create_topics(wanted, wait_for_metadata=True)
     broker = Broker(address)
-    publisher = Publisher(broker, site.parts.site.outbox, SOURCE, prefix)
+    publisher = Publisher(broker, site.parts.site.outbox, SOURCE, prefix, site.parts.spans.sent)
     try:
         yield Streams(site, broker, prefix, Relay(site.parts.site, publisher.send, publisher.acknowledge), publisher)
     finally:

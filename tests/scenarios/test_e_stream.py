@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from adapters.kafka.contract import Message
 from adapters.kafka.messages.outgoing import StatusPublished
-from adapters.kafka.relay import withdrawal_id
 from services.ports import Outbox
+from services.relay import withdrawal_id
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.stream import Streams, streams
@@ -210,6 +213,58 @@ def test_an_expiry_and_a_revocation_of_one_day_are_the_same_bytes(lead: SiteUnde
     assert "StatusVersion" in shapes[0][1]
 
 
+def test_narrowed_it_is_sealed_under_another_key_and_a_death_withdraws_it_like_anything_else(
+    lead: SiteUnderTest, out: Streams
+) -> None:
+    ray = story.arrest(lead)
+    rms = out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    ((first,), _) = out.told("city-pd")
+    old = key_of(rms, published(first).KeyId)
+    assert old is not None
+    ray.at("2026-03-20 10:00")
+    narrower = [story.grants()[0] | {"labels": ["identity.legal"]}]
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/amendments", story.form(grants=narrower))
+    lead.settle()
+    assert key_of(rms, published(first).KeyId) is None, "what was told before it was narrowed opens no more, at once"
+    assert out.beat() == 1
+    ((second,), withdrawn) = out.told("city-pd")
+    assert withdrawn == []
+    status = published(second)
+    key = key_of(rms, status.KeyId)
+    assert key not in (None, old)
+    assert "EnrolmentStatusCode" not in opened(status, key or b"")
+    assert key_of(rms, published(first).KeyId) is None
+
+    ray.at("2026-03-21 10:00")
+    lead.person("noor").do(f"/v1/participants/{ray.care}/death", {"died_at": "2026-03-21T08:00:00-07:00"})
+    assert out.beat() == 1
+    (tombstone,), (control,) = out.told("city-pd")
+    assert tombstone.event.tombstone
+    assert control.event.data == {"ParticipantKey": ray.participant, "StatusVersion": 3}
+    assert key_of(rms, status.KeyId) is None
+
+
+def test_the_order_of_a_beat_is_that_of_the_keys(lead: SiteUnderTest, out: Streams) -> None:
+    """Who is told of and who is withdrawn stand mixed, in an order that nobody chose."""
+    ray = story.arrest(lead)
+    out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    out.told("city-pd")
+    kept: list[list[str]] = []
+    relay = replace(out.relay, send=lambda _at, outs: kept.append([one.key for one in outs]))
+    held = lead.parts.site.outbox.published()[0]
+    others = [replace(held, participant=uuid4(), version=1, generation=1) for _ in range(5)]  # of whom nothing is shown
+    lead.parts.site.outbox.publish(others)
+    ray.at("2026-03-18 23:00")  # a new lease for Ray; the others go
+    lead.settle()
+    assert relay.beat() == 6
+    assert kept[0] == sorted(kept[0])
+    assert ray.participant in kept[0]
+
+
 def test_a_crash_between_release_and_produce_tells_again_and_never_untold(lead: SiteUnderTest, out: Streams) -> None:
     ray = story.arrest(lead)
     out.account("city-pd")
@@ -241,3 +296,28 @@ def test_a_crash_between_release_and_produce_tells_again_and_never_untold(lead: 
     assert [one.event.tombstone for one in tombstones] == [True] * 3
     assert len({one.event.id for one in controls}) == 1, "sent again, it is the same withdrawal"
     assert out.beat() == 0
+
+
+def test_a_record_carries_its_beats_trace_and_no_span_says_of_whom(lead: SiteUnderTest, out: Streams) -> None:
+    exporter = InMemorySpanExporter()
+    lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
+    ray = story.arrest(lead)
+    out.account("city-pd")
+    story.enrol(ray)
+    out.beat()
+    revoke(ray, "city-pd")
+    out.beat()
+    (told, tombstone), (control,) = out.told("city-pd")
+    spans = [span for span in exporter.get_finished_spans() if span.name == "tell"]
+    traces = [str(each.event.extensions["traceparent"]).split("-")[1] for each in (told, tombstone, control)]
+    assert traces == [f"{span.context.trace_id:032x}" for span in (spans[0], spans[1], spans[1])]
+    requests = {span.context.trace_id for span in exporter.get_finished_spans() if span.name != "tell"}
+    assert not requests & {span.context.trace_id for span in spans}, "not the trace of the revocation"
+    for span in spans:
+        assert dict(span.attributes or {}) == {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.batch.message_count": 1,
+            "goldenthread.party": "city-pd",
+        }

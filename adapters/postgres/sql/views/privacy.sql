@@ -36,11 +36,25 @@ create table privacy.recipient (
     until timestamptz,
     items bigint not null
 );
-comment on schema privacy is 'privacy/1 sha256 fa2d1d7b79e5efb0ec479d0e12e436c4953181bfe2fc53177cc7ef3b7ab576e7';
+
+-- Withdrawal (role): A copy that a party was sent and that was withdrawn, and what the party has answered by now.
+create table privacy.withdrawal (
+    subject_id uuid not null,
+    as_of bigint not null,
+    receipt_by timestamptz not null,
+    entry_id uuid not null,
+    party_id uuid not null,
+    withdrawn_at timestamptz not null,
+    receipt text,
+    answered_at timestamptz
+);
+comment on schema privacy is 'privacy/2 sha256 853414521716ec3e0b067254a0747b29956185d15b54dd1b6445127944a229a2';
 
 alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);
 alter table privacy.recipient add primary key (subject_id, party_id);
+alter table privacy.withdrawal add primary key (receipt_by, entry_id);
+create index on privacy.withdrawal (subject_id);
 
 grant usage on schema privacy to goldenthread_privacy, goldenthread_projector;
 
@@ -70,6 +84,15 @@ create policy role on privacy.recipient for select to goldenthread_privacy using
 create policy projector on privacy.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.recipient to goldenthread_privacy;
 grant select, insert, delete on privacy.recipient to goldenthread_projector;
+
+alter table privacy.withdrawal enable row level security;
+alter table privacy.withdrawal force row level security;
+create policy role on privacy.withdrawal for select to goldenthread_privacy using (
+    (select gate.party()) is not null
+);
+create policy projector on privacy.withdrawal for all to goldenthread_projector using (true) with check (true);
+grant select on privacy.withdrawal to goldenthread_privacy;
+grant select, insert, delete on privacy.withdrawal to goldenthread_projector;
 
 insert into log.view (name, position) values ('privacy', 0) on conflict (name) do update set position = 0;
 delete from log.parked where view = 'privacy';
