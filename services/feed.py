@@ -216,8 +216,8 @@ class Feed:
         ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
         site = replace(self.site, log=ahead, moment=self.site.log.now())
         keys = [self._key(party, message.order) for message in messages]
-        ids = [self._id(party, m) if isinstance(m, Message) else None for m in messages]
-        seen = self.stream.known([digest for digest in ids if digest is not None])
+        ids = [self._id(party, raw, message) for raw, message in zip(raws, messages, strict=True)]
+        seen = self.stream.known(ids)
         blocked = self.stream.blocked(party.id, keys)
         ready: list[_Ready] = []
         touched: set[UUID] = set()
@@ -237,8 +237,7 @@ class Feed:
             touched |= {append.stream for append in effect.appends if append.events}
             if effect.keep is Keeping.SET_ASIDE:
                 blocked.add(key)
-            if digest is not None:
-                seen.add(digest)
+            seen.add(digest)
             ready.append(_Ready(raw, key, digest, effect, caller, message))
         return ready
 
@@ -313,7 +312,11 @@ class Feed:
     def _key(self, party: Party, order: str) -> bytes:
         return hmac.digest(self.site.digests, b"order" + party.id.bytes + order.encode(), sha256)
 
-    def _id(self, party: Party, message: Message) -> bytes:
+    def _id(self, party: Party, raw: Raw, message: Message | Unread) -> bytes:
+        """Return by what a message is the same whenever it comes: if it cannot be read, as it came to where it lies."""
+        if isinstance(message, Unread):
+            came = f"{raw.topic}/{raw.partition}{raw.headers}".encode() + mark(raw)
+            return hmac.digest(self.site.digests, b"unread" + party.id.bytes + came, sha256)
         return hmac.digest(self.site.digests, b"message" + party.id.bytes + message.id.encode(), sha256)
 
 

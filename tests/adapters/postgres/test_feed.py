@@ -100,8 +100,8 @@ def site(site_db: Database, tellers: None) -> Iterator[tuple[Site, Feed, Party, 
         yield site, feed_of(site), party, site_db
 
 
-def claim(feed: Feed) -> Cursor:
-    claimed = feed.stream.claim(TOPIC, 0, "first")
+def claim(feed: Feed, topic_id: str = "first") -> Cursor:
+    claimed = feed.stream.claim(TOPIC, 0, topic_id)
     return Cursor(TOPIC, 0, claimed.epoch, claimed.next_offset)
 
 
@@ -198,6 +198,19 @@ def test_another_topic_of_the_same_name_is_not_gone_on_with(site: Open) -> None:
     feed.stream.resume(TOPIC, 0, "second", 0)
     went_on = feed.stream.claim(TOPIC, 0, "second")
     assert (went_on.next_offset, went_on.stopped) == (0, None)
+
+
+def test_where_another_topic_of_the_name_has_others_in_the_same_places_both_are_kept(site: Open) -> None:
+    _, feed, party, _ = site
+    first = [raw(0, "a", b"{"), raw(1, "b", {"id": "one", "number": 1, "about": "x"})]
+    feed.take(party, first, claim(feed))
+    feed.stream.resume(TOPIC, 0, "second", 0)
+    second = [raw(0, "a", b"["), raw(1, "b", {"id": "two", "number": 2, "about": "y"})]
+    assert feed.take(party, second, claim(feed, "second")) == Counter({"set aside": 1, "unknown": 1})
+    assert len(feed.stream.kept()) == 4
+    feed.stream.resume(TOPIC, 0, "second", 0)
+    assert feed.take(party, second, claim(feed, "second")) == Counter(duplicate=2), "read again"
+    assert len(feed.stream.kept()) == 4
 
 
 def test_nothing_of_what_is_kept_lies_in_clear_and_nothing_is_left_of_it(site: Open) -> None:

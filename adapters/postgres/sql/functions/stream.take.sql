@@ -57,15 +57,5 @@ begin
         from unnest(parties, states, topics, partitions, offsets, keys, why, sealed, bodies, untils) with ordinality
              as r(party, state, topic, partition, "offset", key, fault, sealed_key, body, until, n)
         order by n
-    ) k
-    where not exists (
-        select from stream.settled s
-        where s.topic = k.topic and s.partition = k.partition and s."offset" = k."offset"
-          and s.partition = -1 and s.outcome = 'dropped' -- a file is always the same file
-    )
-    on conflict (topic, partition, "offset") do nothing; -- a file that is loaded again
-    insert into stream.acknowledgement (party_id, source, message, code, faults, correlation_id, taken_at)
-    select (a ->> 'party')::uuid, a ->> 'source', a ->> 'message', a ->> 'code', a -> 'faults',
-           (a ->> 'correlation_id')::uuid, at
-    from unnest(acknowledged) with ordinality as r(a, n) order by n;
+    ) k;
 end $$;

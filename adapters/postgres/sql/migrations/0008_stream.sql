@@ -38,8 +38,7 @@ create table stream.kept (
     sealed_under uuid not null,
     body bytea not null,
     kept_at timestamptz not null,
-    until timestamptz not null,
-    unique (topic, partition, "offset")
+    until timestamptz not null
 );
 create index kept_key on stream.kept (party_id, key, id);
 create index kept_until on stream.kept (until);
