@@ -1,4 +1,4 @@
-"""The stream in a demo: a broker of its own, and a police records system that publishes, is told, and then no longer."""
+"""The stream in a demo: a broker, and a police records system that publishes, is told, and then is told no longer."""
 
 from __future__ import annotations
 
