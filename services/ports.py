@@ -471,6 +471,10 @@ class Session(Protocol):
         """Write down who is shown what; False if something went dark meanwhile. Called once, last."""
         ...
 
+    def alive(self) -> set[UUID]:
+        """Return the participants of whom the reader's party has a living consent now, whatever a view shows yet."""
+        ...
+
     def accounting(self, participant: UUID) -> list[Accounted]:
         """Return everything that left about a participant, oldest first."""
         ...
