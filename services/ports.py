@@ -266,7 +266,7 @@ class Outbox(Protocol):
     """What was published to each party, the keys it is sealed under, and what is to be said of their messages."""
 
     def acknowledged(self, most: int) -> list[Acknowledged]:
-        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        """Return what became of messages that the broker does not have yet: so many of each party, oldest first."""
         ...
 
     def forget(self, each: Sequence[Acknowledged]) -> None:

@@ -48,8 +48,8 @@ from services.site import ATTEMPTS, Command, Site, append, example
 SURFACE: Final = "stream"
 CARRIED: Final = ("name", "birth_date", "enrolment", "case_manager", "call", "scope", "purpose")
 """What a status carries of the participant whom a party sees."""
-ACKNOWLEDGED_MOST: Final = 10_000
-"""How many acknowledgements one beat tells."""
+ACKNOWLEDGED_MOST: Final = 5_000
+"""How many acknowledgements one beat tells a party."""
 KEYS_MOST: Final = 500
 """How many keys are asked for at once."""
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)

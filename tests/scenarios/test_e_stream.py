@@ -106,6 +106,9 @@ def test_what_was_published_is_withdrawn_on_the_next_beat(lead: SiteUnderTest, o
     (told,), withdrawn = out.told("city-pd")
     status = published(told)
     assert withdrawn == []
+    assert not [
+        raw for raw in out.read("out.city-pd.participant-status.v1", anew=True) if b"Bell" in (raw.value or b"")
+    ]
     assert (told.operation, status.StatusVersion, status.ParticipantKey) == ("update", 1, ray.participant)
     key = key_of(rms, status.KeyId)
     assert key is not None
