@@ -334,7 +334,7 @@ class Outbox(Protocol):
     """What was published to each party, the keys it is sealed under, and what is to be said of their messages."""
 
     def acknowledged(self, most: int) -> list[Acknowledged]:
-        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        """Return what became of messages that the broker does not have yet: so many of each party, oldest first."""
         ...
 
     def forget(self, each: Sequence[Acknowledged]) -> None:
@@ -541,6 +541,10 @@ class Session(Protocol):
 
     def release(self, disclosed: Sequence[Disclosed], view_version: str, purpose: str, surface: str) -> bool:
         """Write down who is shown what; False if something went dark meanwhile. Called once, last."""
+        ...
+
+    def alive(self) -> set[UUID]:
+        """Return the participants of whom the reader's party has a living consent now, whatever a view shows yet."""
         ...
 
     def accounting(self, participant: UUID) -> list[Accounted]:

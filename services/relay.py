@@ -48,8 +48,8 @@ from services.site import ATTEMPTS, Command, Site, append, example
 SURFACE: Final = "stream"
 CARRIED: Final = ("name", "birth_date", "enrolment", "case_manager", "call", "scope", "purpose")
 """What a status carries of the participant whom a party sees."""
-ACKNOWLEDGED_MOST: Final = 10_000
-"""How many acknowledgements one beat tells."""
+ACKNOWLEDGED_MOST: Final = 5_000
+"""How many acknowledgements one beat tells a party."""
 KEYS_MOST: Final = 500
 """How many keys are asked for at once."""
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -80,7 +80,7 @@ class Relay:
     acknowledge: Callable[[datetime, Party, Sequence[Acknowledged]], None]
 
     def caught_up(self) -> bool:
-        """Return whether the views show all that is recorded: what they do not show yet would be withdrawn."""
+        """Return whether the views show all that is recorded: what they do not show yet waits for the next beat."""
         position = self.site.log.position()
         readers = {READS_AS[kind] for kind in RECEIVES}
         return all(self.site.log.view_position(reader) >= position for reader in readers)
@@ -119,12 +119,12 @@ class Relay:
     def _tell(
         self, site: Site, party: Party, caller: Caller | None, held: Mapping[UUID, Published], lease: datetime
     ) -> int:
-        seen, due = _released(site, caller, held, lease) if caller is not None else (frozenset[UUID](), [])
+        stays, due = _released(site, caller, held, lease) if caller is not None else (frozenset[UUID](), [])
         rows = {row.subject_id: row for row in due}
-        gone = [one for one in held.values() if one.participant not in seen and not one.withdrawn]
+        gone = [one for one in held.values() if one.participant not in stays and not one.withdrawn]
         changed = [_next(site, row, held.get(row.subject_id), lease) for row in due]
         changed += [replace(one, version=one.version + 1, withdrawn=True) for one in gone]
-        again = [one for one in held.values() if one.withdrawn and not one.sent and one.participant not in seen]
+        again = [one for one in held.values() if one.withdrawn and not one.sent and one.participant not in rows]
         if not changed and not again:
             return 0
         kept = [*site.outbox.publish(changed), *again]
@@ -236,19 +236,25 @@ def _note(site: Site, withdrawn: Sequence[Published]) -> None:
 def _released(
     site: Site, caller: Caller, held: Mapping[UUID, Published], lease: datetime
 ) -> tuple[frozenset[UUID], list[GrantedParticipant]]:
-    """Return whom the party sees now, and what of it is to be told: that is released. Nobody, without authority."""
+    """Return of whom the party keeps what it has, and what is to be told anew: that is released. Nobody, unauthorised.
+
+    A view that is behind may not show yet what a living consent gives: that is no reason to withdraw it.
+    """
     reader = READS_AS[caller.party_kind]
+    had_come = site.log.view_position(reader)
     for _ in range(ATTEMPTS):
         try:
             with site.readers.session(caller) as session:
                 rows = [carried(row) for row in session.select(TABLES[reader].who)]
+                alive = session.alive()
                 due = [row for row in rows if _is_news(site, row, held.get(row.subject_id), lease)]
                 lines = disclosures(site.digests, Rendered({}, list(due)))
                 released = session.release(lines, VIEWS[reader].version, Purpose.AS_THE_ROI_STATES, SURFACE)
         except AuthorityEnded:
             return frozenset(), []
         if released:  # and committed
-            return frozenset(row.subject_id for row in rows), due
+            seen = frozenset(row.subject_id for row in rows)
+            return (seen | alive if had_come < site.log.position() else seen), due
     raise Unavailable
 
 

@@ -47,7 +47,7 @@ VERSION: Final = "statusversion"
 PAD_BYTES: Final = 256
 """A sealed body is as long as a multiple of it: its length says little of what is in it."""
 VIEWS_SECONDS: Final = 5.0
-"""How long a beat waits for the views; what they do not show by then is withdrawn."""
+"""How long a beat waits for the views; what they do not show by then is for the next."""
 _LOOK_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 15.0
 _LOCK: Final = 7101

@@ -31,7 +31,7 @@ class PostgresOutbox:
         self._keyring = keyring
 
     def acknowledged(self, most: int) -> list[Acknowledged]:
-        """Return what became of messages, as far as the broker does not have it, oldest first."""
+        """Return what became of messages that the broker does not have yet: so many of each party, oldest first."""
         with (
             available(),
             self._datastore.get_connection() as connection,
@@ -39,7 +39,8 @@ class PostgresOutbox:
         ):
             found = cursor.execute(
                 b"select party_id, source, message, code, faults, correlation_id, id, taken_at"
-                b" from stream.acknowledgement order by id limit %s",
+                b" from (select a.*, row_number() over (partition by party_id order by id) as n"
+                b" from stream.acknowledgement a) a where n <= %s order by id",
                 (most,),
             ).fetchall()
         return [

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import cache
 from threading import Lock
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -212,6 +213,10 @@ class PostgresSession:
         ((kept,),) = self._read(_RELEASE, arguments)
         return bool(kept)
 
+    def alive(self) -> set[UUID]:
+        """Return the participants of whom the reader's party has a living consent now, whatever a view shows yet."""
+        return {participant for (participant,) in self._read(_ALIVE, [])}
+
     def accounting(self, participant: Any) -> list[Accounted]:
         """Return everything that left about a participant, oldest first; nothing for one who may not ask."""
         return [Accounted(*found) for found in self._read(_ACCOUNTING, [participant])]
@@ -321,6 +326,7 @@ _RELEASE = (
     b"select gate.release(%b::uuid[], %b::bigint[], %b::timestamptz[], %b::bigint[], %b::text[], %b::text[],"
     b" %b::bytea[], %s, %s, %s, %s)"
 )
+_ALIVE = b"select participant_id from gate.consent"  # by its policy: the party's own, and alive
 _ACCOUNTING = (
     b"select disclosed_at, kind, reader, party_id, staff_id, labels, grants, purpose, surface from log.accounting(%s)"
 )
