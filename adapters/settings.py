@@ -17,9 +17,9 @@ class Settings(BaseSettings):
     Without `database_url` the site keeps its own PostgreSQL in `data_dir`. Its secrets lie in `secrets_dir`: beside the
     server's files where a `data_dir` is named, else with the user's configuration. `database_url` says where a packaged
     server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
-    `owner_url` is for `goldenthread migrate` alone. `kafka`: the broker's addresses; `kafka_prefix`: what this site's
-    topics begin with, on a broker of several. With `kafka_user` the client signs in with SCRAM over TLS; its password
-    is the file `kafka.password` among the secrets.
+    `owner_url` is for `goldenthread migrate` alone. `site_code`: what stands in the source of every message of ours.
+    `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
+    `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
 
+    site_code: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "site"
     kafka: str | None = None
     kafka_prefix: str = ""
     kafka_user: str | None = None

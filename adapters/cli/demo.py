@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import typer
@@ -13,8 +13,10 @@ import typer
 from adapters.bootstrap import Parts, database, opened
 from adapters.cli.serve import answer
 from adapters.cli.simulate import play
+from adapters.cli.streamed import streaming
 from adapters.cli.tour import look_around, named_to_all
 from adapters.identity.issuer import DemoIssuer
+from adapters.kafka.broker import ApacheKafka, BrokerFailed
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, callers
 from services import care
@@ -45,9 +47,17 @@ def personas(site: Site, issuer: DemoIssuer) -> list[dict[str, str]]:
     return listed
 
 
-def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, ready_file: Path | None) -> None:
-    """Play a site on a PostgreSQL of its own, and serve it until interrupted."""
-    with _folder(data_dir) as folder:
+def run_demo(
+    *, port: int, seed: int, participants: int, data_dir: Path | None, ready_file: Path | None, stream: bool = False
+) -> None:
+    """Play a site on a PostgreSQL of its own, and serve it until interrupted; `stream`: with a broker beside it.
+
+    Raises `BrokerFailed`, before anything else is done, where this machine cannot run one.
+    """
+    if stream and (lacking := ApacheKafka.missing()):
+        raise BrokerFailed(lacking)
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(data_dir))
         settings = Settings.of_a_played_site(folder, port=port)
         typer.echo("Starting a PostgreSQL of the demo's own.")
         with database(settings) as db, opened(db, settings) as parts:
@@ -61,9 +71,15 @@ def run_demo(*, port: int, seed: int, participants: int, data_dir: Path | None, 
             issuer = DemoIssuer(settings.audience)
             listed = personas(parts.site, issuer)
 
+            streamed = stack.enter_context(streaming(parts, settings, folder)) if stream else None
+
             def first() -> None:
+                if streamed is not None:
+                    streamed.an_arrest()
                 if fresh:
                     look_around(parts, callers(parts.site))
+                if streamed is not None:
+                    streamed.a_withdrawal()
                 _print(listed)
 
             answer(parts, settings, issuer, ready_file=ready_file, ready={"personas": listed}, first=first)

@@ -15,7 +15,7 @@ from adapters.bootstrap import database, opened
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
-from adapters.cli.gateway import run_gateway
+from adapters.cli.gateway import make_topics, run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.resume import resume
@@ -47,9 +47,12 @@ def demo(
     participants: Annotated[int, typer.Option(min=1, max=5000, help="How many people the site has.")] = 60,
     data_dir: DataDir = None,
     ready_file: ReadyFile = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="With a Kafka broker, and a police system that uses it.")
+    ] = False,
 ) -> None:
     """Play a small LEAD site on a PostgreSQL of its own, and serve it."""
-    run_demo(port=port, seed=seed, participants=participants, data_dir=data_dir, ready_file=ready_file)
+    run_demo(port=port, seed=seed, participants=participants, data_dir=data_dir, ready_file=ready_file, stream=stream)
 
 
 @app.command()
@@ -81,10 +84,11 @@ def doctor(data_dir: DataDir = None) -> None:
 
 @app.command()
 def gateway(data_dir: DataDir = None) -> None:
-    """Take what agencies publish on the broker of GOLDENTHREAD_KAFKA, beside `serve`."""
+    """Take what agencies publish on the broker of GOLDENTHREAD_KAFKA and tell them, beside `serve`."""
     run_gateway(_settings(data_dir=data_dir))
 
 
+app.command("topics")(make_topics)
 app.command("load")(load)
 app.command("watch")(watch)
 app.command("resume")(resume)

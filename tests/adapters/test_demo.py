@@ -136,3 +136,13 @@ def test_a_taken_port_is_said_with_the_way_out(room: Path) -> None:
     assert second.returncode == 1
     assert "choose another --port" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.kafka
+def test_with_a_stream_an_arrest_becomes_a_referral_and_a_revocation_a_tombstone(room: Path, apache_kafka: str) -> None:
+    ready = room / "ready.json"
+    demo = run("demo", "--port", "0", "--participants", "12", "--stream", "--ready-file", str(ready))
+    until_ready(demo, ready, 180)
+    said = interrupted(demo)
+    assert "later it is a referral." in said
+    assert "1 tombstone on the next beat, no key." in said

@@ -104,7 +104,7 @@ class Site:
     @contextmanager
     def running(self) -> Iterator[gate.Gateway]:
         """Run a gateway in a thread."""
-        one, stop = gateway(self.parts, self.settings, self.bootstrap), Stop()
+        one, stop = gateway(self.parts, self.settings, gate.Broker(self.bootstrap)), Stop()
         thread = Thread(target=one.run, args=(stop,))
         thread.start()
         try:
