@@ -194,10 +194,12 @@ class Feed:
         party = self.site.directory.party(kept.party)
         message = self.read(party, kept.raw)
         caller = _caller(party, message)
-        if isinstance(message, Unread):
-            effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
-        else:
+        if not isinstance(message, Unread):
             effect = _effect(self.site, caller, message)
+        elif kept.state is Keeping.WAITS:  # it may not keep those behind it for ever
+            effect = Effect(keep=Keeping.SET_ASIDE, faults=message.faults)
+        else:  # by a reader that cannot read it, nobody's time to be kept grows
+            return message.faults
         if effect.keep is kept.state and not any(append.events for append in effect.appends):
             return effect.faults
         keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), self.site.now())
