@@ -192,8 +192,8 @@ def tell_release(site: Site, caller: Caller, told: ReleaseTold) -> Effect:
     _only(caller, PartyKind.POLICE)
     matter = booking_id(caller.party, told.number)
     known = report(site.log.load(matter))
-    if known is None:
-        raise Early
+    if known is None:  # a stranger's, or it came before its booking
+        return Effect(keep=Keeping.UNKNOWN)
     if known.retracted or known.released_at == told.released_at:
         return Effect()
     event = ReleaseReported(

@@ -29,13 +29,14 @@ class Dockets:
     _tracked: dict[tuple[UUID, str], dict[UUID, None]] = field(default_factory=lambda: defaultdict(dict))
     _lock: Lock = field(default_factory=Lock)
 
-    def refresh(self) -> None:
-        """Read what was filed, entered, renumbered or issued since the last time."""
+    def refresh(self) -> int:
+        """Read what was filed, entered, renumbered or issued since the last time; return the position of the last."""
         with self._lock:
             for recorded in self.log.of_topics(_TOPICS, self.position):
                 self.position = recorded.position
                 if not recorded.erased:
                     self._note(recorded.stream, recorded.event)
+            return self.position
 
     def under(self, party: UUID, docket: str) -> list[UUID]:
         """Return the cases and warrants of a party that stand or stood under a docket, the oldest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -39,6 +39,8 @@ from services.ports import (
 )
 from services.site import DECISIONS, Command, Site
 
+AGAIN_AT_ONCE: Final = 500
+"""How many kept messages are held in memory at once."""
 ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
 REFUSED: Final = "refused"
@@ -145,6 +147,7 @@ class Feed:
     site: Site
     stream: Stream
     read: Callable[[Party, Raw], Message | Unread]
+    _looked: list[int] = field(default_factory=lambda: [-1], init=False, repr=False, compare=False)
 
     def take(
         self,
@@ -175,7 +178,9 @@ class Feed:
                 if one.effect.keep is Keeping.SET_ASIDE:
                     aside(one.raw, one.effect.faults)
             todo = todo[len(ready) :]
-            self._again(party, Keeping.EARLY, {one.key for one in ready if one.effect.appends})
+            if keys := list({one.key for one in ready if one.effect.appends}):
+                self._again(Keeping.EARLY, party, keys)
+                self._again(Keeping.UNKNOWN, party, keys)
         return tally
 
     def sweep(self) -> int:
@@ -183,10 +188,11 @@ class Feed:
         unread = self.stream.purge()
         for of_party, key in self.stream.released():
             self._let_pass(self.site.directory.party(of_party), key)
-        for party in {kept.party for kept in self.stream.kept()}:
-            known = self.site.directory.party(party)
-            self._again(known, Keeping.EARLY)
-            self._again(known, Keeping.UNKNOWN)
+        known = max(self.site.people.refresh(), self.site.dockets.refresh())
+        if known > self._looked[0]:  # nothing else can change what was decided of them
+            self._again(Keeping.EARLY)
+            self._again(Keeping.UNKNOWN)
+            self._looked[0] = known
         return unread
 
     def again(self, kept: Kept) -> Again | Faults:
@@ -273,16 +279,18 @@ class Feed:
         until = now + (timedelta(days=protocol.set_aside_days) if known else timedelta(hours=protocol.feed_hours))
         return Kept(party.id, state, one.raw, one.key, one.effect.faults, now, until)
 
-    def _again(self, party: Party, state: Keeping, keys: Iterable[bytes] | None = None) -> None:
+    def _again(self, state: Keeping, party: Party | None = None, keys: Sequence[bytes] | None = None) -> None:
         """Take what can be taken now of what was kept for a reason that may be gone, one after the other."""
-        wanted = None if keys is None else list(keys)
-        if wanted == []:
-            return
-        progress = True
-        while progress:
-            progress = False
-            for kept in self.stream.kept(state, party=party.id, keys=wanted):
-                progress |= self._take_kept(party, kept) is None
+        progress, after = True, 0
+        while progress:  # what is early may have waited for another that was
+            progress, after = False, 0
+            while some := self.stream.kept(
+                state, party=party.id if party else None, keys=keys, after=after, limit=AGAIN_AT_ONCE
+            ):
+                after = some[-1].id
+                for kept in some:
+                    taken = self._take_kept(self.site.directory.party(kept.party), kept) is None
+                    progress |= taken and state is Keeping.EARLY
 
     def _let_pass(self, party: Party, key: bytes) -> None:
         """Take those that waited behind one of their key, up to the next that must be set aside."""

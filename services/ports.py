@@ -284,8 +284,10 @@ class Stream(Protocol):
         party: UUID | None = None,
         keys: Sequence[bytes] | None = None,
         number: int | None = None,
+        after: int = 0,
+        limit: int | None = None,
     ) -> list[Kept]:
-        """Return what is kept, oldest first; `number`: the one of this id."""
+        """Return what is kept, oldest first, after an id; `number`: the one of this id."""
         ...
 
     def released(self) -> list[tuple[UUID, bytes]]:

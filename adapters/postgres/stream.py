@@ -23,6 +23,10 @@ from adapters.postgres.recorder import available
 from services.ports import Acknowledged, Aside, Claimed, Keeping, Kept, Partition, Raw, Settled, Streams, Taken
 
 _DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
+_KEPT: Final = (
+    'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body from stream.kept'
+    " where until > site.clock()"
+)
 _json = partial(Jsonb, dumps=orjson.dumps)
 
 
@@ -73,22 +77,19 @@ class PostgresStream:
         party: UUID | None = None,
         keys: Sequence[bytes] | None = None,
         number: int | None = None,
+        after: int = 0,
+        limit: int | None = None,
     ) -> list[Kept]:
-        """Return what is kept, oldest first; `number`: the one of this id."""
-        found = self._ask(
-            'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body'
-            " from stream.kept where (%s::text is null or state = %s) and (%s::uuid is null or party_id = %s)"
-            " and (%b::bytea[] is null or key = any(%b)) and (%s::bigint is null or id = %s)"
-            " and until > site.clock() order by id",
-            state and state.value,
-            state and state.value,
-            party,
-            party,
-            keys and list(keys),
-            keys and list(keys),
-            number,
-            number,
-        )
+        """Return what is kept, oldest first, after an id; `number`: the one of this id."""
+        asked = {
+            "state = %s": state and state.value,
+            "party_id = %s": party,
+            "key = any(%b::bytea[])": None if keys is None else list(keys),
+            "id = %s": number,
+            "id > %s": after,
+        }
+        given = {condition: value for condition, value in asked.items() if value is not None}
+        found = self._ask(f"{_KEPT} and {' and '.join(given)} order by id limit %s", *given.values(), limit)
         ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
         kept = []
         for whose, why, topic, partition, offset, key, faults, kept_at, until, id_, body in found:

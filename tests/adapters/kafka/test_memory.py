@@ -1,4 +1,4 @@
-"""The memory of the gateway while a million messages go through it; `GOLDENTHREAD_TEST_MESSAGES` says another number."""
+"""The gateway's memory while a million messages go through it; `GOLDENTHREAD_TEST_MESSAGES` says another number."""
 
 from __future__ import annotations
 
