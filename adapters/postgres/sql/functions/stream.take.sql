@@ -58,4 +58,8 @@ begin
              as r(party, state, topic, partition, "offset", key, fault, sealed_key, body, until, n)
         order by n
     ) k;
+    insert into stream.acknowledgement (party_id, source, message, code, faults, correlation_id, taken_at)
+    select (a ->> 'party')::uuid, a ->> 'source', a ->> 'message', a ->> 'code', a -> 'faults',
+           (a ->> 'correlation_id')::uuid, at
+    from unnest(acknowledged) with ordinality as r(a, n) order by n;
 end $$;
