@@ -160,7 +160,7 @@ class Participant(GrantedParticipant):
     enrolled_at: Annotated[datetime | None, Label.ENROLMENT_STATUS]
 
 
-@model(READER, "granted_case", order=("subject_id", "case_id"))
+@model(READER, "granted_case", order=("case_id", "subject_id"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedCase(GrantedRow):
     """A case of this office's own, of a participant who lets the office know of it: LEAD's column stands beside it.

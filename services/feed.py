@@ -178,7 +178,7 @@ class Feed:
                 if one.effect.keep is Keeping.SET_ASIDE:
                     aside(one.raw, one.effect.faults)
             todo = todo[len(ready) :]
-            if keys := list({one.key for one in ready if one.effect.appends}):
+            if keys := list({one.key for one in ready if one.effect.appends and one.effect.keep is None}):
                 self._again(Keeping.EARLY, party, keys)
                 self._again(Keeping.UNKNOWN, party, keys)
         return tally

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from domain.labels import Reader
 from domain.legal_case import relation
@@ -41,22 +42,22 @@ def _with_lead(asking: Asking, rows: Sequence[OwnCase]) -> Items:
     whose = {row.case_id: row.subject_id for row in shared}
     named = {"subject_id": sorted({*whose.values()})}
     lead = {row.subject_id: row for row in asking.session.select(Participant, named)} if whose else {}
-    beside = _beside(asking, rows)
+    beside, zone = _beside(asking, rows), asking.site.protocol().tz
     cases, said = [], []
     for row in rows:
         who = lead.get(whose[row.case_id]) if row.case_id in whose else None
-        cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, who) if who else None})
+        cases.append(asking.show(row) | beside[row.case_id] | {"lead": _lead(asking, row, who, zone) if who else None})
         said.append(statement_of(who) if who else "")
     # To be on a page of `only=shared` is itself shown by the grant: a case whose grant went dark must not be on it.
     torn = asking.chosen is not None and any(case["lead"] is None for case in cases)
     return Items(cases, list(lead.values()), statement(asking.site, list(lead.values())), said, torn)
 
 
-def _lead(asking: Asking, case: OwnCase, shared: Participant) -> dict[str, Any]:
+def _lead(asking: Asking, case: OwnCase, shared: Participant, zone: ZoneInfo) -> dict[str, Any]:
     """Return LEAD's column, with how the case stands to the enrolment (T:479) where both are known."""
     stands = None
     if shared.enrolled_at is not None and case.offense_on is not None:
-        enrolled_on = shared.enrolled_at.astimezone(asking.site.protocol().tz).date()
+        enrolled_on = shared.enrolled_at.astimezone(zone).date()
         stands = relation(case.offense_on, case.filed_on, enrolled_on)
     return asking.show(shared) | {"relation": stands}
 

@@ -114,6 +114,7 @@ EMPTY = {
     "observer.stop": "stops are loaded, not lived",
     "police.granted_entry": "care tells departments nothing but by the ROI's own fields",
     "police.own_booking": "few are booked",
+    "privacy.withdrawal": "no stream in a played year",
     "program.stop": "stops are loaded, not lived",
 }
 """The tables of which a year may have no row, and why. `test_two_worlds` fills those of partners."""

@@ -232,9 +232,9 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/12 sha256 55e935219bbd596904b4d8a167b9613b39340f66c013e78ce57e5f479aacbcee';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/12 sha256 38b159eb56f4ade5ba2b154df01621ec10f54089e23e489c3930168c548594a4';
 
-alter table liaison_prosecutor.granted_case add primary key (party_id, subject_id, case_id);
+alter table liaison_prosecutor.granted_case add primary key (party_id, case_id, subject_id);
 create index on liaison_prosecutor.granted_case (subject_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on liaison_prosecutor.granted_entry (subject_id);
