@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from domain.event import Event, Recorded, labels_of
+from domain.identity import MatchDismissed, MatchProposed, RecordLinked
 from domain.labels import TABLE, Basis, Ceiling, Label, Reader, Viewer
 from domain.participant import (
     AliasRecorded,
@@ -29,7 +30,7 @@ from projections.ask import InboxAsk, inbox_asks
 from projections.lens import NOBODY, History, Lens, Traced
 from projections.queue import queue
 from projections.record import RoleRecipient, labels_of_entry, recipients
-from projections.rows import ALLOWED, REFERENCE, Holding, Ref, RoleRow, Row, model
+from projections.rows import ALLOWED, REFERENCE, Holding, PartyId, Ref, RoleRow, Row, model
 from projections.task import tasks
 
 READER = Reader.CASE_MANAGER
@@ -117,6 +118,25 @@ class Entry(RoleRow):
     body: Annotated[dict[str, Any], *_CARE]
 
 
+@model(READER, "match", order=("score", "match_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match(RoleRow):
+    """An agency's record that may be this participant's: a supervisor decides. It says in what the two agree.
+
+    `score`: in bits, the likeliest first. `matter_id`: the record. `likeness`: of the names, in hundredths.
+    """
+
+    score: Annotated[int, Label.IDENTITY_EXTERNAL]
+    match_id: Ref
+    matter_id: Ref
+    agency_id: Annotated[UUID, PartyId("agency")]
+    proposed_at: Annotated[datetime, Label.IDENTITY_EXTERNAL]
+    sid: Annotated[str, Label.IDENTITY_EXTERNAL]
+    birth_date: Annotated[str, Label.IDENTITY_EXTERNAL]
+    likeness: Annotated[int, Label.IDENTITY_EXTERNAL]
+    number: Annotated[bool, Label.IDENTITY_EXTERNAL]
+
+
 @model(READER, "ask", order=("asked_at", "ask_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(InboxAsk):
@@ -153,6 +173,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for columns in recipients(history, at):
         yield Recipient(**columns)
     yield from tasks(history)
+    yield from _matches(history)
     yield from _plan(history, lens)
     for recorded in history.read_by(READER):
         shown = [name for name, decision in lens.shown(recorded) if decision.basis in _ROLE]
@@ -170,6 +191,32 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
                 kind=recorded.event.topic,
                 shown=labels_of_entry(recorded.event, body),
                 body=body,
+            )
+
+
+def _matches(history: History) -> Iterator[Match]:
+    """Yield the proposals that nobody has decided."""
+    waiting: dict[UUID | None, Recorded[MatchProposed]] = {}
+    for recorded in history.of(MatchProposed, MatchDismissed, RecordLinked):
+        if recorded.erased or not isinstance(recorded.event, MatchProposed):
+            waiting.pop(recorded.event.matter_id, None)
+        else:
+            waiting[recorded.event.matter_id] = cast("Recorded[MatchProposed]", recorded)
+    for matter, proposed in waiting.items():
+        if matter is not None:
+            event = proposed.event
+            yield Match(
+                subject_id=history.subject,
+                as_of=history.position,
+                score=round(event.score),
+                match_id=proposed.id,
+                matter_id=matter,
+                agency_id=event.source,
+                proposed_at=event.occurred_at,
+                sid=event.sid,
+                birth_date=event.birth_date,
+                likeness=round(event.likeness * 100),
+                number=event.number,
             )
 
 

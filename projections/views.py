@@ -59,7 +59,7 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/9", case_manager.rows),
+        View(Reader.CASE_MANAGER, "case_manager/10", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/12", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/10", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.identity import Described
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.case_manager import Ask, Duty, Entry, Participant, PlanEntry, Recipient
+from domain.registry import Role
+from projections.case_manager import Ask, Duty, Entry, Match, Participant, PlanEntry, Recipient
 from projections.task import Task
+from services.people import described
 from services.person import records
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing, by_participant
@@ -51,6 +54,31 @@ def _inbox(asking: Asking, rows: Sequence[Ask]) -> Items:
     return Items(items, [*rows, *known.values()])
 
 
+def _beside_the_record(asking: Asking, rows: Sequence[Match]) -> Items:
+    """Show whom each is proposed for, and to who decides whom the record names: never what it says of that person.
+
+    Until it is linked, it may be a stranger's.
+    """
+    named = {"subject_id": [row.subject_id for row in rows]}
+    known = {row.subject_id: row for row in asking.session.select(Participant, named)} if rows else {}
+    decides = asking.caller.role is Role.SUPERVISOR
+    records = asking.site.log.loads([row.matter_id for row in rows]) if decides else {}
+    items = []
+    for row in rows:
+        found, said = known.get(row.subject_id), described(records.get(row.matter_id, []))
+        items.append(
+            asking.show(row)
+            | {"about": None if found is None else asking.who(found) | {"name": found.name, "born": found.birth_date}}
+            | {"record": None if said is None else _identity(said)}
+        )
+    return Items(items, [*rows, *known.values()])
+
+
+def _identity(said: Described) -> dict[str, Any]:
+    parts = (said.given, said.middle, said.surname, said.suffix)
+    return {"name": " ".join(part for part in parts if part) or None, "born": said.birth_date, "sid": said.sid}
+
+
 LISTINGS = (
     Listing(
         path="case-manager/asks",
@@ -84,6 +112,19 @@ LISTINGS = (
         where=_to_do,
         items=by_participant,
         choice=Choice("team", whole="yours alone", doc="The whole team's, not yours alone."),
+    ),
+    Listing(
+        path="case-manager/matches",
+        key="matches",
+        row=Match,
+        reader=Reader.CASE_MANAGER,
+        purpose=Purpose.CARE,
+        doc="Agencies' records that may be a participant's, the likeliest first; a supervisor decides.",
+        items=_beside_the_record,
+        columns=(
+            *columns_of(Match),
+            *("about.participant", "about.name", "about.born", "record.name", "record.born", "record.sid"),
+        ),
     ),
     Listing(
         path="case-manager/covered",

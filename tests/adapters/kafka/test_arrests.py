@@ -167,6 +167,29 @@ def test_a_participants_arrest_is_read_by_care_and_by_nobody_who_sent_it(lead: S
     assert proposed.participant_id == all_of(lead, RecordLinked)[1].participant_id
 
 
+def test_the_likeliest_match_stands_first_and_only_who_decides_reads_whom_the_record_names(
+    lead: SiteUnderTest, take: Take
+) -> None:
+    ray = enrolled(lead)
+    half = person("Raymond", "Bell", "1984-05-09")
+    take(an_arrest(half, AGAIN))
+    take(an_arrest(BELL, AGAIN | {ATN: "A26-0100001", INCIDENT: "2026-100001"}))
+    noor = lead.person("noor")
+    first, second = noor.see("/v1/case-manager/matches")["matches"]
+    assert first["score"] > second["score"]
+    assert [m["record"]["name"] for m in (first, second)] == ["Ray Bell", "Raymond Bell"]
+    assert first["record"]["sid"] == "WA10044871"
+    assert {m["about"]["name"] for m in (first, second)} == {"Ray Bell"}
+    assert first["agency"] == "city-pd"
+    assert "23C" not in str((first, second)), "until it is linked, what the record says is perhaps a stranger's"
+    dana = lead.person("dana")
+    assert [m["record"] for m in dana.see("/v1/case-manager/matches")["matches"]] == [None, None]
+    review = f"/v1/participants/{ray.care}/matches/{first['match_id']}/reviews"
+    noor.do(review, {"same": True, "why": "He told us."})
+    lead.settle()
+    assert [m["match_id"] for m in noor.see("/v1/case-manager/matches")["matches"]] == [second["match_id"]]
+
+
 def test_whom_lead_comes_to_know_within_the_hours_is_found_in_what_is_kept(
     lead: SiteUnderTest, take: Take, site_db: Database
 ) -> None:

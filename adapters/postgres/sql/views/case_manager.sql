@@ -42,6 +42,21 @@ create table case_manager.entry (
     body jsonb not null
 );
 
+-- Match (role): An agency's record that may be this participant's: a supervisor decides. It says in what the two agree.
+create table case_manager.match (
+    subject_id uuid not null,
+    as_of bigint not null,
+    score bigint not null,
+    match_id uuid not null,
+    matter_id uuid not null,
+    agency_id uuid not null,
+    proposed_at timestamptz not null,
+    sid text not null,
+    birth_date text not null,
+    likeness bigint not null,
+    number boolean not null
+);
+
 -- Participant (role): A person whom the team carries or may come to carry.
 create table case_manager.participant (
     subject_id uuid not null,
@@ -129,13 +144,15 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
-comment on schema case_manager is 'case_manager/9 sha256 f2a552067506c03313c9bf17b79fff29257a8ed0abb6193017e55daee28bc321';
+comment on schema case_manager is 'case_manager/10 sha256 82db6e7f8a1bbb836b40e8236f2aef593f7d363ea5055962d9e68b3d34c9ee19';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
 alter table case_manager.duty add primary key (begins_at, staff_id);
 create index on case_manager.duty (subject_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
+alter table case_manager.match add primary key (score, match_id);
+create index on case_manager.match (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
@@ -173,6 +190,15 @@ create policy role on case_manager.entry for select to goldenthread_case_manager
 create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.entry to goldenthread_case_manager;
 grant select, insert, delete on case_manager.entry to goldenthread_projector;
+
+alter table case_manager.match enable row level security;
+alter table case_manager.match force row level security;
+create policy role on case_manager.match for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.match for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.match to goldenthread_case_manager;
+grant select, insert, delete on case_manager.match to goldenthread_projector;
 
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;
