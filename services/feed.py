@@ -172,6 +172,12 @@ class Feed:
                 if tries > DECISIONS:
                     raise Unavailable from None
                 continue
+            except Erased:  # about one of them nothing can be recorded any more: it is passed over
+                if at_once > 1 and len(ready) > 1:
+                    at_once = 1
+                    continue
+                ready = [replace(ready[0], effect=Effect())]
+                self._record(party, ready, cursor)
             tries = 0
             tally.update(_word(one) for one in ready)
             for one in ready:
@@ -312,6 +318,9 @@ class Feed:
                 return kept.state
             try:
                 self.site.log.record(again.appends, _caller(party).envelope(), taken=again.taken(kept))
+            except Erased:
+                self.site.log.record([], _caller(party).envelope(), taken=Taken(settled={kept.id: Settled.TAKEN}))
+                return None
             except Conflict:
                 if not self.stream.kept(number=kept.id):
                     return Keeping.SET_ASIDE

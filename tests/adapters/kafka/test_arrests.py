@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from adapters.kafka.envelope import Record
@@ -211,6 +212,21 @@ def test_whom_lead_comes_to_know_within_the_hours_is_found_in_what_is_kept(
     assert lead.parts.log.stream.kept() == []
     assert len(all_of(lead, MatchProposed)) == 1
     assert len(all_of(lead, ArrestRecorded)) == 1
+
+
+def test_a_message_about_someone_who_was_erased_is_passed_over(
+    lead: SiteUnderTest, take: Take, site_db: Database
+) -> None:
+    enrolled(lead)
+    again = [an_arrest(BELL, AGAIN | {ATN: f"A26-{n}", INCIDENT: f"2026-{n}"}) for n in range(3)]
+    take(again[0])
+    with psycopg.connect(site_db.owner_url) as owner:  # as an order to forget does
+        (proposed,) = all_of(lead, MatchProposed)
+        owner.execute(
+            "update log.key set wrapped = null, destroyed_at = now() where subject_id = %s", [proposed.participant_id]
+        )
+    assert take(again[1], an_arrest(STRANGER, {ATN: "A26-9"}), again[2]) == Counter({"accepted": 2, "unknown": 1})
+    assert len(all_of(lead, ArrestReported)) == 1, "nothing more is recorded of whoever was erased"
 
 
 def test_what_is_retracted_is_gone_also_as_a_number(lead: SiteUnderTest, take: Take) -> None:
