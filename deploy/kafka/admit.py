@@ -29,13 +29,18 @@ def rule(user: str, operation: ACLOperation, resource: ResourceType, prefix: str
     return ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, pattern)
 
 
-def rules(user: str, *, gateway: bool) -> list[ACL]:
-    """Return what an agency, or the gateway, may do; a prefix ends in a dot, so that no name begins with another."""
-    reads, writes = ("in.", "out.") if gateway else (f"out.{user}.", f"in.{user}.")
+def rules(user: str, *, gateway: bool, site: str = "") -> list[ACL]:
+    """Return what an agency, or the gateway, may do; a prefix ends in a dot, so that no name begins with another.
+
+    `site`: what the topics of the site begin with (GOLDENTHREAD_KAFKA_PREFIX). The gateway may make topics too.
+    """
+    reads, writes = (f"{site}in.", f"{site}out.") if gateway else (f"{site}out.{user}.", f"{site}in.{user}.")
+    made = [reads, writes] if gateway else []
     return [
         rule(user, ACLOperation.READ, ResourceType.TOPIC, reads),
         rule(user, ACLOperation.WRITE, ResourceType.TOPIC, writes),
         rule(user, ACLOperation.READ, ResourceType.GROUP, f"{user}."),
+        *(rule(user, ACLOperation.CREATE, ResourceType.TOPIC, prefix) for prefix in made),
     ]
 
 
@@ -44,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("agency", help="its id: small letters, digits and hyphens")
     parser.add_argument("--gateway", action="store_true", help="this is Golden Thread itself")
+    parser.add_argument("--site", default="", help="what the site's topics begin with, on a broker of several")
     parser.add_argument("--broker", default="127.0.0.1:9092", help="the broker's INTERNAL listener")
     parser.add_argument("--certificates", type=Path, default=Path("/etc/kafka"), help="where ca.pem and broker.pem are")
     asked = parser.parse_args()
@@ -56,7 +62,7 @@ def main() -> None:
         ssl_certfile=str(asked.certificates / "broker.pem"),
     )
     try:
-        if failed := client.create_acls(rules(asked.agency, gateway=asked.gateway))["failed"]:
+        if failed := client.create_acls(rules(asked.agency, gateway=asked.gateway, site=asked.site))["failed"]:
             sys.exit(f"The broker refused the rules: {failed[0].__name__}")
         password = token_urlsafe(32)
         told = client.alter_user_scram_credentials(
