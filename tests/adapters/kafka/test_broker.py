@@ -348,8 +348,8 @@ def test_an_agency_writes_only_its_own_in_topics_and_reads_only_its_own_out_topi
     with pytest.raises(TopicAuthorizationFailedError):  # the gateway, too, has one direction
         send(address, "in.police.arrest", (b"k", b"v"), max_block_ms=5000, **gateway)
     with closing(KafkaAdminClient(bootstrap_servers=address, **gateway)) as admin:  # and makes what parties lack
-        admin.create_topics({"in.police.custody": {"num_partitions": 1, "replication_factor": 1, "configs": {}}})
-        assert "in.police.custody" in {topic["name"] for topic in admin.describe_topics()}
+        admin.create_topics({"in.jail.custody": {"num_partitions": 1, "replication_factor": 1, "configs": {}}})
+        assert "in.jail.custody" in {topic["name"] for topic in admin.describe_topics()}
 
 
 def test_an_agency_makes_no_topic_and_sees_no_other_agencys(site_kafka: SiteKafka) -> None:
