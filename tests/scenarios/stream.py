@@ -42,15 +42,14 @@ class Streams:
         with self.broker.consumer() as consumer:
             place = TopicPartition(self.prefix + topic, 0)
             consumer.assign([place])
-            end = consumer.end_offsets([place])[place]
             begin = consumer.beginning_offsets([place])[place] if anew else self.seen.get(topic, 0)
             consumer.seek(place, begin)
             found: list[Raw] = []
-            while consumer.position(place) < end:
+            while (end := consumer.highwater(place)) is None or consumer.position(place) < end:
                 for records in consumer.poll(timeout_ms=200).values():
                     found += [raw_of(record) for record in records]
         self.seen[topic] = end
-        return [raw for raw in found if raw.offset < end]
+        return found
 
     def told(self, party: str) -> tuple[list[Message], list[Message]]:
         """Return what a party was told since: of its statuses, and of withdrawals, each as the contract reads it."""

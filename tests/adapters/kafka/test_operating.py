@@ -64,7 +64,7 @@ def test_doctor_says_how_the_streams_are(site: Site, run: Run, monkeypatch: pyte
     assert "Surname" not in well.stdout + ill.stdout + gone.stdout
 
 
-def test_a_stopped_partition_goes_on_where_a_person_says(site: Site, run: Run) -> None:
+def test_a_stopped_partition_goes_on_where_a_person_says(site: Site, run: Run, apache_kafka: str) -> None:
     site.make_topic()
     site.publish(*(told(n) for n in range(4)))
     with site.running():
