@@ -40,6 +40,8 @@ from services.site import Command, Outcome, Site, append
 
 PROPOSED_MOST: Final = 5
 """How many participants one record is proposed for: what a person can look at."""
+NOT_SAID: Final = "not stated"
+"""What stands where a report leaves out what a referral has."""
 
 
 class Overridden(Command):
@@ -262,7 +264,7 @@ def _joined(site: Site, caller: Caller, told: ArrestTold, record: ArrestReported
     """Return what the report of one's own referral comes to: it joins what was called in, once."""
     appends = [append(arrest_id(told.number), 0, record), *_linked(site, caller, told, own.participant)]
     if own.unreported:
-        place, facts = told.place or _NOT_SAID, told.facts or _NOT_SAID
+        place, facts = told.place or NOT_SAID, told.facts or NOT_SAID
         event = ref.ReferralReported(
             participant_id=own.participant,
             party_id=caller.party,
@@ -376,9 +378,6 @@ def _fact(site: Site, caller: Caller, told: ArrestTold, matter: UUID) -> list[Ap
         protocol_version=protocol.version,
     )
     return [append(stream, 0, event)]
-
-
-_NOT_SAID: Final = "not stated"
 
 
 def _charge(charge: HeldCharge) -> ref.Charge:

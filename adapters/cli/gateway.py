@@ -15,10 +15,9 @@ from adapters.bootstrap import Parts, database, opened
 from adapters.kafka import contract, topics
 from adapters.kafka.gateway import Broker, Gateway
 from adapters.kafka.relay import Beats, Publisher
-from adapters.kafka.translate import reader
 from adapters.settings import Settings
 from services.directory import Party
-from services.feed import Feed
+from services.feed import feed_of
 from services.relay import Relay
 
 _STOP_SECONDS = 20
@@ -80,7 +79,7 @@ def gateway(parts: Parts, settings: Settings, broker: Broker) -> Gateway:
     """Return the gateway of an open site."""
     return Gateway(
         broker=broker,
-        feed=Feed(parts.site, parts.log.stream, reader(settings.kafka_prefix)),
+        feed=feed_of(parts.site),
         party_of=owner(parts, settings.kafka_prefix),
         lock_url=parts.database.login("recorder"),
         observe=parts.spans.batch,

@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import OffsetOutOfRangeError
 
 from adapters.kafka.envelope import TRACE
 from services.directory import Party
@@ -278,13 +278,3 @@ def raw_of(record: ConsumerRecord) -> Raw:
 def _trace(raw: Raw) -> dict[str, str]:
     """Return the headers that carry a trace, and no other."""
     return {name: value.decode(errors="replace") for name, value in raw.headers if name in TRACE}
-
-
-def topic_id(broker: Broker, topic: str) -> str | None:
-    """Return the broker's own id of a topic; None where it has none of this name."""
-    try:
-        with broker.admin() as admin:
-            found = admin.describe_topics([topic])
-    except KafkaError:
-        return None
-    return str(found[0]["topic_id"]) if found and not found[0].get("error_code") else None

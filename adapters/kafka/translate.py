@@ -16,7 +16,7 @@ from adapters.kafka.translate_case import tells_of_case
 from domain.arrest import Arrested
 from domain.disclosure import Receipt
 from domain.stop_record import NoOffer
-from services.arrests import ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
+from services.arrests import NOT_SAID, ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
 from services.ports import OF_A_FILE, Raw
@@ -218,8 +218,6 @@ def _person(person: PersonType) -> Arrested:
         birth_date=person.PersonBirthDate.Date if person.PersonBirthDate else None,
     )
 
-
-NOT_SAID: Final = "not stated"
 
 _TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRecorded: _arrest,
