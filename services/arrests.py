@@ -155,16 +155,22 @@ def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
 
 @tells(ArrestRetracted)
 def retract_arrest(site: Site, caller: Caller, told: ArrestRetracted) -> Effect:
-    """Withdraw an arrest, and the fact of it."""
+    """Withdraw an arrest, the fact of it, and whatever links or proposes it."""
     _only(caller, PartyKind.POLICE)
-    appends = []
-    for stream in (arrest_id(told.number), fact_id(arrest_id(told.number))):
+    appends, matter = [], arrest_id(told.number)
+    for stream in (matter, fact_id(matter)):
         history = site.log.load(stream)
         if history and history[0].event.party_id == caller.party and not _is_retracted(history[-1].event):
             event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
             appends.append(append(stream, history[-1].version, event))
-    if not appends and not site.log.load(arrest_id(told.number)):
+    reported = site.log.load(matter)
+    if not appends and not reported:
         raise Early
+    if appends and (known := report(reported)) is not None:
+        person = source_person(caller.party, called_by(known.event.person) or str(matter))
+        state = identity.person_of(person, site.log.load(person))
+        if ended := identity.withdraw(state, matter, caller.party, site.now()):
+            appends.append(append(person, state.version, *ended))
     return Effect(appends)
 
 

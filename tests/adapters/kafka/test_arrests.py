@@ -239,10 +239,11 @@ def test_what_is_retracted_is_gone_also_as_a_number(lead: SiteUnderTest, take: T
     assert len(all_of(lead, ReportRetracted)) == 2
     assert lead.person("pat").see("/v1/program/missed-diversions")["missed_diversions"] == []
     (entry,) = ray.history("match.proposed")
-    lead.person("noor").do(
-        f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews", {"same": True, "why": "He told us."}
-    )
-    lead.settle()
+    noor = lead.person("noor")
+    assert noor.see("/v1/case-manager/matches")["matches"] == [], "nobody is asked whose it was"
+    review = f"/v1/participants/{ray.care}/matches/{entry['entry_id']}/reviews"
+    refused = noor.post(review, {"same": True, "why": "He told us."})
+    assert refused.json()["faults"][0]["field"] == "match"
     assert "A26-0099999" not in str(ray.history("arrest.reported"))
 
 
