@@ -346,6 +346,16 @@ def parked(url: str, view: View | None = None) -> list[Parked]:
         return [Parked(*row) for row in found]
 
 
+def receipts_overdue(url: str) -> tuple[int, datetime | None]:
+    """Return how many receipts of withdrawals did not come in time, and by when the first was to."""
+    query = (
+        "select count(*), min(receipt_by) from privacy.withdrawal where receipt is null and receipt_by < site.clock()"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((count, since),) = connection.execute(query).fetchall()
+        return count, since
+
+
 def _mark(ceiling: Ceiling) -> str:
     """Return what tells one ceiling from another; a protocol that lowers the same changes no row."""
     return " ".join(sorted(f"{reader}:{label}" for reader, label in ceiling.lowered))
