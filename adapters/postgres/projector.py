@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from threading import Event as Stop
 from typing import NamedTuple
@@ -353,7 +353,7 @@ def receipts_overdue(url: str) -> tuple[int, datetime | None]:
     )
     with psycopg.connect(url, autocommit=True) as connection:
         ((count, since),) = connection.execute(query).fetchall()
-        return count, since
+        return count, since and since.astimezone(UTC)
 
 
 def _mark(ceiling: Ceiling) -> str:
