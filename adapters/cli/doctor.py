@@ -83,7 +83,7 @@ def _streams(parts: Parts, settings: Settings) -> bool:
             said += f", {behind} behind" + (
                 ": it goes on by itself while `goldenthread gateway` runs" if behind else ""
             )
-        elif held:
+        elif settings.kafka is not None and held is not None:
             said += (
                 "; the broker has it no more: goldenthread topics makes it, then it stops until you say how to go on"
             )
@@ -153,8 +153,8 @@ def _beats(parts: Parts, telling: Telling, late: datetime) -> bool:
 def _told_in(parts: Parts, settings: Settings, each: Untold) -> list[str]:
     """Return the topics that a party is to be told in."""
     code = parts.site.directory.party(each.party).code
-    families = [family for family in _TOLD_IN if each.acknowledgements or family is not ACK]
-    return [settings.kafka_prefix + f.topic(code) for f in families if each.statuses or f is ACK]
+    families = [f for f in _TOLD_IN if (each.acknowledgements if f is ACK else each.statuses)]
+    return [settings.kafka_prefix + family.topic(code) for family in families]
 
 
 def _waiting(each: Untold) -> Iterator[tuple[int, datetime, str]]:
