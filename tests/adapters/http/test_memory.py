@@ -85,4 +85,4 @@ def test_the_memory_of_serve_is_flat(site_db: Database, tmp_path: Path) -> None:
             tokens = {who: issuer.token(who) for who, _ in ASKED}
             assert set(pool.map(ask, range(begin, count))) <= {200, 201}
             begin, seen[count] = count, resident(process.pid)
-    flat("serve", seen)
+    flat("site that serves", seen)
