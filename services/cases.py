@@ -234,6 +234,8 @@ class _Docket:
         numbers = [told.docket, *([told.follows] if told.follows else [])]
         for matter in dict.fromkeys(m for number in numbers for m in dockets.under(self.caller.party, number)):
             history = self.site.log.load(matter)
+            if not history or _came_out_later(history[0].event, self.at, public=self.public):
+                continue
             if (state := legal_case.docketed(history)) is not None:
                 self.matters.append(_Matter(state, history))
             elif (issued := warrant(history)) is not None:
@@ -517,6 +519,8 @@ def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
     public = _is_public(site, caller, told.told_at)
     whole = public or prosecutes
     own, kept = (site.log.load(_place(caller, name, whole=each)) for each in (True, False))
+    if own and _came_out_later(own[0].event, at, public=public):
+        own = []
     changes = [] if (state := warrant(own)) is None else _warrant_changed(site, caller, told, state, at)
     if (state := warrant(kept)) is not None:
         with suppress(Refused) if public else nullcontext():
@@ -706,6 +710,14 @@ def _is_public(site: Site, caller: Caller, told_at: datetime) -> bool:
         return site.directory.party(caller.party).code in site.directory.protocol(told_at).public_dockets
     except NoProtocol:
         return False
+
+
+def _came_out_later(began: Event, at: datetime, *, public: bool) -> bool:
+    """Return whether a matter is public record only since after a message that is not: the message is not of it.
+
+    Of a stranger such a message may be kept still, and must not say more than it does of somebody whom LEAD knows.
+    """
+    return began.is_public() and not public and began.occurred_at > at
 
 
 def _place(caller: Caller, name: str, *, whole: bool) -> UUID:
