@@ -547,7 +547,7 @@ def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
     whose = _attributed(site, caller, matter, person)
     if not whose and not whole:
         return _waits(matter, whole=whole)
-    return Effect([*changes, append(matter, 0, issued, *_ended(site, told, new, at)), *whose])
+    return Effect([*changes, append(matter, 0, issued, *_ended(site, told, new, at)), *whose], whole=whole)
 
 
 @tells(SealedTold)
@@ -613,7 +613,7 @@ def _stand(
         of = {"party_id": caller.party, "matter_id": stream, "occurred_at": docket.at, "public_record": docket.public}
         before = told.follows and CaseRenumbered(**of, before=told.follows, docket=told.docket)
         appends += [append(stream, 0, begun, *([before] if before else [])), *whose]
-    return Effect(docket.appends(appends), keep=docket.keep)
+    return Effect(docket.appends(appends), keep=docket.keep, whole=docket.whole)
 
 
 def _update(docket: _Docket, matter: _Matter, accused: Accused) -> None:

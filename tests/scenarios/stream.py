@@ -76,7 +76,7 @@ def a_prefix() -> str:
 def streams(
     site: SiteUnderTest, address: str, *parties: str, prefix: str | None = None, **configs: str
 ) -> Iterator[Streams]:
-    """Make the topics of some parties under a prefix, if none is given one of their own; `configs`: of the compacted."""
+    """Make the topics of some parties under a prefix, or one of their own; `configs`: of the compacted ones."""
     prefix = prefix or a_prefix()
     wanted: dict[str, dict[str, object]] = {
         prefix + family.topic(party): {

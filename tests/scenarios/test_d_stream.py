@@ -171,9 +171,10 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     # 23 March. The office publishes its own docket, everybody's; a supervisor knows which case is Ray's.
     ray.at("2026-03-23 09:00")
     old = {"OffenseDate": {"Date": "2023-05-20"}, "FilingDate": {"Date": "2023-06-01"}}
+    report = {"Incident": {"ActivityIdentification": {"IdentificationID": "2023-11870"}}}
     feeds.publish(
         "county-pa",
-        ("case.filed", filed(DOCKET, accused(RAY), **old)),
+        ("case.filed", filed(DOCKET, accused(RAY), **old) | report),
         ("case.filed", filed("23-1-00999-9", accused(ANA), **old)),
     )
     assert [(c["docket"], c["lead"]) for c in cases(ray, DOCKET)] == [(DOCKET, None)], "unlinked, it says nothing"
@@ -257,7 +258,8 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     rows = ray.chen.see("/v1/prosecutor/decisions")["decisions"]
     assert [row["beyond"] for row in rows] == ["proceed as standard", None, None]
     audited(lead)
-    assert [f["action"] for f in findings(lead.person("pat"))] == ["detention motion"]
+    found_of = {f["action"]: f["alarm"] for f in findings(lead.person("pat"))}
+    assert found_of == {"detention motion": True, "filing": False}, "the old case rests on its own report"
 
     # After a revocation the office keeps what is its own and what is the court's; on the stream his copy is withdrawn.
     word = {"word_of": "counsel", "medium": "oral", "counsel": "R. Patel", "parties": ["county-pa"]}

@@ -268,3 +268,24 @@ def test_the_clerk_enters_what_the_stream_told_of_a_public_docket_once(court: Pu
     (state,) = court.states("K-1")
     assert legal_case(court.lead.parts.log.load(state.id)) == state
     assert state.public
+
+
+def test_whoever_was_erased_stands_on_the_docket_like_a_stranger(court: Publisher, ray: story.Ray) -> None:
+    """The last test of the site: nothing can be recorded of Ray after it."""
+    lead = court.lead
+    for docket, person in (("A950", RAY), ("B950", CLEO)):
+        court.told("case.initiated", initiated(docket, accused(person)), DURING)
+    with psycopg.connect(lead.clock.owner_url) as owner:  # as an order to forget does
+        who = lead.parts.site.ids.open(lead.parts.site.directory.by_code("lead-care", "party").id, ray.care)
+        owner.execute("update log.key set wrapped = null, destroyed_at = now() where subject_id = %s", [who])
+    for docket, person in (("A951", RAY), ("B951", CLEO)):
+        court.told("case.initiated", initiated(docket, accused(person)), DURING)
+        court.told("case.order", warrant(docket, f"W{docket}", person), DURING)
+    assert read(lead, "A951") == read(lead, "B951") != []
+    for docket in ("A950", "B950"):
+        court.told("case.sealed", sealed(docket), AFTER)
+    assert read(lead, "A950") == read(lead, "B950") == [], "an order that seals is carried out, whoever was erased"
+    his = court.told("case.initiated", initiated("A952", accused(RAY)), AFTER)
+    assert (his, court.states("A952")) == (Counter(accepted=1), []), (
+        "but of a docket that is not public, nothing begins"
+    )
