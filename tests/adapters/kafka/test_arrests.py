@@ -15,7 +15,7 @@ from adapters.kafka.envelope import Record
 from adapters.kafka.translate import reader
 from domain.arrest import ArrestReported, BookingReported, ReleaseReported, ReportRetracted
 from domain.finding import Adverse, FindingRaised
-from domain.identity import MatchProposed, RecordLinked
+from domain.identity import MatchProposed, RecordLinked, RecordUnlinked, Rule
 from domain.referral import ExclusionOverridden, ReferralOffered, ReferralReported
 from domain.stop_record import ArrestRecorded, NoOffer
 from services.feed import Feed
@@ -189,6 +189,78 @@ def test_the_likeliest_match_stands_first_and_only_who_decides_reads_whom_the_re
     noor.do(review, {"same": True, "why": "He told us."})
     lead.settle()
     assert [m["match_id"] for m in noor.see("/v1/case-manager/matches")["matches"]] == [second["match_id"]]
+
+
+SECOND: dict[str, Any] = {ARRESTED_AT: "2026-05-31T02:00:00-07:00", ATN: "A26-0100000", INCIDENT: "2026-100000"}
+THIRD: dict[str, Any] = {ARRESTED_AT: "2026-06-01T02:00:00-07:00", ATN: "A26-0100001", INCIDENT: "2026-100001"}
+
+
+def amended(who: dict[str, Any], changes: dict[str, Any]) -> Record:
+    return record("arrest.amended", RMS, NO_LEAD | {WHO: who} | changes)
+
+
+def review(lead: SiteUnderTest, ray: story.Ray, *, same: bool) -> None:
+    """Let the supervisor decide whose the likeliest record is."""
+    noor = lead.person("noor")
+    match = noor.see("/v1/case-manager/matches")["matches"][0]["match_id"]
+    noor.do(f"/v1/participants/{ray.care}/matches/{match}/reviews", {"same": same, "why": "He told us."})
+    lead.settle()
+
+
+def test_prints_that_come_later_link_what_waited(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    review(lead, ray, same=True)
+    nameless = person("Raymond", "Bell", "1984-05-09")
+    take(an_arrest(nameless, SECOND))
+    assert len(lead.person("noor").see("/v1/case-manager/matches")["matches"]) == 1
+    assert take(
+        amended(nameless | {"PersonStateIdentification": {"IdentificationID": "WA10044871"}}, SECOND)
+    ) == Counter(accepted=1)
+    first, second = all_of(lead, RecordLinked)
+    assert (second.rule, second.participant_id) == (Rule.SID_AND_BIRTH_DATE, first.participant_id)
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == [], "nobody is asked any more"
+    assert "A26-0100000" in str(ray.history("arrest.reported"))
+
+
+def test_a_birth_date_that_comes_later_is_put_before_the_reviewer(lead: SiteUnderTest, take: Take) -> None:
+    enrolled(lead)
+    noor = lead.person("noor")
+    take(an_arrest(person("Ray", "Bell", None), AGAIN))
+    (before,) = noor.see("/v1/case-manager/matches")["matches"]
+    take(amended(person("Ray", "Bell", "1984-05-09", own="MNI-20931"), AGAIN))
+    (after,) = noor.see("/v1/case-manager/matches")["matches"]
+    assert (before["birth_date"], after["birth_date"]) == ("unknown", "equal")
+    assert after["score"] > before["score"]
+    assert after["record"]["born"] == "1984-05-09"
+    take(amended(person("Ray", "Bell", "1948-11-30", own="MNI-20931"), AGAIN | {"Arrest/BookedIndicator": False}))
+    (last,) = noor.see("/v1/case-manager/matches")["matches"]
+    assert last["birth_date"] == "other", "what waits for somebody to look waits until somebody has looked"
+    assert all_of(lead, RecordLinked) == []
+
+
+def test_what_a_linked_record_says_later_is_known_and_takes_no_link_away(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(person("Ray", "Bell", "1984-05-09"), AGAIN))
+    review(lead, ray, same=True)
+    take(amended(person("Ray", "Bell", "1948-11-30", sid="WA10044871"), AGAIN))
+    assert len(ray.history("arrest.reported")) == 2, "only a reviewer takes a record away"
+    assert all_of(lead, RecordUnlinked) == []
+    take(an_arrest(person("Raymond", "Bell", "1984-05-09", sid="WA10044871"), SECOND))
+    assert [link.rule for link in all_of(lead, RecordLinked)] == [Rule.REVIEWED, Rule.SID_AND_BIRTH_DATE]
+
+
+def test_what_a_reviewer_took_apart_stays_so_whatever_comes_later(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    review(lead, ray, same=True)
+    take(an_arrest(person("Ray", "Bell", "1984-05-09"), SECOND))
+    review(lead, ray, same=False)
+    take(amended(BELL, SECOND))
+    assert len(all_of(lead, RecordLinked)) == 1
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == []
+    take(an_arrest(BELL, THIRD))
+    assert len(all_of(lead, RecordLinked)) == 2, "of another record nobody has said so"
 
 
 def test_whom_lead_comes_to_know_within_the_hours_is_found_in_what_is_kept(
