@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import product
-from typing import Annotated, ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -115,6 +115,11 @@ class RecordSubject(Value):
     def stream(self, party: UUID, matter: UUID) -> UUID:
         """Return the person whom a party calls so: by its own id, else by prints, else by this record of them alone."""
         return source_person(party, self.local_id or self.sid or str(matter))
+
+    @property
+    def full_name(self) -> str:
+        """The name with all its parts."""
+        return " ".join(part for part in (self.name.given, self.middle, self.name.surname, self.suffix) if part)
 
     @property
     def key(self) -> str:
@@ -565,6 +570,20 @@ def linked(history: Iterable[Recorded[Event]]) -> frozenset[UUID]:
             case _:
                 pass
     return frozenset(matter for matter in found if matter is not None)
+
+
+def waiting(history: Iterable[Recorded[Event]]) -> dict[UUID, Recorded[MatchProposed]]:
+    """Return the proposals that nobody has decided, by matter, out of a participant's own history."""
+    found: dict[UUID | None, Recorded[MatchProposed]] = {}
+    for recorded in history:
+        match recorded.event:
+            case MatchProposed(matter_id=matter) if not recorded.erased:
+                found[matter] = cast("Recorded[MatchProposed]", recorded)
+            case MatchProposed(matter_id=matter) | MatchDismissed(matter_id=matter) | RecordLinked(matter_id=matter):
+                found.pop(matter, None)
+            case _:
+                pass
+    return {matter: proposed for matter, proposed in found.items() if matter is not None}
 
 
 def unlinked(history: Sequence[Recorded[Event]]) -> frozenset[UUID]:

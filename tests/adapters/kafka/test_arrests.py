@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -237,6 +238,50 @@ def test_a_birth_date_that_comes_later_is_put_before_the_reviewer(lead: SiteUnde
     (last,) = noor.see("/v1/case-manager/matches")["matches"]
     assert last["birth_date"] == "other", "what waits for somebody to look waits until somebody has looked"
     assert all_of(lead, RecordLinked) == []
+
+
+def accessed(lead: SiteUnderTest, subject: str) -> tuple[set[str], bytes]:
+    """Return the labels of what this person was shown of the matches last, and the digest of it."""
+    staff = lead.parts.site.directory.by_subject(subject)
+    assert staff is not None
+    with psycopg.connect(lead.parts.database.url) as connection:
+        ((who, labels, digest),) = connection.execute(
+            "select participant_id, labels, digest from log.disclosure"
+            " where surface = 'case_manager.matches' and staff_id = %s order by position desc limit 1",
+            [staff.id],
+        ).fetchall()
+    assert who == all_of(lead, MatchProposed)[-1].participant_id
+    return set(labels.split()), digest
+
+
+def test_who_is_shown_whom_a_record_names_is_written_down_with_it(lead: SiteUnderTest, take: Take) -> None:
+    """The access row of whoever's match it is names the record's label too, and its digest holds the record."""
+    ray = enrolled(lead)
+    noor, dana = lead.person("noor"), lead.person("dana")
+    matches = "/v1/case-manager/matches"
+    take(an_arrest(BELL, AGAIN))
+    (match,) = noor.see(matches)["matches"]
+    labels, digest = accessed(lead, "noor")
+    assert {"identity.external", "identity.legal", "custody"} <= labels
+    assert match["record"] == {"name": "Ray Bell", "born": "1984-05-09", "sid": "WA10044871"}
+    dana.see(matches)
+    assert accessed(lead, "dana")[0] == labels - {"custody"}, "she was shown nothing of the record"
+    assert accessed(lead, "dana")[1] != digest
+    noor.see(matches)
+    assert accessed(lead, "noor")[1] == digest, "what is the same is written down as the same"
+    page = f"/v1/case-manager/participants/{ray.care}"
+    tag = dana.get(page).headers["ETag"]
+    again = deepcopy(BELL)
+    again["PersonName"]["PersonMiddleName"] = "Lee"
+    take(amended(again, AGAIN))
+    (changed,) = noor.see(matches)["matches"]
+    assert changed["match_id"] == match["match_id"], "in nothing that is compared do the two agree otherwise"
+    assert changed["record"]["name"] == "Ray Lee Bell"
+    assert accessed(lead, "noor")[1] != digest
+    alias, names = {"alias": "Sunny"}, f"/v1/participants/{ray.care}/aliases"
+    assert dana.post(names, alias, **{"If-Match": tag}).status_code == 412
+    tag = dana.get(page).headers["ETag"]
+    assert dana.post(names, alias, **{"If-Match": tag}).status_code == 201, "what she read is what stands"
 
 
 def test_what_a_linked_record_says_later_is_known_and_takes_no_link_away(lead: SiteUnderTest, take: Take) -> None:

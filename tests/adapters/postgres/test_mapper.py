@@ -21,7 +21,7 @@ import domain
 from adapters.postgres.keyring import DataKey, KeyDestroyed
 from adapters.postgres.mapper import LogCorrupt, SealingMapper, StoredRow
 from domain.contact import ContactKind, ContactMade
-from domain.event import Envelope, Event, PersonName, TOPICS, labels_of
+from domain.event import TOPICS, Envelope, Event, PersonName, labels_of
 from domain.labels import TABLE, Label, Seal
 from domain.referral import Charge, ChargeHeld, ReferralAccepted
 from domain.roi import RoiGranted
