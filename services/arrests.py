@@ -118,6 +118,12 @@ class ArrestRetracted(Told):
     number: ShortText
 
 
+class BookingRetracted(Told):
+    """A booking that was entered in error."""
+
+    number: ShortText
+
+
 @tells(ArrestTold)
 def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
     """Take an arrest: a report of one's own referral, a new referral, a record of someone LEAD knows, or a fact."""
@@ -155,16 +161,11 @@ def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
 def retract_arrest(site: Site, caller: Caller, told: ArrestRetracted) -> Effect:
     """Withdraw an arrest, the fact of it, and whatever links or proposes it."""
     _only(caller, PartyKind.POLICE)
-    appends, matter = [], arrest_id(told.number)
-    for stream in (matter, fact_id(matter)):
-        history = site.log.load(stream)
-        if history and history[0].event.party_id == caller.party and not _is_retracted(history[-1].event):
-            event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
-            appends.append(append(stream, history[-1].version, event))
-    reported = site.log.load(matter)
-    if not appends and not reported:
+    matter = arrest_id(told.number)
+    appends = [*_withdrawn(site, caller, matter), *_withdrawn(site, caller, fact_id(matter))]
+    if not appends and not site.log.load(matter):
         raise Early
-    return Effect([*appends, *(detach(site, caller, [matter]) if appends else ())])
+    return Effect([*appends, *detach(site, caller, [matter])])
 
 
 @tells(BookingTold)
@@ -201,6 +202,16 @@ def tell_release(site: Site, caller: Caller, told: ReleaseTold) -> Effect:
         party_id=caller.party, matter_id=matter, occurred_at=told.released_at, released_at=told.released_at
     )
     return Effect([append(matter, known.version, event)])
+
+
+@tells(BookingRetracted)
+def retract_booking(site: Site, caller: Caller, told: BookingRetracted) -> Effect:
+    """Withdraw a booking that is kept, its release, and whatever links or proposes it."""
+    _only(caller, PartyKind.POLICE)
+    matter = booking_id(caller.party, told.number)
+    if not site.log.load(matter):  # a stranger's, or it came before its booking
+        return Effect(keep=Keeping.UNKNOWN)
+    return Effect([*_withdrawn(site, caller, matter), *detach(site, caller, [matter])])
 
 
 def _whose(site: Site, caller: Caller, told: ArrestTold | BookingTold, matter: UUID) -> list[Append]:
@@ -361,5 +372,10 @@ def _only(caller: Caller, kind: PartyKind) -> None:
         raise Forbidden
 
 
-def _is_retracted(event: Event) -> bool:
-    return isinstance(event, ReportRetracted)
+def _withdrawn(site: Site, caller: Caller, stream: UUID) -> list[Append]:
+    """Return what withdraws a report, or the fact of it, if it is the caller's and stands."""
+    history = site.log.load(stream)
+    if not history or history[0].event.party_id != caller.party or isinstance(history[-1].event, ReportRetracted):
+        return []
+    event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
+    return [append(stream, history[-1].version, event)]

@@ -15,7 +15,16 @@ from adapters.kafka.messages.niem import Body
 from adapters.kafka.translate_case import subject_of, tells_of_case
 from domain.disclosure import Receipt
 from domain.stop_record import NoOffer
-from services.arrests import NOT_SAID, ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
+from services.arrests import (
+    NOT_SAID,
+    ArrestRetracted,
+    ArrestTold,
+    BookingRetracted,
+    BookingTold,
+    Diverted,
+    Overridden,
+    ReleaseTold,
+)
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
 from services.ports import OF_A_FILE, Raw
@@ -192,8 +201,12 @@ def _release(body: custody.CustodyReleased, _told_at: datetime) -> ReleaseTold:
     )
 
 
-def _retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetracted:
+def _arrest_retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetracted:
     return ArrestRetracted(number=body.Arrest.ActivityIdentification.IdentificationID)
+
+
+def _booking_retracted(body: custody.CustodyRetracted, _told_at: datetime) -> BookingRetracted:
+    return BookingRetracted(number=body.Booking.BookingAgencyRecordIdentification.IdentificationID)
 
 
 def _receipt(body: outgoing.ReceiptSent, _told_at: datetime) -> ReceiptTold:
@@ -208,8 +221,9 @@ def _receipt(body: outgoing.ReceiptSent, _told_at: datetime) -> ReceiptTold:
 _TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRecorded: _arrest,
     arrest.ArrestAmended: _arrest,
-    arrest.ArrestRetracted: _retracted,
+    arrest.ArrestRetracted: _arrest_retracted,
     custody.CustodyBooked: _booking,
     custody.CustodyReleased: _release,
+    custody.CustodyRetracted: _booking_retracted,
     outgoing.ReceiptSent: _receipt,
 }

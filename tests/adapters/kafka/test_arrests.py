@@ -25,6 +25,7 @@ from tests.adapters.kafka.messages import ARRESTED_AT, ATN, INCIDENT, WHO, perso
 from tests.adapters.postgres.test_feed import holders
 from tests.conftest import Database
 from tests.scenarios import ray as story
+from tests.scenarios.audit import audited, findings
 from tests.site import SiteUnderTest, local, running_site
 
 pytestmark = pytest.mark.server
@@ -410,6 +411,50 @@ def test_a_booking_and_its_release_however_they_come(lead: SiteUnderTest, take: 
         },
     )
     assert take(stranger) == Counter({"unknown": 1})
+    lead.clock.at(lead.parts.log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours, minutes=1))
+    sweep(lead)
+    assert lead.parts.log.stream.kept() == []
+
+
+def test_a_booking_entered_in_error_is_nowhere_and_nothing_is_left_that_followed_from_it(
+    lead: SiteUnderTest, take: Take
+) -> None:
+    ray = enrolled(lead)
+    noor, pat, number = (
+        lead.person("noor"),
+        lead.person("pat"),
+        "Booking/BookingAgencyRecordIdentification/IdentificationID",
+    )
+    booked = {"Booking/BookingSubject/RoleOfPerson": BELL, "Booking/ActivityDate/DateTime": "2026-05-30T03:00:00-07:00"}
+    released = {"Booking/BookingRelease/ActivityDate/DateTime": "2026-05-31T08:00:00-07:00"}
+    take(record("custody.booked", JAIL, booked))
+    take(record("custody.booked", JAIL, booked | {number: "2"}))
+    take(record("custody.released", JAIL, released))
+    assert take(record("custody.retracted", JAIL, {number: "2"})) == Counter(accepted=1)
+    assert len(noor.see("/v1/case-manager/matches")["matches"]) == 1, "of that one nobody is asked any more"
+    review(lead, ray, same=True)
+    audited(lead)
+    assert [finding["action"] for finding in findings(pat)] == ["booking"]
+    assert len(ray.history("booking.reported")) == len(ray.history("release.reported")) == 1
+    gone = record("custody.retracted", JAIL)
+    assert take(gone) == Counter(accepted=1)
+    assert ray.history("booking.reported") == ray.history("release.reported") == []
+    assert findings(pat) == []
+    assert take(record("custody.booked", JAIL, booked)) == Counter(accepted=1)
+    assert ray.history("booking.reported") == [], "what was withdrawn is not brought back by the same word"
+    assert len(all_of(lead, RecordLinked)) == len(all_of(lead, RecordUnlinked)) == 1
+
+
+def test_a_retraction_of_a_booking_that_nobody_has_waits_no_longer_than_a_strangers_booking(
+    lead: SiteUnderTest, take: Take
+) -> None:
+    enrolled(lead)
+    gone = record("custody.retracted", JAIL)
+    assert take(gone) == Counter({"unknown": 1})
+    booked = {"Booking/BookingSubject/RoleOfPerson": BELL, "Booking/ActivityDate/DateTime": "2026-05-30T03:00:00-07:00"}
+    assert take(record("custody.booked", JAIL, booked)) == Counter(accepted=1)
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == [], "it was taken back at once"
+    take(record("custody.retracted", JAIL, {"Booking/BookingAgencyRecordIdentification/IdentificationID": "9"}))
     lead.clock.at(lead.parts.log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours, minutes=1))
     sweep(lead)
     assert lead.parts.log.stream.kept() == []
