@@ -218,7 +218,7 @@ def blocking_keys(who: Described) -> frozenset[str]:
     A birth date stands with day and month in either order; names by their consonants, in whatever order and spelling,
     for each part of a double name too.
     """
-    keys = {f"{number.scheme} {number.text}" for number in _plain_numbers(who)}
+    keys = {key for number in who.numbers if (key := number_key(number)) is not None}
     if sid := _plain(who.sid):
         keys.add(f"sid {sid}")
     if born := who.birth_date:
@@ -227,6 +227,12 @@ def blocking_keys(who: Described) -> frozenset[str]:
         if consonants := {*given, *surname} - _WEAK:
             keys.add(f"name {''.join(sorted(consonants))}")
     return frozenset(keys)
+
+
+def number_key(number: Number) -> str | None:
+    """Return the key under which whoever goes with a number is found; None where nothing of it counts."""
+    text = _plain(number.text)
+    return f"{number.scheme} {text}" if text else None
 
 
 def _likeness(one: Described, other: Described) -> float:
@@ -282,6 +288,8 @@ def _plain_numbers(who: Described) -> frozenset[Number]:
 def _words(name: str | None) -> list[str]:
     """Return a name's words, without case, marks of letters, hyphens and apostrophes."""
     letters = (name or "").casefold()
+    if letters.isascii() and letters.isalpha():  # nearly every name
+        return [letters]
     if not letters.isascii():
         apart = unicodedata.normalize("NFKD", letters).translate(_LETTERS)
         letters = "".join(c for c in apart if not unicodedata.combining(c))

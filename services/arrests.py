@@ -128,29 +128,18 @@ def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
     known = report(history := site.log.load(matter))
     if history and (known is None or known.retracted or known.event.party_id != caller.party):
         return Effect()  # forgotten, withdrawn, or another system told of it first
-    record = ArrestReported(
-        party_id=caller.party,
-        matter_id=matter,
-        occurred_at=told.arrested_at,
-        number=told.number,
-        told_at=told.told_at,
-        incident_number=told.incident_number,
-        person=told.person,
-        charges=tuple(_charge(charge) for charge in told.charges),
-        precinct=told.precinct,
-        unit=told.unit,
-    )
     if known is not None:
+        record = _reported(caller, told, matter)
         return Effect([append(matter, known.version, record)]) if _later(record, known) else Effect()
     if (own := _own_referral(site, caller, told)) is not None:
-        return _joined(site, caller, told, record, own)
+        return _joined(site, caller, told, _reported(caller, told, matter), own)
     if told.diverted is not None:
-        return _referred(site, caller, told, told.diverted, record)
+        return _referred(site, caller, told, told.diverted, _reported(caller, told, matter))
     fact = _fact(site, caller, told, matter)
     kept = attributed(site, caller, matter, known_by(caller, told.person, told.incident_number), called_by(told.person))
     if not kept:
         return Effect(fact, keep=Keeping.UNKNOWN)
-    return Effect([append(matter, 0, record), *fact, *kept])
+    return Effect([append(matter, 0, _reported(caller, told, matter)), *fact, *kept])
 
 
 @tells(ArrestRetracted)
@@ -264,6 +253,22 @@ def known_by(caller: Caller, person: Arrested, incident_number: str | None) -> D
 def called_by(person: Arrested) -> str | None:
     """Return what an agency calls a person: by its own id, else by prints."""
     return person.local_id or person.sid
+
+
+def _reported(caller: Caller, told: ArrestTold, matter: UUID) -> ArrestReported:
+    """Return the arrest as it is recorded of someone whom LEAD knows, or may know."""
+    return ArrestReported(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=told.arrested_at,
+        number=told.number,
+        told_at=told.told_at,
+        incident_number=told.incident_number,
+        person=told.person,
+        charges=tuple(_charge(charge) for charge in told.charges),
+        precinct=told.precinct,
+        unit=told.unit,
+    )
 
 
 def _joined(site: Site, caller: Caller, told: ArrestTold, record: ArrestReported, own: ref.Referral) -> Effect:

@@ -5,15 +5,16 @@ A message that is kept lies sealed under a key of the day on which it must be go
 
 from __future__ import annotations
 
-import base64
 import os
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
@@ -90,10 +91,10 @@ class PostgresStream:
         }
         given = {condition: value for condition, value in asked.items() if value is not None}
         found = self._ask(f"{_KEPT} and {' and '.join(given)} order by id limit %s", *given.values(), limit)
-        ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
+        ciphers = self._keyring.for_opening({_day(row[8]) for row in found})
         kept = []
         for whose, why, topic, partition, offset, key, faults, kept_at, until, id_, body in found:
-            day = ciphers.get(_day(until.astimezone(UTC).date()))
+            day = ciphers.get(_day(until))
             if day is None:
                 continue  # its day is over
             nonce, sealed = body[:NONCE_BYTES], body[NONCE_BYTES:]
@@ -159,12 +160,7 @@ class PostgresStream:
     def arguments(self, taken: Taken) -> tuple[Any, ...]:
         """Return what `stream.take` is called with. Raises `KeyDestroyed` for a day gone by."""
         turn, kept = taken.turn, taken.kept
-        keys = [self._keyring.for_sealing(_day(k.until.astimezone(UTC).date())) for k in kept]
-        bodies = []
-        for one, key in zip(kept, keys, strict=True):
-            nonce, raw = os.urandom(NONCE_BYTES), one.raw
-            place = _place(raw.topic, raw.partition, raw.offset)
-            bodies.append(nonce + key.cipher.encrypt(nonce, orjson.dumps(_closed(raw)), place))
+        day_keys = {until: self._keyring.for_sealing(_day(until)) for until in {k.until for k in kept}}
         return (
             *((turn.topic, turn.partition, turn.epoch, turn.expected, turn.next, turn.last_record) if turn else _FILE),
             list(taken.messages),
@@ -175,8 +171,8 @@ class PostgresStream:
             [k.raw.offset for k in kept],
             [k.key for k in kept],
             [_json([dict(fault) for fault in k.faults]) for k in kept],
-            [key.key_id for key in keys],
-            bodies,
+            [day_keys[k.until].key_id for k in kept],
+            [_sealed(k.raw, day_keys[k.until].cipher) for k in kept],
             [k.until for k in kept],
             list(taken.settled),
             [outcome.value for outcome in taken.settled.values()],
@@ -208,8 +204,13 @@ def _acknowledgement(one: Acknowledged) -> dict[str, Any]:
     }
 
 
-def _day(until: date) -> UUID:
-    return uuid5(_DAYS, until.isoformat())
+def _day(until: datetime) -> UUID:
+    return uuid5(_DAYS, until.astimezone(UTC).date().isoformat())
+
+
+def _sealed(raw: Raw, cipher: AESGCM) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, orjson.dumps(_closed(raw)), _place(raw.topic, raw.partition, raw.offset))
 
 
 def _place(topic: str, partition: int, offset: int) -> bytes:
@@ -230,8 +231,8 @@ def _opened(said: Mapping[str, Any]) -> tuple[tuple[tuple[str, bytes], ...], byt
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
+    return None if value is None else b2a_base64(value, newline=False).decode()
 
 
 def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
+    return None if text is None else a2b_base64(text)
