@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime
@@ -23,7 +23,6 @@ from domain.referral import Charge
 
 _ARRESTS = UUID("3b0f0e52-2a3a-5b0d-8d3e-6f7f1b0c9a44")
 _FACTS = UUID("c1a0a8de-9e0b-5d6f-a1f4-2b9b7f7f5d10")
-_REMEMBERED: Final = 4096  # ids: each of a batch is asked for several times
 
 
 class Arrested(Value):
@@ -154,7 +153,7 @@ def incident_of(party: UUID, number: str) -> Number:
     return Number(f"incident {party}", number)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(4096)  # each of a batch is asked for several times
 def arrest_id(number: str) -> UUID:
     """Return the arrest of this transaction number: it is the state's, whichever system tells of it."""
     return uuid5(_ARRESTS, f"arrest {number}")
@@ -165,7 +164,7 @@ def booking_id(party: UUID, number: str) -> UUID:
     return uuid5(_ARRESTS, f"booking {party} {number}")
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(4096)  # each of a batch is asked for several times
 def fact_id(arrest: UUID) -> UUID:
     """Return the stream of what is kept of an arrest, whoever it was of, without a name."""
     return uuid5(_FACTS, str(arrest))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from typing import Annotated, ClassVar, Final, NamedTuple
 from uuid import UUID, uuid5
@@ -382,6 +383,7 @@ class SourcePerson:
     apart: frozenset[UUID] = frozenset()
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def source_person(party: UUID, called: str) -> UUID:
     """Return the person whom a party calls by this id; where it has none for people, by its number of the record."""
     return uuid5(party, f"person {called}")

@@ -6,8 +6,8 @@ A message that is kept lies sealed under a key of the day on which it must be go
 from __future__ import annotations
 
 import os
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping, Sequence
+from binascii import a2b_base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -217,22 +217,26 @@ def _place(topic: str, partition: int, offset: int) -> bytes:
     return f"{topic}/{partition}/{offset}".encode()
 
 
-def _closed(raw: Raw) -> dict[str, Any]:
-    return {
-        "headers": [(name, _text(value)) for name, value in raw.headers],
-        "key": _text(raw.key),
-        "value": _text(raw.value),
-    }
+def _closed(raw: Raw) -> list[Any]:
+    """Return a message as JSON holds it: each byte a character, which is shorter than Base64."""
+    return [[(name, _text(value)) for name, value in raw.headers], _text(raw.key), _text(raw.value)]
 
 
-def _opened(said: Mapping[str, Any]) -> tuple[tuple[tuple[str, bytes], ...], bytes | None, bytes | None]:
-    headers = tuple((name, _bytes(value) or b"") for name, value in said["headers"])
-    return headers, _bytes(said["key"]), _bytes(said["value"])
+def _opened(said: Any) -> tuple[tuple[tuple[str, bytes], ...], bytes | None, bytes | None]:
+    read = _bytes
+    if isinstance(said, dict):  # as an earlier version kept it
+        said, read = (said["headers"], said["key"], said["value"]), _of_base64
+    headers, key, value = said
+    return tuple((name, read(text) or b"") for name, text in headers), read(key), read(value)
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else b2a_base64(value, newline=False).decode()
+    return None if value is None else value.decode("latin-1")
 
 
 def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("latin-1")
+
+
+def _of_base64(text: str | None) -> bytes | None:
     return None if text is None else a2b_base64(text)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import opened
+from adapters.postgres import stream as kept_in
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, set_up
 from domain.refusal import Refused
@@ -235,6 +236,26 @@ def test_nothing_of_what_is_kept_lies_in_clear_and_nothing_is_left_of_it(site: O
             "select count(*) from log.key join stream.day using (key_id) where wrapped is not null"
         ).fetchall()
     assert alive == 0, "a copy of the table cannot be read any more"
+
+
+def _as_before(raw: Raw) -> dict[str, Any]:
+    def text(value: bytes | None) -> str | None:
+        return None if value is None else base64.b64encode(value).decode()
+
+    headers = [(name, text(value)) for name, value in raw.headers]
+    return {"headers": headers, "key": text(raw.key), "value": text(raw.value)}
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["now", "by an earlier version"])
+def test_what_is_kept_comes_back_byte_for_byte(site: Open, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+    _, feed, party, _ = site
+    every = bytes(range(256))
+    if before:
+        monkeypatch.setattr(kept_in, "_closed", _as_before)
+    came = [Raw(TOPIC, 0, 0, (("own", every), ("empty", b"")), every, every), Raw(TOPIC, 0, 1, (), None, None)]
+    assert feed.take(party, came, claim(feed)) == Counter({"set aside": 2})
+    monkeypatch.undo()
+    assert [kept.raw for kept in feed.stream.kept()] == came
 
 
 def holders(database: Database, text: str) -> list[str]:
