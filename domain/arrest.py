@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid5
 
@@ -142,6 +143,7 @@ def incident_of(party: UUID, number: str) -> Number:
     return Number(f"incident {party}", number)
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def arrest_id(number: str) -> UUID:
     """Return the arrest of this transaction number: it is the state's, whichever system tells of it."""
     return uuid5(_ARRESTS, f"arrest {number}")
@@ -152,6 +154,7 @@ def booking_id(party: UUID, number: str) -> UUID:
     return uuid5(_ARRESTS, f"booking {party} {number}")
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def fact_id(arrest: UUID) -> UUID:
     """Return the stream of what is kept of an arrest, whoever it was of, without a name."""
     return uuid5(_FACTS, str(arrest))

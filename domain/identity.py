@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from typing import Annotated, ClassVar, Final, NamedTuple, cast
 from uuid import UUID, uuid5
@@ -288,7 +289,7 @@ def blocking_keys(who: Described) -> frozenset[str]:
     A birth date stands with day and month in either order; names by their consonants, in whatever order and spelling,
     for each part of a double name too.
     """
-    keys = {f"{number.scheme} {number.text}" for number in _plain_numbers(who)}
+    keys = {key for number in who.numbers if (key := number_key(number)) is not None}
     if sid := _plain(who.sid):
         keys.add(f"sid {sid}")
     if born := who.birth_date:
@@ -297,6 +298,12 @@ def blocking_keys(who: Described) -> frozenset[str]:
         if consonants := {*given, *surname} - _WEAK:
             keys.add(f"name {''.join(sorted(consonants))}")
     return frozenset(keys)
+
+
+def number_key(number: Number) -> str | None:
+    """Return the key under which whoever goes with a number is found; None where nothing of it counts."""
+    text = _plain(number.text)
+    return f"{number.scheme} {text}" if text else None
 
 
 def _likeness(one: Described, other: Described) -> float:
@@ -352,6 +359,8 @@ def _plain_numbers(who: Described) -> frozenset[Number]:
 def _words(name: str | None) -> list[str]:
     """Return a name's words, without case, marks of letters, hyphens and apostrophes."""
     letters = (name or "").casefold()
+    if letters.isascii() and letters.isalpha():  # nearly every name
+        return [letters]
     if not letters.isascii():
         apart = unicodedata.normalize("NFKD", letters).translate(_LETTERS)
         letters = "".join(c for c in apart if not unicodedata.combining(c))
@@ -444,6 +453,7 @@ class SourcePerson:
     apart: frozenset[UUID] = frozenset()
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def source_person(party: UUID, called: str) -> UUID:
     """Return the person whom a party calls by this id; where it has none for people, by its number of the record."""
     return uuid5(party, f"person {called}")

@@ -132,29 +132,17 @@ def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
     known = report(history := site.log.load(matter))
     if history and (known is None or known.retracted or known.event.party_id != caller.party):
         return Effect()  # forgotten, withdrawn, or another system told of it first
-    record = ArrestReported(
-        party_id=caller.party,
-        matter_id=matter,
-        occurred_at=told.arrested_at,
-        number=told.number,
-        told_at=told.told_at,
-        incident_number=told.incident_number,
-        person=told.person,
-        charges=tuple(_charge(charge) for charge in told.charges),
-        precinct=told.precinct,
-        unit=told.unit,
-    )
     if known is not None:
-        return _amended(site, caller, told, record, known)
+        return _amended(site, caller, told, _reported(caller, told, matter), known)
     if (own := _own_referral(site, caller, told)) is not None:
-        return _joined(site, caller, told, record, own)
+        return _joined(site, caller, told, _reported(caller, told, matter), own)
     if told.diverted is not None:
-        return _referred(site, caller, told, told.diverted, record)
+        return _referred(site, caller, told, told.diverted, _reported(caller, told, matter))
     fact = _fact(site, caller, told, matter)
     kept = _whose(site, caller, told, matter)
     if not kept:
         return Effect(fact, keep=Keeping.UNKNOWN)
-    return Effect([append(matter, 0, record), *fact, *kept])
+    return Effect([append(matter, 0, _reported(caller, told, matter)), *fact, *kept])
 
 
 @tells(ArrestRetracted)
@@ -219,6 +207,22 @@ def _whose(site: Site, caller: Caller, told: ArrestTold | BookingTold, matter: U
     number = told.incident_number
     incident = () if number is None else (incident_of(caller.party, number),)
     return attribute(site, caller, matter, told.person, *incident)
+
+
+def _reported(caller: Caller, told: ArrestTold, matter: UUID) -> ArrestReported:
+    """Return the arrest as it is recorded of someone whom LEAD knows, or may know."""
+    return ArrestReported(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=told.arrested_at,
+        number=told.number,
+        told_at=told.told_at,
+        incident_number=told.incident_number,
+        person=told.person,
+        charges=tuple(_charge(charge) for charge in told.charges),
+        precinct=told.precinct,
+        unit=told.unit,
+    )
 
 
 def _joined(site: Site, caller: Caller, told: ArrestTold, record: ArrestReported, own: ref.Referral) -> Effect:

@@ -17,7 +17,17 @@ from domain import arrest, identity
 from domain.arrest import ArrestReported, BookingReported, incident_of
 from domain.door import CommunityReferred, LegalSystemReferred, SocialContactReferred
 from domain.event import Event, PersonName, Recorded
-from domain.identity import Described, Evidence, Link, Number, RecordLinked, RecordUnlinked, Review, blocking_keys
+from domain.identity import (
+    Described,
+    Evidence,
+    Link,
+    Number,
+    RecordLinked,
+    RecordUnlinked,
+    Review,
+    blocking_keys,
+    number_key,
+)
 from domain.legal_case import CaseUpdated
 from domain.participant import AliasRecorded, NameCorrected, ParticipantIdentified, RecordsMerged, RecordsUnmerged
 from domain.protocol import Protocol
@@ -100,8 +110,9 @@ class People:
 
     def has(self, number: Number) -> bool:
         """Return whether anyone whom LEAD knows goes with a number, such as that of an incident."""
+        key = number_key(number)
         with self._lock:
-            return any(self._keys.get(key) for key in blocking_keys(Described(numbers=frozenset({number}))))
+            return key is not None and bool(self._keys.get(key))
 
     def follow(self, who: UUID, described: Described, protocol: Protocol) -> Link | Review:
         """Return whether a further record of someone whom its source calls by a known id is of this participant."""
