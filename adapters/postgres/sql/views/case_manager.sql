@@ -144,30 +144,32 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
-comment on schema case_manager is 'case_manager/10 sha256 82db6e7f8a1bbb836b40e8236f2aef593f7d363ea5055962d9e68b3d34c9ee19';
+
+select site.keep_no_statistics('case_manager');
+comment on schema case_manager is 'case_manager/10 sha256 615be8256cb88ba1a86e0fe555ad136b5adcddc9b41457dd8f26ddaa088f6bbe';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
-create index on case_manager.ask (subject_id);
+create index on case_manager.ask (subject_id, asked_at);
 alter table case_manager.duty add primary key (begins_at, staff_id);
-create index on case_manager.duty (subject_id);
+create index on case_manager.duty (subject_id, begins_at);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.match add primary key (score, match_id);
-create index on case_manager.match (subject_id);
+create index on case_manager.match (subject_id, score);
 alter table case_manager.participant add primary key (name, subject_id);
-create index on case_manager.participant (subject_id);
+create index on case_manager.participant (subject_id, name);
 alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
 alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.referral add primary key (referred_at, referral_id);
-create index on case_manager.referral (subject_id);
+create index on case_manager.referral (subject_id, referred_at);
 alter table case_manager.task add primary key (due_at, task_id);
-create index on case_manager.task (subject_id);
+create index on case_manager.task (subject_id, due_at);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
 
 alter table case_manager.ask enable row level security;
 alter table case_manager.ask force row level security;
 create policy role on case_manager.ask for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and asked_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.ask for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.ask to goldenthread_case_manager;
@@ -176,7 +178,7 @@ grant select, insert, delete on case_manager.ask to goldenthread_projector;
 alter table case_manager.duty enable row level security;
 alter table case_manager.duty force row level security;
 create policy role on case_manager.duty for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and begins_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.duty for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.duty to goldenthread_case_manager;
@@ -185,7 +187,7 @@ grant select, insert, delete on case_manager.duty to goldenthread_projector;
 alter table case_manager.entry enable row level security;
 alter table case_manager.entry force row level security;
 create policy role on case_manager.entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.entry to goldenthread_case_manager;
@@ -194,7 +196,7 @@ grant select, insert, delete on case_manager.entry to goldenthread_projector;
 alter table case_manager.match enable row level security;
 alter table case_manager.match force row level security;
 create policy role on case_manager.match for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and score >= (select '-9223372036854775808'::bigint where gate.party() is not null)
 );
 create policy projector on case_manager.match for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.match to goldenthread_case_manager;
@@ -203,7 +205,7 @@ grant select, insert, delete on case_manager.match to goldenthread_projector;
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;
 create policy role on case_manager.participant for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and name >= (select '' where gate.party() is not null)
 );
 create policy projector on case_manager.participant for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.participant to goldenthread_case_manager;
@@ -212,7 +214,7 @@ grant select, insert, delete on case_manager.participant to goldenthread_project
 alter table case_manager.plan_entry enable row level security;
 alter table case_manager.plan_entry force row level security;
 create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.plan_entry to goldenthread_case_manager;
@@ -221,7 +223,7 @@ grant select, insert, delete on case_manager.plan_entry to goldenthread_projecto
 alter table case_manager.recipient enable row level security;
 alter table case_manager.recipient force row level security;
 create policy role on case_manager.recipient for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.recipient to goldenthread_case_manager;
@@ -230,7 +232,7 @@ grant select, insert, delete on case_manager.recipient to goldenthread_projector
 alter table case_manager.referral enable row level security;
 alter table case_manager.referral force row level security;
 create policy role on case_manager.referral for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and referred_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.referral to goldenthread_case_manager;
@@ -239,7 +241,7 @@ grant select, insert, delete on case_manager.referral to goldenthread_projector;
 alter table case_manager.task enable row level security;
 alter table case_manager.task force row level security;
 create policy role on case_manager.task for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and due_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.task for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.task to goldenthread_case_manager;
