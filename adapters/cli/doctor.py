@@ -8,6 +8,7 @@ import typer
 
 from adapters.bootstrap import Parts
 from adapters.cli.resume import holds
+from adapters.postgres.lint import lint
 from adapters.postgres.projector import parked
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
@@ -43,6 +44,13 @@ def examine(parts: Parts, settings: Settings) -> bool:
         well = False
         typer.echo(f"protocol: {error}")
     well &= _streams(parts, settings)
+    faults = lint(parts.database.login("recorder"))
+    typer.echo(
+        "privileges: nobody may more than the policies say" if not faults else f"privileges: {len(faults)} faults"
+    )
+    for fault in faults:
+        typer.echo(f"  {fault}")
+    well = well and not faults
     sealer = Sealer(parts.database.login("sealer"), parts.database.secrets.checkpoint_key, settings.origin)
     findings = sealer.verify()
     well = well and not findings
