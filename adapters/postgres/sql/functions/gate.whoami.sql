@@ -10,7 +10,9 @@ declare
     part text[];
     k site.context_key;
 begin
-    if context is null or context !~ '^[a-z_]+\|[0-9a-f-]{36}\|[0-9a-f-]{36}\|[0-9]{1,12}\|[0-9.]{1,40}\|[0-9a-f]{64}$' then
+    if context is null or context !~ (
+        '^[a-z_]+(\|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){2}\|[0-9]{1,12}\|[0-9.]{1,40}\|[0-9a-f]{64}$'
+    ) then
         return;
     end if;
     part := string_to_array(context, '|');
