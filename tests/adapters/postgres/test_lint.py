@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from adapters.cli.main import app
 from adapters.postgres.lint import lint
 from adapters.postgres.migrate import SQL
 from tests.conftest import Database
@@ -203,3 +205,21 @@ def test_every_finding_has_its_fault() -> None:
     checks = {line.split("'")[1] for line in text.splitlines() if line.startswith("    select '")}
     seen = {finding for found in FAULTS.values() for finding, _ in found}
     assert not {check for check in checks if not any(finding.startswith(check.strip()) for finding in seen)}
+
+
+def test_doctor_says_what_was_found_and_the_way_out(site_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DATABASE_URL": site_db.owner_url,
+        "SECRETS_DIR": str(site_db.secrets.folder),
+        "PREFIX": site_db.prefix,
+    }.items():
+        monkeypatch.setenv(f"GOLDENTHREAD_{name}", value)
+    assert "privileges: nobody may more than the policies say" in CliRunner().invoke(app, ["doctor"]).stdout
+    with psycopg.connect(site_db.owner_url) as connection:
+        connection.execute("grant select on log.event to goldenthread_police")
+    ill = CliRunner().invoke(app, ["doctor"])
+    assert ill.exit_code == 1
+    assert (
+        "privileges: TOO WIDE\n  a table that a role may select: log.event: goldenthread_police."
+        " Way out: revoke select on log.event from goldenthread_police\n"
+    ) in ill.stdout
