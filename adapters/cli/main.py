@@ -76,7 +76,7 @@ def migrate_() -> None:
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Say what is going on: the server, the views, whom they could not compute, the streams, the broker, the seals."""
+    """Say how the site is: views, whom they could not compute, streams, the broker, privileges, seals."""
     settings = _settings(data_dir=data_dir)
     with database(settings) as db, opened(db, settings) as parts:
         raise typer.Exit(0 if examine(parts, settings) else 1)

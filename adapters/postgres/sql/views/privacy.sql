@@ -48,20 +48,22 @@ create table privacy.withdrawal (
     receipt text,
     answered_at timestamptz
 );
-comment on schema privacy is 'privacy/2 sha256 853414521716ec3e0b067254a0747b29956185d15b54dd1b6445127944a229a2';
+
+select site.keep_no_statistics('privacy');
+comment on schema privacy is 'privacy/2 sha256 042bf368af072b227ee0c4b87fbd50c21b5100ffff9e6fd373487363c8e540db';
 
 alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);
 alter table privacy.recipient add primary key (subject_id, party_id);
 alter table privacy.withdrawal add primary key (receipt_by, entry_id);
-create index on privacy.withdrawal (subject_id);
+create index on privacy.withdrawal (subject_id, receipt_by);
 
 grant usage on schema privacy to goldenthread_privacy, goldenthread_projector;
 
 alter table privacy.entry enable row level security;
 alter table privacy.entry force row level security;
 create policy role on privacy.entry for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.entry for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.entry to goldenthread_privacy;
@@ -70,7 +72,7 @@ grant select, insert, delete on privacy.entry to goldenthread_projector;
 alter table privacy.participant enable row level security;
 alter table privacy.participant force row level security;
 create policy role on privacy.participant for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.participant for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.participant to goldenthread_privacy;
@@ -79,7 +81,7 @@ grant select, insert, delete on privacy.participant to goldenthread_projector;
 alter table privacy.recipient enable row level security;
 alter table privacy.recipient force row level security;
 create policy role on privacy.recipient for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.recipient to goldenthread_privacy;
@@ -88,7 +90,7 @@ grant select, insert, delete on privacy.recipient to goldenthread_projector;
 alter table privacy.withdrawal enable row level security;
 alter table privacy.withdrawal force row level security;
 create policy role on privacy.withdrawal for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and receipt_by >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on privacy.withdrawal for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.withdrawal to goldenthread_privacy;
