@@ -43,6 +43,7 @@ from domain.legal_case import (
 )
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
+from domain.retention import MatterErased
 from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind, end, warrant
 from services.arrests import attributed
 from services.court import Charges, of_case, office, standing_at
@@ -566,8 +567,9 @@ def _stand(
             continue
         several = len(accused) > 1 or (bool(docket.matters) and not own)
         name = f"{told.docket} {each.person.key}" if several else told.docket
-        matter = standing_at(site, own[-1].state.id if own else uuid5(caller.party, name))
-        if site.log.existing([matter]):  # it was forgotten
+        first = own[-1].state.id if own else uuid5(caller.party, name)
+        matter = standing_at(site, first)
+        if site.log.existing([matter]) or (not own and _is_erased(site, first)):  # it was forgotten
             continue
         whose = _attributed(site, caller, matter, each.person, incident_number)
         if not whose and caller.party_kind is COURT:
@@ -578,6 +580,10 @@ def _stand(
         before = told.follows and CaseRenumbered(**of, before=told.follows, docket=told.docket)
         appends += [append(matter, 0, begun, *([before] if before else [])), *whose]
     return Effect(docket.appends(appends), keep=keep)
+
+
+def _is_erased(site: Site, matter: UUID) -> bool:
+    return any(isinstance(recorded.event, MatterErased) for recorded in site.log.load(matter))
 
 
 def _update(docket: _Docket, matter: _Matter, accused: Accused) -> None:

@@ -22,6 +22,7 @@ from domain.legal_case import CaseEntered, CaseFiled, Defendant
 from domain.participant import AliasRecorded, NameCorrected, ParticipantIdentified, RecordsMerged, RecordsUnmerged
 from domain.protocol import Protocol
 from domain.referral import ReferralCalledIn, ReferralOffered
+from domain.retention import ParticipantErased
 from domain.warrant import WarrantIssued
 from services.ports import Log
 
@@ -31,7 +32,7 @@ _TOPICS: Final = tuple(
     for kind in (
         *(ParticipantIdentified, NameCorrected, AliasRecorded, RecordsMerged, RecordsUnmerged),
         *_REFERRED,
-        *(ReferralOffered, ReferralCalledIn, RecordLinked, RecordUnlinked),
+        *(ReferralOffered, ReferralCalledIn, RecordLinked, RecordUnlinked, ParticipantErased),
     )
 )
 
@@ -128,6 +129,9 @@ class People:
                     known.records[matter] = said
             case RecordUnlinked(matter_id=UUID() as matter):
                 known.records.pop(matter, None)
+            case ParticipantErased():
+                self._known[who] = _Known()
+                self._kept_as.pop(who, None)
             case RecordsMerged() as event if not event.kept:
                 self._kept_as[who] = event.other
             case RecordsUnmerged():
