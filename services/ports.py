@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from domain.registry import PartyKind, Role
+from projections.lens import History
 from projections.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -450,6 +451,10 @@ class Log(Protocol):
 
     def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
+        ...
+
+    def histories(self, subjects: Sequence[UUID]) -> dict[UUID, History]:
+        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one."""
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:

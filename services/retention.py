@@ -5,7 +5,7 @@ An order that nothing holds is carried out as it is recorded: the matter's key i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from domain import identity
 from domain import retention as ret
 from domain.event import Envelope, Event, Recorded
-from domain.identity import Agreement, MatchProposed, RecordLinked
+from domain.identity import Agreement, MatchDismissed, MatchProposed, RecordLinked, RecordUnlinked
 from domain.legal_case import CaseEntered, CaseFiled, docketed
 from domain.participant import Participant, participant
 from domain.protocol import NoProtocol, Protocol
@@ -31,6 +31,7 @@ from domain.retention import (
     Retention,
     SealOrderKind,
     retention,
+    retention_stream,
 )
 from domain.warrant import WarrantIssued
 from services.person import others
@@ -38,6 +39,8 @@ from services.ports import NOBODY, Append, Caller, Conflict
 from services.site import Command, Outcome, Site, append, day, example, handles, load_participant, reference
 
 _KEEPERS: Final = (Role.PRIVACY_OFFICER, Role.SUPERVISOR)
+_NOTHING: Final[Mapping[UUID, int]] = {}
+_ATTRIBUTIONS: Final = tuple(kind.topic for kind in (RecordLinked, RecordUnlinked, MatchProposed, MatchDismissed))
 _RETENTION_TOPICS: Final = tuple(
     kind.topic for kind in (HoldPlaced, HoldLifted, OrderReceived, OrderCarriedOut, MatterErased, ParticipantErased)
 )
@@ -168,6 +171,38 @@ def erased(site: Site, who: UUID, history: Sequence[Recorded[Event]], matters: I
     return appends
 
 
+def sealed(
+    site: Site, caller: Caller, matters: Mapping[UUID, UUID | None], ordered_on: date
+) -> tuple[dict[UUID, list[Event]], list[Append]]:
+    """Return what erases matters that an agency says are sealed, by matter; and the orders that a hold makes wait.
+
+    `matters`: each with the participant whom what is told of it names.
+    """
+    site.people.refresh()
+    erasures: dict[UUID, list[Event]] = {}
+    waiting: dict[UUID, list[Event]] = {}
+    for matter, named in matters.items():
+        who = named or site.people.linked_to(matter)
+        if who is not None and _standing(site, who).held(matter):
+            order = OrderReceived(
+                participant_id=who,
+                party_id=caller.party,
+                occurred_at=site.now(),
+                order=SealOrderKind.SEALED,
+                ordered_on=ordered_on,
+                matter=matter,
+            )
+            waiting.setdefault(who, []).append(order)
+        else:
+            erasures[matter] = [MatterErased(participant_id=named, matter_id=matter, occurred_at=site.now())]
+    orders = [append((held := _standing(site, who)).stream, held.version, *events) for who, events in waiting.items()]
+    return erasures, orders
+
+
+def _standing(site: Site, who: UUID) -> Retention:
+    return retention(who, site.log.load(retention_stream(who)))
+
+
 def _matter(site: Site, caller: Caller, history: Sequence[Recorded[Event]], name: str, text: str) -> UUID:
     """Return the matter of a participant that a caller names. Raises `Refused`."""
     matter = reference(site, caller, name, text)
@@ -220,10 +255,42 @@ class Retentions:
         today = now.astimezone(protocol.tz).date()
         if today == self._looked:
             return 0
+        done = self._let_go(now, protocol)
         before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
-        done = sum(self._end(who, now, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS))
+        done += sum(self._end(who, now, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS))
         self._looked = today
         return done
+
+    def _let_go(self, now: datetime, protocol: Protocol) -> int:
+        """Erase agencies' records that were kept because they might be a participant's, and are no one's; how many."""
+        decided: dict[UUID, list[Recorded[Event]]] = {}
+        for recorded in self.site.log.of_topics(_ATTRIBUTIONS):
+            decided.setdefault(recorded.stream, []).append(recorded)
+        standing, seen = set[UUID | None](), set[UUID | None]()
+        for stream, events in decided.items():
+            state = identity.person_of(stream, events)
+            standing |= {*state.records, *(proposal.matter_id for proposal in state.proposed)}
+            seen |= {recorded.event.matter_id for recorded in events}
+        since = now - timedelta(hours=protocol.feed_hours)
+        told = self.site.log.loads([matter for matter in seen - standing if matter is not None])
+        gone = [
+            append(matter, events[-1].version, MatterErased(matter_id=matter, occurred_at=now))
+            for matter, events in told.items()
+            if events and events[-1].recorded_at < since and _is_kept_for_a_match(events)
+        ]
+        return sum(self._records(each, protocol) for each in gone)
+
+    def _records(
+        self, appends: Append | Sequence[Append], protocol: Protocol, since: Mapping[UUID, int] = _NOTHING
+    ) -> bool:
+        envelope = Envelope(
+            actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
+        )
+        try:
+            self.site.log.record([appends] if isinstance(appends, Append) else appends, envelope, since=since)
+        except Conflict:  # something was recorded meanwhile: the next day looks again
+            return False
+        return True
 
     def _end(self, who: UUID, now: datetime, protocol: Protocol) -> bool:
         history = self.site.log.history(who)
@@ -239,14 +306,7 @@ class Retentions:
             append(state.stream, state.version, *orders, event),
             *erased(self.site, who, history, _kept_for(self.site, history)),
         ]
-        envelope = Envelope(
-            actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
-        )
-        try:
-            self.site.log.record(appends, envelope, since={who: history[-1].position})
-        except Conflict:  # something was recorded meanwhile: the next day looks again
-            return False
-        return True
+        return self._records(appends, protocol, {who: history[-1].position})
 
     def _has_run(
         self, record: Participant, history: Sequence[Recorded[Event]], now: datetime, protocol: Protocol
@@ -271,6 +331,13 @@ def _kept_for(site: Site, history: Sequence[Recorded[Event]]) -> list[UUID]:
     told = site.log.loads([m for m in matters if m in linked])
     theirs = {m for m, events in told.items() if events and _is_published(events[0].event)}
     return sorted(m for m in matters if m not in theirs)
+
+
+def _is_kept_for_a_match(told: Sequence[Recorded[Event]]) -> bool:
+    """Return whether an agency's record is here only because it might be a participant's, and is here still."""
+    first = told[0].event
+    erased = any(isinstance(recorded.event, MatterErased) for recorded in told)
+    return not erased and first.participant_id is None and not _is_published(first)
 
 
 def _is_published(event: Event) -> bool:
