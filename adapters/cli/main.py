@@ -12,6 +12,7 @@ from psycopg import Error as DatabaseError
 from pydantic import ValidationError
 
 from adapters.bootstrap import database, opened
+from adapters.cli.backup import backup, restore
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
@@ -95,6 +96,8 @@ app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("check-message")(check_message)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 def main() -> None:
