@@ -146,7 +146,7 @@ class History:
         """By position: how often the same party was told the like on the same stream before."""
         told: Counter[tuple[object, ...]] = Counter()
         before = {}
-        for recorded in self.events:
+        for recorded in (*self.events, *self.linked):  # in this order: no id of its own depends on what is linked
             event = recorded.event
             like = (recorded.stream, event.topic, event.party_id, event.matter_id)
             before[recorded.position] = told[like]

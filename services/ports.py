@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from domain.registry import PartyKind, Role
+from projections.lens import History
 from projections.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -413,6 +414,10 @@ class Log(Protocol):
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         ...
 
+    def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, perhaps an empty one; up to a position, or a moment."""
+        ...
+
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
         """Return the events of these topics after a position, in the order of the log."""
         ...
@@ -457,6 +462,10 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
+    def recorded_at(self, position: int) -> datetime:
+        """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
+        ...
+
     def ending(
         self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
     ) -> list[tuple[str, UUID]]:
@@ -493,7 +502,8 @@ class Log(Protocol):
 class Disclosed:
     """What an answer shows of one participant: what `release` checks and writes down.
 
-    `epoch` None: read by role. `purpose`: of this participant; None: the answer's.
+    `epoch` None: read by role. `digest` and `marks`: of its rows, as `release.sealed` makes them. `purpose`: of this
+    participant; None: the answer's.
     """
 
     participant: UUID
@@ -503,12 +513,16 @@ class Disclosed:
     labels: str
     grants: str
     digest: bytes
+    marks: bytes = b""
     purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """One line of a participant's accounting of disclosures."""
+    """One line of a participant's accounting of disclosures, and what it is computed again from.
+
+    `as_of`: the position that its rows stood at. `marks` None: it left before they were kept.
+    """
 
     disclosed_at: datetime
     kind: str
@@ -519,6 +533,10 @@ class Accounted:
     grants: str
     purpose: str
     surface: str
+    as_of: int
+    view_version: str
+    digest: bytes
+    marks: bytes | None
 
 
 class Session(Protocol):
