@@ -249,9 +249,9 @@ def at_moments(pair: Pair, path: str) -> Iterator[Ask]:
     for ask in by_id(pair, path):
         yield ask
         if own(pair, path):
-            for party in ("city-pd", "housing-co", "r-patel", "lead-care", "lead-program", "no-party"):
+            for party in ("city-pd", "r-patel", "lead-care", "no-party"):
                 yield Ask("GET", f"{ask.path}?party={party}")
-            for how in (f"at={half}", f"at={ahead}", "at=x", "reader=police", "reader=court"):
+            for how in (f"at={half}", f"at={ahead}", "reader=court"):
                 yield Ask("GET", f"{ask.path}?party=city-pd&{how}")
 
 
@@ -263,7 +263,7 @@ def computed_again(pair: Pair, path: str) -> Iterator[Ask]:
             of_one = ACCOUNTING.replace("{participant}", text)
             answers = [one.ask(pair.viewer, "GET", of_one, None, {}) for one in pair.worlds]  # each world hears it
             lines = json.loads(answers[0].body).get("disclosures", [])
-            for number in [line["id"] for line in lines if "id" in line][::7]:
+            for number in [line["id"] for line in lines if "id" in line][::20]:
                 yield Ask("GET", f"{of_one}/{number}")
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from adapters.cli import explain as command
 from adapters.cli.main import app
+from adapters.postgres.sealer import Sealer
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY, client_of
@@ -148,10 +149,16 @@ def test_after_erasure_it_says_so(ray: story.Ray) -> None:
     accounting = f"/v1/participants/{row['participant']}/accounting"
     line = line_of(imani, accounting, "County Prosecuting Attorney")
     assert imani.see(f"{accounting}/{line['id']}")["verdict"] == "matches"
-    with psycopg.connect(ray.site.parts.database.url, autocommit=True) as owner:
-        who = ray.site.parts.site.ids.open(ray.site.parts.site.directory.by_code("lead-care", "party").id, ray.care)
+    parts = ray.site.parts
+    db = parts.database
+    sealer = Sealer(db.login("sealer"), db.secrets.checkpoint_key, "test")
+    sealer.checkpoint()
+    who = parts.site.ids.open(parts.site.directory.by_code("lead-care", "party").id, ray.care)
+    with psycopg.connect(db.url, autocommit=True) as owner:
         owner.execute("update log.key set wrapped = null, destroyed_at = now() where subject_id = %s", [who])
     assert imani.see(f"{accounting}/{line['id']}")["verdict"] == "erased"
+    sealer.seal()
+    assert sealer.verify() == [], "every leaf stands"
 
 
 def test_what_was_written_down_falsely_does_not_match(ray: story.Ray) -> None:

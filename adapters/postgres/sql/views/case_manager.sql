@@ -144,7 +144,7 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
-comment on schema case_manager is 'case_manager/10 sha256 82db6e7f8a1bbb836b40e8236f2aef593f7d363ea5055962d9e68b3d34c9ee19';
+comment on schema case_manager is 'case_manager/11 sha256 82db6e7f8a1bbb836b40e8236f2aef593f7d363ea5055962d9e68b3d34c9ee19';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);

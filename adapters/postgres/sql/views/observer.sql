@@ -122,7 +122,7 @@ create table observer.stop (
     race_as_perceived text,
     arrested boolean not null
 );
-comment on schema observer is 'observer/8 sha256 f9ae1d67b8f8848d5ce5042c952b9eb7539a26cc30889b92a945e4b41cbde9b1';
+comment on schema observer is 'observer/9 sha256 f9ae1d67b8f8848d5ce5042c952b9eb7539a26cc30889b92a945e4b41cbde9b1';
 
 alter table observer.decision add primary key (decided_at, decision_id);
 create index on observer.decision (subject_id);

@@ -153,7 +153,7 @@ create table program.way (
     race_self_reported text not null,
     race_as_perceived text not null
 );
-comment on schema program is 'program/11 sha256 63463640bddadb909892f4321e170a3e3d0caa2f122ca3283f57a49fb4e5af95';
+comment on schema program is 'program/12 sha256 63463640bddadb909892f4321e170a3e3d0caa2f122ca3283f57a49fb4e5af95';
 
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id);
