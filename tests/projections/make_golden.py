@@ -3,8 +3,9 @@
     python -m tests.projections.make_golden
 
 A digest is a promise that the function of that version is still what it was, so that what it showed can be computed
-again. The histories beside it are fixed: taken once from a simulated year, they are read as the log is, through the
-events' own upcasts. Events that came later want another file of histories, and digests of it for the views as they are.
+again. The histories beside it are fixed: `history-1` was taken from a simulated year, `history-2` has what such a year
+lacks. They are read as the log is, through the events' own upcasts. Events that came later want another file (`written`),
+and digests of it for the views as they are.
 """
 
 from __future__ import annotations
@@ -43,19 +44,13 @@ def histories(path: Path) -> list[History]:
 
 def written(some: Sequence[History]) -> str:
     """Return the text of a file of histories: one line for each event."""
-    return json.dumps(
-        [
-            {
-                "subject": str(one.subject),
-                "events": [_plain(r) for r in one.events],
-                "linked": [_plain(r) for r in one.linked],
-            }
-            for one in some
-        ],
-        ensure_ascii=False,
-        sort_keys=True,
-        indent=1,
-    )
+
+    def lines(events: Sequence[Recorded[Event]]) -> str:
+        each = [json.dumps(_plain(r), ensure_ascii=False, sort_keys=True, separators=(",", ":")) for r in events]
+        return "[\n" + ",\n".join(each) + "\n]" if each else "[]"
+
+    whole = [f'{{"subject":"{one.subject}","events":{lines(one.events)},"linked":{lines(one.linked)}}}' for one in some]
+    return "[" + ",\n".join(whole) + "]\n"
 
 
 def digest(view: View, some: Sequence[History]) -> str:
