@@ -48,7 +48,8 @@ _TAKE: Final = """
     select stream.take(
         %s::text, %s::integer, %s::bigint, %s::bigint, %s::bigint, %b::bytea, %b::bytea[],
         %s::uuid[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %b::bytea[], %s::jsonb[],
-        %s::uuid[], %b::bytea[], %s::timestamptz[], %s::bigint[], %s::text[], %s::uuid, %s::text, %s::jsonb[]
+        %s::uuid[], %b::bytea[], %s::timestamptz[], %s::boolean[],
+        %s::bigint[], %s::text[], %s::uuid, %s::text, %s::jsonb[]
     )
 """
 

@@ -24,7 +24,8 @@ from services.ports import Acknowledged, Aside, Claimed, Keeping, Kept, Partitio
 
 _DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
 _KEPT: Final = (
-    'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body from stream.kept'
+    'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, unread, id,'
+    " body from stream.kept"
     " where until > site.clock()"
 )
 _json = partial(Jsonb, dumps=orjson.dumps)
@@ -92,14 +93,14 @@ class PostgresStream:
         found = self._ask(f"{_KEPT} and {' and '.join(given)} order by id limit %s", *given.values(), limit)
         ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
         kept = []
-        for whose, why, topic, partition, offset, key, faults, kept_at, until, id_, body in found:
+        for whose, why, topic, partition, offset, key, faults, kept_at, until, unread, id_, body in found:
             day = ciphers.get(_day(until.astimezone(UTC).date()))
             if day is None:
                 continue  # its day is over
             nonce, sealed = body[:NONCE_BYTES], body[NONCE_BYTES:]
             said = orjson.loads(day.cipher.decrypt(nonce, sealed, _place(topic, partition, offset)))
             raw = Raw(topic, partition, offset, *_opened(said))
-            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, id_))
+            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, unread, id_))
         return kept
 
     def released(self) -> list[tuple[UUID, bytes]]:
@@ -178,6 +179,7 @@ class PostgresStream:
             [key.key_id for key in keys],
             bodies,
             [k.until for k in kept],
+            [k.unread for k in kept],
             list(taken.settled),
             [outcome.value for outcome in taken.settled.values()],
             taken.by,
@@ -205,6 +207,7 @@ def _acknowledgement(one: Acknowledged) -> dict[str, Any]:
         "code": one.code,
         "faults": [dict(fault) for fault in one.faults],
         "correlation_id": one.correlation_id,
+        "until": one.until,
     }
 
 
