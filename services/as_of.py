@@ -14,6 +14,7 @@ from enum import StrEnum
 from hmac import compare_digest
 from uuid import UUID
 
+from domain.event import Event, Recorded
 from domain.labels import Ceiling, Reader, Viewer
 from domain.protocol import NoProtocol, ProtocolAdopted, in_force
 from projections.lens import History
@@ -96,13 +97,17 @@ def _verdict(as_of: AsOf, line: Accounted, *, matches: bool) -> Verdict:
         return Verdict.NOT_KEPT
     if matches:
         return Verdict.MATCHES if line.marks else Verdict.NO_FACTS
-    if any(recorded.erased for recorded in (*as_of.history.events, *as_of.history.linked)):
+    if any(recorded.erased for recorded in _read(as_of.history)):
         return Verdict.ERASED
     return Verdict.DIFFERS if line.view_version == as_of.version else Verdict.OTHER_RELEASE
 
 
 def _rows(reader: Reader, history: History, ceiling: Ceiling, at: datetime) -> Iterator[Shown]:
     return (row for row in VIEWS[reader].rows(history, ceiling, at) if isinstance(row, Shown))
+
+
+def _read(history: History) -> list[Recorded[Event]]:
+    return [*history.events, *history.linked, *history.proposed]
 
 
 def _moments(history: History, changes: Sequence[datetime], at: datetime) -> Iterator[datetime]:
@@ -112,9 +117,9 @@ def _moments(history: History, changes: Sequence[datetime], at: datetime) -> Ite
     readers by role are shown the rows of before.
     """
     yield at
-    told = [*history.events, *history.linked]
-    since = max((recorded.recorded_at for recorded in told), default=at)
-    ends = {recorded.event.expires_at for recorded in told if recorded.event.expires_at is not None}
+    read = _read(history)
+    since = max((recorded.recorded_at for recorded in read), default=at)
+    ends = {recorded.event.expires_at for recorded in read if recorded.event.expires_at is not None}
     for change in sorted({*ends, *changes}, reverse=True):
         if since < change <= at:
             yield change - _INSTANT

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from uuid import UUID, uuid4
 
 from domain.event import Event, Recorded
@@ -151,6 +151,15 @@ class Cursor:
     next_offset: int
 
 
+class _Came(NamedTuple):
+    """One message as it was read, in what order it belongs, and by what it is the same whenever it comes."""
+
+    raw: Raw
+    message: Message | Unread
+    key: bytes
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """One message with its effect decided."""
@@ -185,7 +194,7 @@ class Feed:
         Raises `Fenced`, and `Unavailable` for what may be tried again. `cursor` moves on with each transaction.
         """
         tally: Counter[str] = Counter()
-        todo, at_once, tries = list(raws), len(raws), 0
+        todo, at_once, tries = [self._came(party, raw) for raw in raws], len(raws), 0
         while todo:
             ready = self._decided(party, todo[:at_once])
             try:
@@ -248,22 +257,24 @@ class Feed:
         said = self._said(party, ready, now) if kept.unread else None
         return Again([replace(append, envelope=envelope) for append in effect.appends], keep, said)
 
-    def _decided(self, party: Party, raws: Sequence[Raw]) -> list[_Ready]:
+    def _came(self, party: Party, raw: Raw) -> _Came:
+        message = self.read(party, raw)
+        return _Came(raw, message, self._key(party, message.order), self._id(party, raw, message))
+
+    def _decided(self, party: Party, came: Sequence[_Came]) -> list[_Ready]:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
         self.site.people.refresh()
         self.site.dockets.refresh()
-        messages = [self.read(party, raw) for raw in raws]
-        streams = {s for m in messages if isinstance(m, Message) for s in m.told.streams(party.id)}
+        messages = [one.message for one in came if isinstance(one.message, Message)]
+        streams = {stream for message in messages for stream in message.told.streams(party.id)}
         ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
         site = replace(self.site, log=ahead, moment=self.site.log.now())
-        keys = [self._key(party, message.order) for message in messages]
-        ids = [self._id(party, raw, message) for raw, message in zip(raws, messages, strict=True)]
-        seen = self.stream.known(ids)
-        blocked = self.stream.blocked(party.id, keys)
+        seen = self.stream.known([one.digest for one in came])
+        blocked = self.stream.blocked(party.id, [one.key for one in came])
         ready: list[_Ready] = []
         touched: set[UUID] = set()
-        for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
+        for raw, message, key, digest in came:
             caller = _caller(party, message)
             if digest in seen:
                 ready.append(_Ready(raw, key, None, Effect(), caller, message))

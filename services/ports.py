@@ -454,7 +454,10 @@ class Log(Protocol):
         ...
 
     def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
-        """Return the history of each of these subjects, perhaps an empty one; up to a position, or a moment."""
+        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one.
+
+        `upto`: a position or a moment; left out, as it stands.
+        """
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:

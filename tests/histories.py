@@ -17,6 +17,7 @@ from domain import contact, legal_case, roi, roster
 from domain import referral as ref
 from domain.calendar import end_of_day
 from domain.event import COORDINATES, Envelope, Event, PersonName, Recorded, sealed_fields
+from domain.identity import RecordSubject
 from domain.labels import Label, Reader, Seal
 from domain.participant import (
     Enrolment,
@@ -519,7 +520,7 @@ class Given:
             occurred_at=self.now,
             docket=docket,
             incident_number=incident_number,
-            defendant=legal_case.Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
+            defendant=RecordSubject(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
             charges=(THEFT,),
             offense_on=date(2026, 2, 2),
             filed_on=self.now.date(),

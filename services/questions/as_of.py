@@ -18,6 +18,7 @@ from domain.labels import STANDING, TABLE, Label, Reader, Viewer, by_role
 from domain.labels import Shown as IsShown
 from domain.refusal import Refused, Unknown
 from domain.registry import KIND_OF, READER_OF, PartyKind
+from projections.case_manager import MatchRecord
 from projections.counsel import Client
 from projections.lens import History, Lens, plain
 from projections.partner import GrantedEntry
@@ -204,7 +205,9 @@ class Telling:
                     yield name, event.event.subject_labels(name), value, self.sees(event, name)
             elif (value := said.get(column.name)) is not None:
                 labels = column.labels & shown or column.labels
-                yield column.name, labels, value, self.sees(event, "occurred_at") if event else self._reads(labels)
+                sees = self.sees(event, "occurred_at") if event else self._reads(labels)
+                # Whom a record names that may be a stranger's, its reviewer alone was told.
+                yield column.name, labels, value, sees and not isinstance(row, MatchRecord)
 
     def _field(self, name: str, labels: frozenset[Label], value: Any, sees: bool) -> dict[str, Any]:
         is_told = sees and self.values

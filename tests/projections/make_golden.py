@@ -37,7 +37,9 @@ def histories(path: Path) -> list[History]:
     """Return the histories of a file."""
     kept = json.loads(path.read_text(encoding="utf-8"))
     return [
-        History(UUID(one["subject"]), [*map(_recorded, one["events"])], [*map(_recorded, one["linked"])])
+        History(
+            UUID(one["subject"]), *([*map(_recorded, one.get(some, ()))] for some in ("events", "linked", "proposed"))
+        )
         for one in kept
     ]
 
@@ -49,7 +51,11 @@ def written(some: Sequence[History]) -> str:
         each = [json.dumps(_plain(r), ensure_ascii=False, sort_keys=True, separators=(",", ":")) for r in events]
         return "[\n" + ",\n".join(each) + "\n]" if each else "[]"
 
-    whole = [f'{{"subject":"{one.subject}","events":{lines(one.events)},"linked":{lines(one.linked)}}}' for one in some]
+    whole = [
+        f'{{"subject":"{one.subject}","events":{lines(one.events)},"linked":{lines(one.linked)},'
+        f'"proposed":{lines(one.proposed)}}}'
+        for one in some
+    ]
     return "[" + ",\n".join(whole) + "]\n"
 
 
