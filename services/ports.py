@@ -508,6 +508,10 @@ class Log(Protocol):
         """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
         ...
 
+    def quiet(self, before: datetime, apart: Sequence[str]) -> list[UUID]:
+        """Return the participants about whom nothing was recorded since, these topics apart, and who are not erased."""
+        ...
+
     def ending(
         self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
     ) -> list[tuple[str, UUID]]:

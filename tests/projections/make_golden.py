@@ -3,7 +3,7 @@
     python -m tests.projections.make_golden
 
 A digest is a promise that the function of that version is still what it was, so that what it showed can be computed
-again. The histories beside it are fixed: `history-1` was taken from a simulated year, `history-2` has what such a year
+again. The histories beside it are fixed: `history-1` was taken from a simulated year, the others have what such a year
 lacks. They are read as the log is, through the events' own upcasts. Events that came later want another file, which
 `written` writes, and digests of it for the views as they are.
 """
