@@ -59,7 +59,8 @@ def test_what_a_site_disclosed_is_computed_again(new_site_db: Callable[[], Datab
         for caller in staff.values():
             if caller.reader in VIEWS and not parts.site.directory.staff[caller.staff].ended:
                 ask_everything(parts, caller)
-        Relay(parts.site, lambda _, outs: told.extend(outs), lambda *_: None).beat()
+        everyone = lambda parties: frozenset(party.id for party in parties)  # noqa: E731
+        Relay(parts.site, lambda _, outs: told.extend(outs), lambda *_: None, everyone).beat()
         ask_for_keys(parts)
         found = computed_again(parts)
     assert told, "nothing was told by stream"
