@@ -15,7 +15,7 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate
 from adapters.postgres.projector import Projector
 from adapters.postgres.readers import PostgresReaders
-from adapters.postgres.sealer import Sealer
+from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
@@ -23,6 +23,7 @@ from adapters.telemetry.spans import Spans
 from domain.labels import Ceiling, Reader
 from domain.protocol import NoProtocol
 from projections.views import VIEWS
+from services.checkpoint import verifier_of
 from services.clocks import Clocks
 from services.directory import Directory
 from services.dockets import Dockets
@@ -81,6 +82,7 @@ class Parts:
     readers: PostgresReaders
     database: Database
     spans: Spans
+    leaves: Leaves
 
 
 @contextmanager
@@ -93,6 +95,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
         stack.callback(log.close)
         urls = {reader: db.login(reader.value) for reader in READERS}
         readers = stack.enter_context(PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size))
+        seals = log.seals(verifier_of(settings.origin, db.secrets.checkpoint_key.public_key()))
         site = Site(
             log=log,
             readers=readers,
@@ -105,10 +108,11 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             outbox=log.outbox,
             digests=db.secrets.digests,
             stream=log.stream,
+            seals=seals,
             read=reader(settings.kafka_prefix),
         )
         site.directory.refresh()
-        yield Parts(site, log, readers, db, spans)
+        yield Parts(site, log, readers, db, spans, seals.leaves)
 
 
 def ceiling_of(directory: Directory) -> Callable[[datetime], Ceiling]:
@@ -141,6 +145,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         parts.database.secrets.checkpoint_key,
         settings.origin,
         padding=settings.checkpoint_pad,
+        leaves=parts.leaves,
     )
     threads = [Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
     beats: tuple[tuple[float, Callable[[], object]], ...] = (

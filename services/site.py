@@ -32,6 +32,7 @@ from services.ports import (
     Outbox,
     Raw,
     Readers,
+    Seals,
     Stream,
     Taken,
 )
@@ -72,6 +73,7 @@ class Site:
     outbox: Outbox
     digests: bytes = field(repr=False)
     stream: Stream
+    seals: Seals
     read: Callable[[Party, Raw], Any]
     moment: datetime | None = None
     new_id: Callable[[], UUID] = uuid4

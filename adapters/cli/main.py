@@ -21,6 +21,7 @@ from adapters.cli.rebuild import rebuild
 from adapters.cli.resume import resume
 from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
+from adapters.cli.verify import PASSED_ON, verify
 from adapters.cli.watch import watch
 from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
@@ -94,6 +95,7 @@ app.command("watch")(watch)
 app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
+app.command("verify", context_settings=PASSED_ON)(verify)
 app.command("check-message")(check_message)
 
 

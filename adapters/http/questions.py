@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Annotated, Any
 
 import orjson
@@ -19,6 +20,7 @@ from services.ports import Caller, Unavailable
 from services.questions import (
     accounting,
     anyone,
+    bundle,
     case_manager,
     counsel,
     legal_services,
@@ -44,6 +46,9 @@ REFUSALS = problems.responses(
 
 
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
+Since = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="The size of a checkpoint that you hold: its second line.")
+]
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
 
 
@@ -199,9 +204,20 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
         return reply(accounting.of(site, caller, participant))
 
+    for path, tags in _BUNDLES.items():
+
+        @api.get(path, tags=tags, name=path, responses=_UNKNOWN)
+        def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
+            """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
+            return reply(bundle.of(site, caller, participant, since))
+
     return api
 
 
+_BUNDLES: dict[str, list[str | Enum]] = {
+    "/v1/participants/{participant}/bundle": ["participant", "counsel"],
+    "/v1/defender/participants/{participant}/bundle": ["defender"],
+}
 _UNKNOWN = problems.responses(problems.UNKNOWN)
 
 

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +19,18 @@ from domain.labels import Reader
 from projections import police
 from projections.views import VIEWS
 from services.checkpoint import open_note, verifier_of
-from services.leaves import Place, StoredDisclosure, StoredEvent, body, hashed, padding_body
+from services.leaves import (
+    Place,
+    StoredDisclosure,
+    StoredEvent,
+    bearings,
+    body,
+    committed,
+    facts,
+    hashed,
+    hashed_padding,
+    heads_body,
+)
 from services.ports import Disclosed
 from services.tree import Tree, verify_consistency, verify_inclusion
 from tests.adapters.postgres.site import Site, ceiling
@@ -85,32 +95,53 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
     at = datetime(2026, 1, 31, 8, tzinfo=UTC)
     local = at.astimezone(timezone(timedelta(hours=-8)))
     event = StoredEvent(7, local, ONE, b"s" * 16, ONE, 3, "roi.revoked", None, ONE, None, at, b"\1" * 32)
-    i = "00000000-0000-0000-0000-000000000001"
-    assert body(event, Place(5, 2, b"\2" * 32)).decode() == (
-        f'{{"expires_at":"2026-01-31T08:00:00.000000+00:00","f":1,"index":5,"kind":"event","matter":null,"number":2,'
-        f'"participant":"{i}","party":"{i}","position":7,"previous":"{"02" * 32}",'
-        f'"recorded_at":"2026-01-31T08:00:00.000000+00:00","staff":null,"state":"{"01" * 32}","stream":"{i}",'
-        '"topic":"roi.revoked","version":3}'
-    )
     shown = StoredDisclosure(
-        8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", i, "é", "item",
-        b"\3" * 32, ONE,
+        8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", str(ONE), "é",
+        "item", b"\3" * 32, ONE,
     )  # fmt: skip
-    assert body(shown, Place(6, 3, None)).decode() == (
-        f'{{"as_of":7,"correlation":"{i}","digest":"{"03" * 32}","epoch":4,"f":1,"grants":"{i}","index":6,'
-        f'"kind":"disclosure","labels":"need.housing","number":3,"participant":"{i}","party":"{i}","position":8,'
-        f'"previous":null,"purpose":"é","reader":"police","recorded_at":"2026-01-31T08:00:00.000000+00:00",'
-        f'"staff":"{i}","surface":"item","view_version":"police/1"}}'
+    assert facts(event) == {
+        "kind": "event", "recorded_at": "2026-01-31T08:00:00.000000+00:00", "topic": "roi.revoked", "party": str(ONE),
+        "staff": None, "expires_at": "2026-01-31T08:00:00.000000+00:00", "state": "01" * 32,
+    }  # fmt: skip
+    assert bearings(event) == {"position": 7, "stream": str(ONE), "version": 3, "matter": None}
+    assert facts(shown) == {
+        "kind": "disclosure", "recorded_at": "2026-01-31T08:00:00.000000+00:00", "reader": "police", "party": str(ONE),
+        "staff": str(ONE), "view_version": "police/1", "labels": "need.housing", "grants": str(ONE), "purpose": "é",
+        "surface": "item", "digest": "03" * 32,
+    }  # fmt: skip
+    assert bearings(shown) == {"position": 8, "epoch": 4, "as_of": 7, "correlation": str(ONE)}
+    written = '{"bearings":"%s","f":2,"facts":"%s","index":5,"line":"%s","number":2,"previous":"%s"}'
+    line = sha256(b"line\0" + ONE.bytes).digest()
+    assert body(Place(5, 2, b"\2" * 32), line, b"\4" * 32, b"\5" * 32).decode() == written % (
+        "05" * 32,
+        "04" * 32,
+        line.hex(),
+        "02" * 32,
     )
-    assert padding_body(9) == b'{"f":1,"index":9,"kind":"padding"}'
-    assert hashed(event, Place(5)) == sha256(b"\0" + b"s" * 16 + body(event, Place(5))).digest()
-    assert hashed(event, Place(5)).hex() == "6c1842a50c7c251a5eb018602e73f693d8d31b51050ad2d169d0fa3a381add05"
-    assert set(orjson.loads(body(event, Place(5)))) - {"f", "index", "kind"} == (
-        set(StoredEvent._fields) - {"salt"}
-    ) | {
-        "number",
-        "previous",
-    }
+    salts = {part: sha256(part.encode() + b"\0" + b"s" * 16).digest()[:16] for part in ("leaf", "facts", "bearings")}
+    told = sha256(salts["facts"] + b'{"digest":"%s","grants":"%s","kind":"disclosure","labels":"need.housing","party":'
+                  b'"%s","purpose":"\xc3\xa9","reader":"police","recorded_at":"2026-01-31T08:00:00.000000+00:00",'
+                  b'"staff":"%s","surface":"item","view_version":"police/1"}'
+                  % (b"03" * 32, *[str(ONE).encode()] * 3)).digest()  # fmt: skip
+    assert told == committed(salts["facts"], facts(shown))
+    untold = committed(salts["bearings"], bearings(shown))
+    assert hashed(shown, Place(6)) == sha256(b"\0" + salts["leaf"] + body(Place(6), line, told, untold)).digest()
+    assert hashed(event, Place(5)).hex() == "36295c9c81c7e3dd997bb6ee53e2cdbf6380e1fcf79e550ed27e54f1789f6543"
+    assert hashed_padding(9, b"s" * 16) == sha256(
+        b"\0" + salts["leaf"] + b'{"f":2,"index":9,"kind":"padding"}'
+    ).digest()  # fmt: skip
+    assert heads_body(9, b"\6" * 32).decode() == '{"f":2,"index":9,"kind":"heads","root":"%s"}' % ("06" * 32)
+
+
+def test_every_column_of_a_row_is_in_its_leaf() -> None:
+    """In its facts or in its bearings, but for the salt, and for whose row it is: that is the line."""
+    for row in (StoredEvent, StoredDisclosure):
+        stored = row._make(None for _ in row._fields)
+        assert set(facts(stored)) - {"kind"} | set(bearings(stored)) | {"kind", "salt", "participant"} == {
+            *row._fields,
+            "kind",
+        }
+        assert set(facts(stored)) & set(bearings(stored)) == set()
 
 
 @server
