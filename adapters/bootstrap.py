@@ -20,6 +20,7 @@ from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.telemetry.spans import Spans
+from adapters.witness import Witnesses, read_witnesses
 from domain.labels import Ceiling, Reader
 from domain.protocol import NoProtocol
 from projections.views import VIEWS
@@ -156,6 +157,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, parts.log.forget_senders),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
+        *witnessed(parts, settings),
     )
     threads += [Thread(target=_on_a_beat, args=(stop, *beat), daemon=True) for beat in beats]
     for thread in threads:
@@ -166,6 +168,13 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         stop.set()
         for thread in threads:
             thread.join(timeout=5)
+
+
+def witnessed(parts: Parts, settings: Settings) -> Iterator[tuple[float, Callable[[], object]]]:
+    """Yield the beat on which the site's witnesses are asked, if it has any."""
+    if settings.witnesses_file is not None:
+        named = read_witnesses(settings.witnesses_file)
+        yield settings.witness_seconds, Witnesses(parts.site.seals, parts.database.login("sealer"), named).ask
 
 
 def _on_a_beat(stop: Stop, seconds: float, work: Callable[[], object]) -> None:

@@ -23,11 +23,13 @@ from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
 from adapters.cli.verify import PASSED_ON, verify
 from adapters.cli.watch import watch
+from adapters.cli.witness import witness
 from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
 from adapters.settings import Settings
+from adapters.witness import WitnessFailed
 from services.ports import Unavailable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -96,6 +98,7 @@ app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("verify", context_settings=PASSED_ON)(verify)
+app.command("witness")(witness)
 app.command("check-message")(check_message)
 
 
@@ -106,7 +109,7 @@ def main() -> None:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
         app()
-    except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:
+    except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, WitnessFailed, OSError) as error:
         sys.exit(f"goldenthread: {error}")
     except ValidationError as error:
         names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())
