@@ -15,6 +15,7 @@ from adapters.bootstrap import database, opened
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
+from adapters.cli.fsck import fsck
 from adapters.cli.gateway import make_topics, run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
@@ -31,6 +32,7 @@ from adapters.secrets import Secrets, SecretsUnsafe
 from adapters.settings import Settings
 from adapters.witness import WitnessFailed
 from services.ports import Unavailable
+from services.verification import NotVerified
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -98,6 +100,7 @@ app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("verify", context_settings=PASSED_ON)(verify)
+app.command("fsck")(fsck)
 app.command("witness")(witness)
 app.command("check-message")(check_message)
 
@@ -109,7 +112,16 @@ def main() -> None:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
         app()
-    except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, WitnessFailed, OSError) as error:
+    except (
+        BrokerFailed,
+        ServerFailed,
+        SecretsUnsafe,
+        MigrationRefused,
+        Unavailable,
+        WitnessFailed,
+        NotVerified,
+        OSError,
+    ) as error:
         sys.exit(f"goldenthread: {error}")
     except ValidationError as error:
         names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from heapq import merge
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -140,14 +141,15 @@ class Sealer:
                     self._append(connection, [_heads_leaf(size + more, heads_at(connection, size))])
             return self._publish(connection)
 
-    def verify(self) -> list[str]:
+    def verify(self, held: str | None = None) -> list[str]:
         """Derive every leaf and every checkpoint's root again from the stored rows; return what is wrong, first first.
 
-        Empty: nothing was changed, dropped, reordered or slipped in since it was sealed. At most 20 findings.
+        Empty: nothing was changed, dropped, reordered or slipped in since it was sealed; nor, with a checkpoint that
+        somebody `held` outside, was the whole of it made anew. At most 20 findings.
         """
         with self._connected() as connection, connection.transaction():
             connection.execute("set transaction isolation level repeatable read read only")
-            return [*_findings(connection, self._verifier, self._origin)][:_MOST_FINDINGS]
+            return [*islice(_findings(connection, self._verifier, self._origin, held), _MOST_FINDINGS)]
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:
@@ -268,7 +270,7 @@ def heads_at(connection: psycopg.Connection[Any], size: int) -> dict[bytes, Head
         return {line_of(who): Head(number, leaf) for who, number, leaf in cursor.execute(_HEADS, [size])}
 
 
-def _findings(connection: psycopg.Connection, verifier: Verifier, origin: str) -> Iterator[str]:
+def _findings(connection: psycopg.Connection, verifier: Verifier, origin: str, held: str | None) -> Iterator[str]:
     tree, chain, last, padding = Tree(), _Chain(), 0, set[int]()
     for leaf, row in _sealed(connection):
         if leaf.at != len(tree):
@@ -286,6 +288,14 @@ def _findings(connection: psycopg.Connection, verifier: Verifier, origin: str) -
             padding.add(leaf.at)
     for (position,) in connection.execute(_UNSEALED, [_MOST_FINDINGS]):
         yield f"position {position}: a stored row that was never sealed"
+    yield from _wrong_checkpoints(connection, tree, padding, verifier, origin)
+    if held is not None and (wrong := _wrong_checkpoint(None, held, tree, verifier, origin)) is not None:
+        yield f"held outside: {wrong}"
+
+
+def _wrong_checkpoints(
+    connection: psycopg.Connection, tree: Tree, padding: set[int], verifier: Verifier, origin: str
+) -> Iterator[str]:
     for size, note in connection.execute("select size, note from log.checkpoint order by size"):
         if (wrong := _wrong_checkpoint(size, note, tree, verifier, origin)) is not None:
             yield wrong
@@ -293,16 +303,17 @@ def _findings(connection: psycopg.Connection, verifier: Verifier, origin: str) -
             yield f"checkpoint {size}: its last leaf does not say where each line ends"
 
 
-def _wrong_checkpoint(size: int, note: str, tree: Tree, verifier: Verifier, origin: str) -> str | None:
+def _wrong_checkpoint(stated: int | None, note: str, tree: Tree, verifier: Verifier, origin: str) -> str | None:
     try:
         checkpoint = open_note(note, verifier)
     except BadCheckpoint:
-        return f"checkpoint {size}: not signed by our key"
-    if (checkpoint.origin, checkpoint.size) != (origin, size):
-        return f"checkpoint {size}: of another log or size"
-    if size > len(tree) or tree.root(size) != checkpoint.root:
-        return f"checkpoint {size}: the leaves have another root"
-    return None
+        return f"checkpoint {'(of some size)' if stated is None else stated}: not signed by our key"
+    size = checkpoint.size
+    if (checkpoint.origin, size) != (origin, size if stated is None else stated):
+        return f"checkpoint {stated}: of another log or size"
+    if size > len(tree):
+        return f"leaf {len(tree)}: gone with all after it, which checkpoint {size} had"
+    return None if tree.root(size) == checkpoint.root else f"checkpoint {size}: the leaves have another root"
 
 
 def _wrong(leaf: _Leaf, row: Stored | None, chain: _Chain) -> str | None:

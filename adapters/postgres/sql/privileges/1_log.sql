@@ -50,6 +50,7 @@ grant select on log.event, log.disclosure, log.leaf, log.checkpoint, log.cosigna
 grant insert on log.checkpoint, log.cosignature to goldenthread_sealer;
 grant execute on function log.horizon to goldenthread_sealer;
 grant execute on function log.append_leaves to goldenthread_sealer;
+grant execute on function gate.standing to goldenthread_sealer;
 
 grant execute on function gate.party, gate.release to
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
