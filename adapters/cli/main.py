@@ -105,6 +105,18 @@ app.command("witness")(witness)
 app.command("check-message")(check_message)
 
 
+EXPECTED = (
+    BrokerFailed,
+    MigrationRefused,
+    NotVerified,
+    OSError,
+    SecretsUnsafe,
+    ServerFailed,
+    Unavailable,
+    WitnessFailed,
+)
+
+
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -112,16 +124,7 @@ def main() -> None:
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
         app()
-    except (
-        BrokerFailed,
-        ServerFailed,
-        SecretsUnsafe,
-        MigrationRefused,
-        Unavailable,
-        WitnessFailed,
-        NotVerified,
-        OSError,
-    ) as error:
+    except EXPECTED as error:
         sys.exit(f"goldenthread: {error}")
     except ValidationError as error:
         names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())

@@ -6,6 +6,7 @@ The site has its database and its key, and everything else that it wants. It has
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.postgres.sealer import Sealer
 from adapters.postgres.seals import PostgresSeals
+from adapters.witness import Named, SqliteMemory, Witnesses, key_in
+from services.checkpoint import Verifier, verifier_of
 from services.tree import Tree
 from services.verification import Verdict, main
+from services.witness import Witness
 from tests.adapters.http.conftest import example
+from tests.adapters.test_witness import served
 from tests.scenarios import ray as story
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import Person, SiteUnderTest
@@ -238,3 +243,50 @@ def test_a_log_cut_back_is_found(defense: Defense) -> None:
     )
     defense.forget()
     assert defense.verify(defense.fetch()) is Verdict.TRUNCATED
+
+
+def test_witnesses_sign_what_is_published_and_never_a_second_history(
+    defense: Defense, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two partner agencies are witnesses; Patel asks for both. A history made anew they do not sign."""
+    site, url = defense.lead.parts.site, defense.lead.parts.database.login("sealer")
+    with ExitStack() as running:
+        named = []
+        for name in ("defenders.example", "county.example"):
+            key = key_in(tmp_path / f"{name}.key")
+            trusts = {site.seals.origin: [Verifier.parse(site.seals.key)]}
+            agency = Witness(name, key, trusts, SqliteMemory(tmp_path / name))
+            address = running.enter_context(served(agency))
+            named.append(Named(verifier_of(name, key.public_key(), cosigns=True), address))
+        ask = Witnesses(site.seals, url, named).ask
+        both = [option for each in named for option in ("--witness", str(each.verifier))]
+        assert defense.verify(defense.fetch(), *both) is Verdict.UNWITNESSED  # nobody was asked yet
+        ask()
+        ask()  # who has signed is not asked again
+        assert defense.verify(defense.fetch(), *both) is Verdict.VERIFIED
+        note = defense.patel.see("/v1/public/checkpoint")["checkpoint"]
+        assert [line.split(" ")[1] for line in note.splitlines()[-3:]] == [
+            site.seals.origin, "county.example", "defenders.example",
+        ]  # fmt: skip
+
+        # The site's process starts again, and the log grows: they say what they signed last, and sign on.
+        defense.ray.kim.see(f"/v1/police/participants/{defense.ray.participant}")
+        defense.seal()
+        Witnesses(site.seals, url, named).ask()
+        assert defense.verify(defense.fetch(), *both) is Verdict.VERIFIED
+
+        defense.as_owner(*DONE["a disclosure edited"], "delete from log.cosignature", "delete from log.checkpoint")
+        defense.as_owner("delete from log.leaf")
+        defense.forget()
+        defense.seal()
+        defense.ray.kim.see(f"/v1/police/participants/{defense.ray.participant}")
+        defense.seal()
+        caplog.clear()
+        Witnesses(site.seals, url, named).ask()
+        assert [record.args[0] for record in caplog.records if isinstance(record.args, tuple)] == [
+            each.verifier.name for each in named
+        ]
+        defense.kept = defense.patel.see("/v1/public/checkpoint")  # who had kept nothing relies on them
+        assert defense.verify(defense.patel.see(f"/v1/participants/{defense.client}/bundle"), *both) is (
+            Verdict.UNWITNESSED
+        )

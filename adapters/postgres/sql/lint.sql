@@ -48,7 +48,7 @@ where durable and privilege_type <> 'SELECT' and (oid::regclass::text, privilege
     ('log.view', 'INSERT', 'goldenthread_projector'), ('log.view', 'UPDATE', 'goldenthread_projector'),
     ('log.view', 'DELETE', 'goldenthread_projector'), ('log.parked', 'INSERT', 'goldenthread_projector'),
     ('log.parked', 'UPDATE', 'goldenthread_projector'), ('log.parked', 'DELETE', 'goldenthread_projector'),
-    ('log.checkpoint', 'INSERT', 'goldenthread_sealer')
+    ('log.checkpoint', 'INSERT', 'goldenthread_sealer'), ('log.cosignature', 'INSERT', 'goldenthread_sealer')
 )
 union all
 select 'a reader''s table that another role may use', r.oid::regclass || ' ' || r.grantee::regrole

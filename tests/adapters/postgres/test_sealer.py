@@ -239,6 +239,41 @@ def test_checkpoints_are_signed_padded_and_consistent(lead: Site) -> None:
 
 
 @server
+def test_neither_sizes_nor_indexes_count_what_was_done(lead: Site) -> None:
+    """One beat with a single row and one with a dozen are as large; the rows lie anywhere in them, in their order."""
+    own, places, participant = sealer(lead, padding=64), [], lead.identify()
+    own.checkpoint()
+    for rows in (1, 12):
+        for _ in range(rows):
+            lead.contact(participant)
+        size = len(leaves(lead))
+        own.checkpoint()
+        found = leaves(lead)[size:]
+        assert len(found) == 64
+        at = [leaf[0] - size for leaf in found if leaf[1] is not None]
+        assert len(at) == rows
+        places.append(at)
+    assert places[1] != list(range(12))  # once in 3 thousand million runs it would be
+    assert max(places[1]) < 63  # the last leaf says where each line ends
+    check_leaves(lead)
+    assert own.verify() == []
+
+
+@server
+def test_a_beat_that_was_cut_off_before_it_was_signed_is_signed_by_the_next(lead: Site) -> None:
+    participant = lead.identify()
+    own = sealer(lead, padding=16)
+    first = own.checkpoint()
+    lead.contact(participant)
+    own.checkpoint()
+    lead.owner("delete from log.checkpoint where note <> %s", first)
+    size = len(leaves(lead))
+    again = open_note(sealer(lead, padding=16).checkpoint(), verifier_of(ORIGIN, own._key.public_key()))
+    assert again.size == size + 16
+    assert own.verify() == []
+
+
+@server
 def test_a_forked_log_is_never_signed(lead: Site) -> None:
     lead.play(1, steps=10)
     own = sealer(lead, padding=16)
