@@ -38,6 +38,7 @@ from services.tree import leaf_hash
 
 FORMAT: Final = 2
 SALT_SIZE: Final = 16
+_JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _NOT_FACTS: Final = frozenset(
     {"salt", "participant", "position", "stream", "version", "matter", "epoch", "as_of", "correlation"}
 )
@@ -165,7 +166,7 @@ def hashed_heads(index: int, root: bytes, salt: bytes) -> bytes:
 
 
 def _canonical(part: Mapping[str, Any]) -> bytes:
-    return json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _JSON.encode(part).encode()
 
 
 def _plain(value: Any) -> Any:

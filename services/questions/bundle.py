@@ -42,6 +42,7 @@ def of(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[
     if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
         raise Unknown
     seal = _latest(site)
+    heads = _heads(site, seal)  # before a session: on a large site it takes a while
     itself = caller.reader is Reader.PARTICIPANT
     person = [record.id for record in reached(site, caller, asked)] if itself else [asked]
 
@@ -52,7 +53,7 @@ def of(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[
         sealed = {record: session.sealed(record, seal.size) for record in person}
         body = _published(site, seal, since) | {
             "format": FORMAT,
-            "heads": _heads(site, seal),
+            "heads": heads,
             "lines": [_line(site, seal, record, rows, read) for record, rows in sealed.items() if rows],
         }
         if not body["lines"]:
