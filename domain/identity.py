@@ -383,7 +383,8 @@ def person_of(stream: UUID, history: Iterable[Recorded[Event]]) -> SourcePerson:
     """Fold what was decided of a source's person, out of its own stream."""
     state = SourcePerson(stream)
     for recorded in history:
-        state = replace(_apply(state, recorded.event), version=recorded.version)
+        known = state if recorded.erased else _apply(state, recorded.event)  # of whoever was erased nothing is said
+        state = replace(known, version=recorded.version)
     return state
 
 

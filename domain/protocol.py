@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from domain.event import Event, ShortText, Value
 from domain.labels import Ceiling, Label, Reader, by_item, grantable
 from domain.refusal import Fault, Refused
-from domain.registry import COMMAND, Role
+from domain.registry import COMMAND, PartyCode, Role
 
 CASELOAD_FLOOR = 25
 DAYS_MOST = 3660
@@ -86,7 +86,9 @@ class Protocol(Value):
     that could not be taken waits for somebody to look. `lease_hours`: how long what is published to an agency can be
     read without being renewed. `receipt_days`: how long an agency may take to say that it has let go. `name_likeness`:
     how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one; `review_likeness`: that a
-    reviewer looks at. `names`: what the site calls its roles and bodies.
+    reviewer looks at. `public_dockets`: the courts, by their codes, whose stream is kept of everybody and is public
+    record; of any other court's only those are kept whom LEAD may know, and no partner is told. `names`: what the site
+    calls its roles and bodies.
     """
 
     version: ShortText
@@ -123,6 +125,7 @@ class Protocol(Value):
     override_ranks: frozenset[ShortText]
     on_call: ShortText
     team_number: ShortText
+    public_dockets: frozenset[PartyCode] = frozenset()
     lowered: tuple[LoweredCeiling, ...] = ()
     names: tuple[SiteName, ...] = ()
 
@@ -206,13 +209,23 @@ def _with_numbers_of_the_stream(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": stream | values["protocol"]}
 
 
+def _without_public_dockets(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 4 what was so under it: no court's stream was public record."""
+    return values | {"protocol": {"public_dockets": []} | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 4
-    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address, 3: _with_numbers_of_the_stream}
+    schema_version: ClassVar[int] = 5
+    upcasts: ClassVar = {
+        1: _with_toolkits_numbers,
+        2: _with_a_tenth_for_one_address,
+        3: _with_numbers_of_the_stream,
+        4: _without_public_dockets,
+    }
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 
@@ -245,9 +258,19 @@ def adopt(adopted: Sequence[Protocol], event: ProtocolAdopted, today: date) -> l
     if adopted and protocol.effective_from < today and not protocol.retroactive:
         way_out = "Give a day from today on, or say that it is retroactive."
         faults.append(Fault("effective_from", "it lies in the past.", way_out))
+    if adopted and protocol.effective_from <= today and protocol.public_dockets - _public_on(adopted, today):
+        # What was told until then was kept of some people alone, and must not come out beside everybody's.
+        way_out = "Give a day after today as effective_from, or leave the court out."
+        faults.append(Fault("public_dockets", "no docket becomes public before tomorrow.", way_out))
     if faults:
         raise Refused.of(faults).within("protocol")
     return [event]
+
+
+def _public_on(adopted: Sequence[Protocol], day: date) -> frozenset[str]:
+    """Return the courts whose dockets are public on a day."""
+    begun = [p for p in adopted if p.effective_from <= day]
+    return max(reversed(begun), key=lambda p: p.effective_from).public_dockets if begun else frozenset()
 
 
 def contradictions(protocol: Protocol) -> Iterator[Fault]:

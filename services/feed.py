@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -81,11 +82,23 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a message comes to: events, and whether the message itself is kept for a time."""
+    """What a message comes to: events, and whether the message itself is kept for a time.
+
+    `whole`: it is kept of everybody, whether or not LEAD knows them.
+    """
 
     appends: Sequence[Append] = ()
     keep: Keeping | None = None
     faults: Faults = ()
+    whole: bool = False
+
+    def of_nobody(self) -> Effect:
+        """Return what is left of it where somebody whom it is about was erased: all but what says whose it is.
+
+        Nothing begins by it that would not be kept of a stranger.
+        """
+        nameless = [a for a in self.appends if all(event.participant_id is None for event in a.events)]
+        return replace(self, appends=[a for a in nameless if self.whole or a.expected > 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +185,15 @@ class Feed:
                 if tries > DECISIONS:
                     raise Unavailable from None
                 continue
-            except Erased:  # about one of them nothing can be recorded any more: it is passed over
+            except Erased:  # about one of them nothing can be recorded any more
                 if at_once > 1 and len(ready) > 1:
                     at_once = 1
                     continue
-                ready = [replace(ready[0], effect=Effect())]
-                self._record(party, ready, cursor)
+                for left in (ready[0].effect.of_nobody(), Effect()):
+                    ready = [replace(ready[0], effect=left)]
+                    with suppress(Erased):
+                        self._record(party, ready, cursor)
+                        break
             tries = 0
             tally.update(_word(one) for one in ready)
             for one in ready:

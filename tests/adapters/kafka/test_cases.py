@@ -389,7 +389,7 @@ def test_the_clerk_cannot_find_out_by_entering_the_docket_by_hand(court: Publish
     (case,) = [c for c in judge.see("/v1/court/cases")["cases"] if c["docket"] == "C-3"]
     assert case["next_hearing"] is None, "what it did not enter, it does not read"
     assert judge.post("/v1/court/cases", sent).status_code == 422
-    court.told("case.hearing", hearing("C-3", ActivityIdentification=_id("E-3")), TOLD + timedelta(days=1))
+    court.told("case.hearing", hearing("C-3", ActivityIdentification=_id("E-3")), TOLD + timedelta(days=5))
     (case,) = [c for c in judge.see("/v1/court/cases")["cases"] if c["docket"] == "C-3"]
     assert case["next_hearing"] is not None, "of a docket that is public, all is"
 
