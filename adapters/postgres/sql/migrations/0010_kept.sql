@@ -1,0 +1,1 @@
+-- a place kept
