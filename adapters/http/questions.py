@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import Annotated, Any
 
 import orjson
@@ -204,20 +203,19 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
         return reply(accounting.of(site, caller, participant))
 
-    for path, tags in _BUNDLES.items():
+    @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
+        """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
+        return reply(bundle.of(site, caller, participant, since))
 
-        @api.get(path, tags=tags, name=path, responses=_UNKNOWN)
-        def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
-            """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
-            return reply(bundle.of(site, caller, participant, since))
+    @api.get("/v1/defender/participants/{participant}/bundle", tags=["observer"], responses=_UNKNOWN)
+    def bundle_observed(caller: Asking, participant: str, since: Since = None) -> Response:
+        """The same of a participant whose ROI names your office: who saw what, and that the rest is there."""
+        return reply(bundle.observed(site, caller, participant, since))
 
     return api
 
 
-_BUNDLES: dict[str, list[str | Enum]] = {
-    "/v1/participants/{participant}/bundle": ["participant", "counsel"],
-    "/v1/defender/participants/{participant}/bundle": ["defender"],
-}
 _UNKNOWN = problems.responses(problems.UNKNOWN)
 
 

@@ -18,6 +18,7 @@ from projections.rows import GrantedRow
 from services.leaves import Place, Stored, StoredEvent, bearings, committed, facts, line_of, salt_for
 from services.person import reached
 from services.ports import Caller, Seal, Session
+from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
 from services.verification import FORMAT
@@ -32,12 +33,22 @@ def checkpoint(site: Site, since: int | None = None) -> dict[str, Any]:
 
 
 def of(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[str, Any]:
-    """Return all leaves of a participant with their proofs, for the participant, counsel, or the observer it named.
+    """Return all leaves of a participant with their proofs, for the participant itself and counsel with its authority.
 
     What the reader reads of anyway is shown; of everything else, that it is there. Raises `Unknown`, `Refused`.
     """
-    if caller.reader not in _GIVEN_TO:
+    if caller.reader not in {Reader.PARTICIPANT, Reader.COUNSEL}:
         raise Forbidden
+    return _bundle(site, caller, text, since)
+
+
+def observed(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[str, Any]:
+    """Return the same for the observer whom the participant's ROI names; of events, only that they are there."""
+    require(caller, Reader.OBSERVER)
+    return _bundle(site, caller, text, since)
+
+
+def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[str, Any]:
     asked = site.ids.open(caller.party, text)
     if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
         raise Unknown
@@ -62,9 +73,6 @@ def of(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[
         return Rendered(body, [*entries], accessed=person if itself else [], under=under)
 
     return answer(site, caller, "bundle", Purpose.ACCOUNTING, render)
-
-
-_GIVEN_TO = frozenset({Reader.PARTICIPANT, Reader.COUNSEL, Reader.OBSERVER})
 
 
 def _latest(site: Site) -> Seal:

@@ -15,9 +15,12 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.cli.fsck import examined
 from adapters.postgres.sealer import Sealer
 from adapters.postgres.seals import PostgresSeals
+from adapters.settings import Settings
 from adapters.witness import Named, SqliteMemory, Witnesses, key_in
+from projections.views import VIEWS
 from services.checkpoint import Verifier, verifier_of
 from services.tree import Tree
 from services.verification import Verdict, main
@@ -51,7 +54,7 @@ class Defense:
 
     def fetch(self, person: Person | None = None) -> dict[str, Any]:
         """Fetch the bundle, as it continues the checkpoint that she kept."""
-        path = f"/v1/defender/participants/{self.client}/bundle?since={self.checkpoint}"
+        path = f"/v1/participants/{self.client}/bundle?since={self.checkpoint}"
         return (person or self.patel).see(path)
 
     def verify(self, bundle: dict[str, Any], *options: str) -> Verdict:
@@ -125,6 +128,20 @@ def test_counsel_proves_that_every_disclosure_is_there(defense: Defense, capsys:
     assert len(leaves) > len(told)
 
 
+def test_everything_can_be_derived_again(defense: Defense, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `goldenthread fsck --all` says of a site at work; and of one whose gate somebody opened by hand."""
+    settings = Settings(environment="test", origin=defense.lead.parts.site.seals.origin)
+    assert examined(defense.lead.parts, settings, None, defense.kept["checkpoint"]) == []
+    said = capsys.readouterr().out
+    assert "leaves and checkpoints: as the log gives it" in said
+    assert all(f"the view {reader}, " in said for reader in VIEWS)
+    defense.as_owner("update gate.consent set roi_until = '2100-01-01' where roi_until = (select max(roi_until)"
+                     " from gate.consent)")  # fmt: skip
+    (found, *_) = examined(defense.lead.parts, settings, 1)
+    assert found.startswith("position ")
+    assert found.endswith("a consent that it set is another")
+
+
 def test_a_bundle_shows_of_others_nothing_but_hashes(defense: Defense) -> None:
     text = json.dumps(defense.fetch())
     site = defense.lead.parts.site
@@ -174,9 +191,10 @@ def test_who_may_have_it(defense: Defense) -> None:
     }
 
     for someone in ("kim", "chen", "judge", "marta", "dana", "pat", "imani", "shaw"):
-        assert lead.person(someone).get(f"/v1/defender/participants/{defense.client}/bundle").status_code == 403
+        assert lead.person(someone).get(f"/v1/participants/{defense.client}/bundle").status_code == 403
+    assert defense.patel.get(f"/v1/defender/participants/{defense.client}/bundle").status_code == 403
     ray.dana.do(f"/v1/participants/{ray.care}/counsel/endings", {"counsel": "r-patel", "word_of": "participant"})
-    ended = defense.patel.get(f"/v1/defender/participants/{defense.client}/bundle")
+    ended = defense.patel.get(f"/v1/participants/{defense.client}/bundle")
     assert (ended.status_code, ended.content) == (404, nobody.content)
 
 
