@@ -21,7 +21,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from adapters.cli.main import app
 from services import verification
 from services.checkpoint import Checkpoint, cosign, sign, verifier_of
 from services.leaves import Stored, committed
@@ -163,6 +165,15 @@ def test_a_leaf_left_out_since_the_start_is_found_by_whoever_kept_a_bundle() -> 
         said, sentence = found(later.bundle(since=OLD, most=most), kept)
         assert said is verdict, sentence
         assert place in sentence
+
+
+def test_a_line_that_was_sealed_in_two_ways_is_found() -> None:
+    """Every leaf is in the log and the line ends as the site says; but the fourth was sealed after another third."""
+    log = PlayedLog().seal(EARLY)
+    log._hashes[RAY][-1] = bytes(32)
+    said, sentence = found(log.seal(LATE).bundle(since=OLD))
+    assert said is Verdict.EDITED
+    assert sentence.startswith("number 4 (leaf 9): the number before it is not the one")
 
 
 def test_a_forged_checkpoint_is_found() -> None:
@@ -318,6 +329,17 @@ def test_the_command_says_it_in_a_sentence_and_an_exit_status(
         run(tmp_path, BUNDLE, KEPT, "--quorum", "1")
     assert misused.value.code == 2
     assert len({verdict.value for verdict in Verdict} | {2}) == len(Verdict) + 1
+
+
+def test_it_is_a_command_of_the_whole_program(tmp_path: Path) -> None:
+    bundle = copy.deepcopy(BUNDLE)
+    bundle["lines"][0]["leaves"].pop()
+    for content, status in ((BUNDLE, 0), (bundle, 13)):
+        (tmp_path / "bundle").write_text(json.dumps(content))
+        (tmp_path / "kept").write_text(json.dumps(KEPT))
+        given = ["verify", str(tmp_path / "bundle"), "--checkpoint", str(tmp_path / "kept"), "--list"]
+        assert CliRunner().invoke(app, given).exit_code == status
+    assert "--quorum" in CliRunner().invoke(app, ["verify", "--help"]).output
 
 
 def test_the_list_says_what_each_leaf_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
