@@ -8,11 +8,12 @@ Nobody has to be trusted or asked: no server, no key of the site's, no network. 
 A bundle is JSON, bytes in lower-case hex:
 
 - `format` 1, `origin` of the log, `key` (its C2SP verifier key), `checkpoint` (a signed note, perhaps with witnesses);
-- `consistency`: the proof that this checkpoint continues an earlier one, `from` its size; or null;
+- `consistency`: the proof that this checkpoint continues an earlier one: `from` its size, and its `heads`; or null;
 - `heads`: the checkpoint's last leaf, which says where each line ends: `salt`, `root` and its inclusion `proof`;
-- `lines`: for each record of the participant `line`, its `head` in that map (`salt`, `proof`), and all its `leaves`:
-  `number`, `index`, `previous`, `salt`, `facts`, `bearings` (`services/leaves.py`) and the inclusion `proof` of each.
-  `facts` is a hash, or what it stands for with its `salt`;
+- `lines`: for each record of the participant `line`, its `head` in that map (`salt`, `proof`), where it `was` in the
+  earlier map (the same, or null if it had not begun), and all its `leaves`: `number`, `index`, `previous`, `salt`,
+  `facts`, `bearings` (`services/leaves.py`) and the inclusion `proof` of each. `facts` is a hash, or what it stands for
+  with its `salt`;
 - `names`: what the site calls the ids in it. Nothing proves these.
 """
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from services.checkpoint import BadCheckpoint, Checkpoint, Verifier, open_note, signers
 from services.heads import Head, root_from
@@ -77,13 +78,27 @@ class Leaf:
         return leaf_hash(self.salt + body(place, line, self.facts, self.bearings))
 
 
+class _Proof(NamedTuple):
+    """A salt, and the hashes that lead from what is salted to a root."""
+
+    salt: bytes
+    hashes: list[bytes]
+
+
+class _Heads(NamedTuple):
+    """The leaf that says where each line ends: its own proof, and the root that it states."""
+
+    proof: _Proof
+    root: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """The leaves of one record, and where the map of heads says that they end."""
 
     line: bytes
-    salt: bytes
-    proof: list[bytes]
+    head: _Proof
+    was: _Proof | None
     leaves: list[Leaf]
 
 
@@ -96,7 +111,8 @@ class Bundle:
     note: str
     since: int | None
     consistency: list[bytes]
-    heads: tuple[bytes, bytes, list[bytes]]
+    heads: _Heads
+    were: _Heads | None
     lines: list[Line]
     names: Mapping[str, str]
 
@@ -147,11 +163,15 @@ def verify(
     there = {line.line for line in bundle.lines}
     if not there or any(line.line not in there for line in held.lines):
         raise NotVerified(Verdict.DROPPED, "Number 1: a whole line is missing from the bundle.")
-    salt, root, proof = bundle.heads
-    if not verify_inclusion(leaf_hash(salt + heads_body(now.size - 1, root)), now.size - 1, now.size, proof, now.root):
-        raise NotVerified(Verdict.EDITED, f"Leaf {now.size - 1}, which says where each line ends, is not the log's.")
+    _check_heads(bundle.heads, now)
+    if bundle.were is not None and now.size > before.size:
+        _check_heads(bundle.were, before)
     for number, line in enumerate(bundle.lines, 1):
-        _check_line(line, f"Line {number}, " if len(bundle.lines) > 1 else "", now, root, before.size, held)
+        at = f"Line {number}, " if len(bundle.lines) > 1 else ""
+        hashes = _check_line(line, at, now, bundle.heads.root)
+        _check_kept(line, at, hashes, before.size, held)
+        if now.size > before.size:
+            _check_prefix(line, at, hashes, before.size, bundle.were)
     return Verified(now, before, sum(len(line.leaves) for line in bundle.lines), tuple(v.name for v in signed))
 
 
@@ -197,7 +217,15 @@ def _where_it_forks(bundle: Bundle, held: Held, before: Checkpoint, now: Checkpo
     return f"{said}They part somewhere before leaf {before.size}."
 
 
-def _check_line(line: Line, at: str, now: Checkpoint, root: bytes, since: int, held: Held) -> None:
+def _check_heads(heads: _Heads, checkpoint: Checkpoint) -> None:
+    index, size = checkpoint.size - 1, checkpoint.size
+    leaf = leaf_hash(heads.proof.salt + heads_body(index, heads.root))
+    if not verify_inclusion(leaf, index, size, heads.proof.hashes, checkpoint.root):
+        raise NotVerified(Verdict.EDITED, f"Leaf {index}, which says where each line ends, is not the log's.")
+
+
+def _check_line(line: Line, at: str, now: Checkpoint, root: bytes) -> list[bytes]:
+    """Check the line by itself; return its leaves' hashes."""
     numbers = [leaf.number for leaf in line.leaves]
     hashes: list[bytes] = []
     last = -1
@@ -217,13 +245,28 @@ def _check_line(line: Line, at: str, now: Checkpoint, root: bytes, since: int, h
         hashes.append(found)
         last = leaf.index
     ends = Head(len(hashes), hashes[-1] if hashes else bytes(HASH_SIZE))
-    if root_from(line.line, ends, line.salt, line.proof) != root:
+    if root_from(line.line, ends, *line.head) != root:
         raise NotVerified(
             Verdict.TRUNCATED,
             f"{at}number {ends.number + 1}: the checkpoint does not say that the line ends before it: leaves at its "
             "end were left out, or what proves its end was changed.",
         )
-    _check_kept(line, at, hashes, since, held)
+    return hashes
+
+
+def _check_prefix(line: Line, at: str, hashes: Sequence[bytes], since: int, were: _Heads | None) -> None:
+    """Check that at the checkpoint that was kept the line ended where it now goes on."""
+    count = sum(leaf.index < since for leaf in line.leaves)
+    if not count or since == 0:
+        return
+    if were is None or line.was is None:
+        _unreadable("The bundle does not say where the line ended at your checkpoint. Fetch it again.")
+    if root_from(line.line, Head(count, hashes[count - 1]), *line.was) != were.root:
+        raise NotVerified(
+            Verdict.DROPPED,
+            f"{at}number {count}: at your checkpoint of {since} leaves the line did not end with it. Leaves were left out "
+            "then, or others were put in their place since.",
+        )
 
 
 def _check_kept(line: Line, at: str, hashes: list[bytes], since: int, held: Held) -> None:
@@ -253,14 +296,14 @@ def read_bundle(text: str) -> Bundle:
         if found["format"] != FORMAT:
             _unreadable("The bundle is of another format: get the version of this program that reads it.")
         since = found["consistency"]
-        heads = found["heads"]
         return Bundle(
             origin=_text(found["origin"]),
             key=_text(found["key"]),
             note=_text(found["checkpoint"]),
             since=None if since is None else _count(since["from"]),
             consistency=[] if since is None else _hashes(since["proof"]),
-            heads=(_hex(heads["salt"], SALT_SIZE), _hex(heads["root"]), _hashes(heads["proof"])),
+            heads=_heads(found["heads"]),
+            were=None if since is None else _heads(since["heads"]),
             lines=[_line(line) for line in _list(found["lines"])],
             names={_text(number): _text(name) for number, name in found["names"].items()},
         )
@@ -294,10 +337,21 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _line(found: Mapping[str, Any]) -> Line:
-    head = found["head"]
+    was = found["was"]
     return Line(
-        _hex(found["line"]), _hex(head["salt"], SALT_SIZE), _hashes(head["proof"]), [_leaf(x) for x in found["leaves"]]
+        _hex(found["line"]),
+        _proof(found["head"]),
+        None if was is None else _proof(was),
+        [_leaf(leaf) for leaf in _list(found["leaves"])],
     )
+
+
+def _proof(found: Mapping[str, Any]) -> _Proof:
+    return _Proof(_hex(found["salt"], SALT_SIZE), _hashes(found["proof"]))
+
+
+def _heads(found: Mapping[str, Any]) -> _Heads:
+    return _Heads(_proof(found), _hex(found["root"]))
 
 
 def _leaf(found: Mapping[str, Any]) -> Leaf:
@@ -382,6 +436,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in bundle.lines:
             for leaf in line.leaves:
                 _say(_told(leaf, bundle.names))
+    begun = [line for line in bundle.lines if line.leaves[0].index >= found.continues.size > 0]
+    if begun:
+        _say(f"{len(begun)} of {len(bundle.lines)} lines began after your checkpoint: if it was there before, ask why.")
     _say(
         f"verified: {found.leaves} leaves, none edited, dropped or moved, and none after them, as of checkpoint "
         f"{found.checkpoint.size} of {found.checkpoint.origin}, which continues yours of {found.continues.size}."

@@ -30,7 +30,7 @@ class PostgresSeals:
         self._datastore = datastore
         self.origin, self.key = verifier.name, str(verifier)
         self.leaves = Leaves()
-        self._last: tuple[int, Heads, bytes] | None = None
+        self._heads: dict[int, tuple[Heads, bytes]] = {}
 
     def latest(self) -> Seal | None:
         """Return the last checkpoint; None before there is one."""
@@ -51,13 +51,15 @@ class PostgresSeals:
 
     def heads(self, size: int) -> tuple[Heads, bytes]:
         """Return where each line ended at a checkpoint, and the salt of the leaf that says so."""
-        last = self._last
-        if last is None or last[0] != size:
+        known = self._heads.get(size)
+        if known is None:
             with self._connected() as connection:
                 heads = heads_at(connection, size)
             ((salt,),) = self._ask("select salt from log.leaf where index = %s", size - 1)
-            last = self._last = size, Heads(heads, salt), salt_for("leaf", salt)
-        return last[1:]
+            known = Heads(heads, salt), salt_for("leaf", salt)
+            kept = dict([*self._heads.items()][-1:])  # of what is asked for, the last two
+            self._heads = kept | {size: known}
+        return known
 
     def _tree(self, size: int) -> Tree:
         if size <= len(self.leaves.tree):

@@ -53,7 +53,7 @@ def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[st
     if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
         raise Unknown
     seal = _latest(site)
-    heads = _heads(site, seal)  # before a session: on a large site it takes a while
+    site.seals.heads(seal.size)  # before a session: on a large site it takes a while
     itself = caller.reader is Reader.PARTICIPANT
     person = [record.id for record in reached(site, caller, asked)] if itself else [asked]
 
@@ -62,13 +62,9 @@ def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[st
         entries = _entries(session, caller, person)
         read = _events(site, caller, person, entries)
         sealed = {record: session.sealed(record, seal.size) for record in person}
-        body = _published(site, seal, since) | {
-            "format": FORMAT,
-            "heads": heads,
-            "lines": [_line(site, seal, record, rows, read) for record, rows in sealed.items() if rows],
-        }
-        if not body["lines"]:
+        if not any(sealed.values()):
             raise Unknown
+        body = _proven(site, seal, since, sealed, read)
         body["names"] = _names(site, caller, body["lines"])
         return Rendered(body, [*entries], accessed=person if itself else [], under=under)
 
@@ -93,6 +89,24 @@ def _published(site: Site, seal: Seal, since: int | None) -> dict[str, Any]:
         if since > seal.size or not site.seals.published(since):
             raise Refused("since", "no checkpoint had this size.", "Give the second line of the checkpoint you hold.")
         body["consistency"] = {"from": since, "proof": _hex(site.seals.consistency(since, seal.size))}
+    return body
+
+
+def _proven(
+    site: Site,
+    seal: Seal,
+    since: int | None,
+    sealed: Mapping[UUID, Sequence[tuple[Place, Stored]]],
+    read: set[tuple[UUID, int]],
+) -> dict[str, Any]:
+    """Return the bundle of some records, but for the names; `read`: the events whose facts are shown."""
+    body = _published(site, seal, since) | {
+        "format": FORMAT,
+        "heads": _heads(site, seal.size),
+        "lines": [_line(site, seal, since, record, rows, read) for record, rows in sealed.items() if rows],
+    }
+    if since is not None:
+        body["consistency"]["heads"] = _heads(site, since)
     return body
 
 
@@ -132,19 +146,31 @@ def _events(site: Site, caller: Caller, person: Sequence[UUID], entries: Iterabl
     return found
 
 
-def _heads(site: Site, seal: Seal) -> dict[str, Any]:
-    heads, salt = site.seals.heads(seal.size)
-    proof = site.seals.inclusion(seal.size - 1, seal.size)
+def _heads(site: Site, size: int) -> dict[str, Any]:
+    heads, salt = site.seals.heads(size)
+    proof = site.seals.inclusion(size - 1, size)
     return {"salt": salt.hex(), "root": heads.root().hex(), "proof": _hex(proof)}
 
 
+def _head(site: Site, line: bytes, size: int) -> dict[str, Any]:
+    heads, _ = site.seals.heads(size)
+    return {"salt": heads.salt(line).hex(), "proof": _hex(heads.proof(line))}
+
+
 def _line(
-    site: Site, seal: Seal, record: UUID, rows: Sequence[tuple[Place, Stored]], read: set[tuple[UUID, int]]
+    site: Site,
+    seal: Seal,
+    since: int | None,
+    record: UUID,
+    rows: Sequence[tuple[Place, Stored]],
+    read: set[tuple[UUID, int]],
 ) -> dict[str, Any]:
-    line, (heads, _) = line_of(record), site.seals.heads(seal.size)
+    line = line_of(record)
+    was = since is not None and rows[0][0].index < since
     return {
         "line": line.hex(),
-        "head": {"salt": heads.salt(line).hex(), "proof": _hex(heads.proof(line))},
+        "head": _head(site, line, seal.size),
+        "was": _head(site, line, since) if was and since is not None else None,
         "leaves": [_leaf(site, seal, place, row, read) for place, row in rows],
     }
 

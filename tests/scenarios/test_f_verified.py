@@ -73,7 +73,7 @@ class Defense:
         """Start the site's processes again: nothing of the old log is in their memory."""
         seals = self.lead.parts.site.seals
         assert isinstance(seals, PostgresSeals)
-        seals.leaves.tree, seals._last = Tree(), None
+        seals.leaves.tree, seals._heads = Tree(), {}
 
 
 @pytest.fixture

@@ -136,18 +136,10 @@ class PlayedLog:
 
     def bundle(self, *people: UUID, since: int | None = None, most: int | None = None) -> dict[str, Any]:
         """Return what the participant is given; `most`: no more leaves than these."""
-        seal = self.latest()
         read = {(row.stream, row.version) for _, row in self.rows if isinstance(row, StoredEvent)}
-        lines = [
-            bundle._line(self._site, seal, who, [at for at in self.rows if at[1].participant == who][:most], read)
-            for who in people or (RAY,)
-        ]
-        return self.checkpoint(since) | {
-            "format": 1,
-            "heads": bundle._heads(self._site, seal),
-            "lines": lines,
-            "names": {str(POLICE): "City Police Department"},
-        }
+        lines = {who: [at for at in self.rows if at[1].participant == who][:most] for who in people or (RAY,)}
+        proven = bundle._proven(self._site, self.latest(), since, lines, read)
+        return proven | {"names": {str(POLICE): "City Police Department"}}
 
     @property
     def _site(self) -> Any:

@@ -156,6 +156,13 @@ def test_a_leaf_left_out_since_the_start_is_found_by_whoever_kept_a_bundle() -> 
     lying = PlayedLog(lies={RAY: 2}).seal(EARLY)
     kept = lying.bundle(most=2)
     assert checked(kept, kept).leaves == 2  # nobody can know yet
+    honest = copy.deepcopy(lying)
+    honest.lies = {}
+    said, sentence = found(
+        honest.seal(LATE).bundle(since=OLD), lying.checkpoint()
+    )  # who kept no more than a checkpoint
+    assert said is Verdict.DROPPED
+    assert sentence.startswith("number 3 or before: at your checkpoint of 8 leaves the line did not end with it")
     for lies, most, verdict, place in (
         ({}, None, Verdict.DROPPED, "number 3 (leaf 3)"),  # it says so after all
         ({RAY: 2}, None, Verdict.TRUNCATED, "number 7"),  # it gives the leaf and goes on lying
@@ -165,6 +172,34 @@ def test_a_leaf_left_out_since_the_start_is_found_by_whoever_kept_a_bundle() -> 
         said, sentence = found(later.bundle(since=OLD, most=most), kept)
         assert said is verdict, sentence
         assert place in sentence
+
+
+def test_a_leaf_put_in_anothers_place_later_is_found() -> None:
+    """The log only grows; but the site seals another third leaf of Ray's, says that this is it, and goes on from there."""
+    log = PlayedLog().seal(EARLY)
+    kept, kept_bundle = log.checkpoint(), log.bundle()
+    log.rows = [at for at in log.rows if (at[1].participant, at[0].number) != (RAY, 3)]
+    del log._hashes[RAY][2:]
+    log.seal([disclosure(4, RAY, "police.list"), *LATE])
+    checked(log.bundle(), log.checkpoint())  # who kept nothing cannot know
+    assert found(log.bundle(since=OLD), kept_bundle) == (
+        Verdict.FORKED,
+        "the bundle that you kept has other leaves.",
+    )
+    said, sentence = found(log.bundle(since=OLD), kept)
+    assert said is Verdict.DROPPED
+    assert sentence.startswith("number 2 or before: at your checkpoint of 8 leaves the line did not end with it")
+
+
+def test_a_line_left_out_of_a_later_bundle_is_found() -> None:
+    kept = PlayedLog().seal(EARLY).bundle(RAY, ANA)
+    checked(LOG.bundle(RAY, ANA, since=OLD), kept)
+    assert found(LOG.bundle(RAY, since=OLD), kept)[0] is Verdict.DROPPED
+
+
+def test_a_line_that_began_after_the_checkpoint_is_said_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, LOG.bundle(JOE, since=OLD)) == 0
+    assert capsys.readouterr().out.startswith("1 of 1 lines began after your checkpoint: ")
 
 
 def test_a_line_that_was_sealed_in_two_ways_is_found() -> None:
