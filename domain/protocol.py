@@ -84,11 +84,12 @@ class Protocol(Value):
     records are kept after the last contact. Nothing reads these yet: no report is published, and nothing is erased by
     age. `feed_hours`: how long a message is kept that is about nobody whom LEAD knows. `set_aside_days`: how long one
     that could not be taken waits for somebody to look. `lease_hours`: how long what is published to an agency can be
-    read without being renewed. `receipt_days`: how long an agency may take to say that it has let go. `name_likeness`:
-    how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one; `review_likeness`: that a
-    reviewer looks at. `public_dockets`: the courts, by their codes, whose stream is kept of everybody and is public
-    record; of any other court's only those are kept whom LEAD may know, and no partner is told. `names`: what the site
-    calls its roles and bodies.
+    read without being renewed. `receipt_days`: how long an agency may take to say that it has let go.
+    `acknowledgement_days`: how long it waits to be told to an agency what became of a message; then it is not told any
+    more. `name_likeness`: how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one;
+    `review_likeness`: that a reviewer looks at. `public_dockets`: the courts, by their codes, whose stream is kept of
+    everybody and is public record; of any other court's only those are kept whom LEAD may know, and no partner is told.
+    `names`: what the site calls its roles and bodies.
     """
 
     version: ShortText
@@ -118,6 +119,7 @@ class Protocol(Value):
     set_aside_days: Days
     lease_hours: Hours
     receipt_days: Days
+    acknowledgement_days: Days
     name_likeness: Annotated[float, Field(ge=LIKENESS_FLOOR, le=1)]
     review_likeness: Annotated[float, Field(gt=0, le=1)]
     divertible: frozenset[ShortText]
@@ -214,17 +216,23 @@ def _without_public_dockets(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": {"public_dockets": []} | values["protocol"]}
 
 
+def _with_days_of_acknowledgements(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 5, under which an acknowledgement waited for ever, an end of that."""
+    return values | {"protocol": {"acknowledgement_days": 30} | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 5
+    schema_version: ClassVar[int] = 6
     upcasts: ClassVar = {
         1: _with_toolkits_numbers,
         2: _with_a_tenth_for_one_address,
         3: _with_numbers_of_the_stream,
         4: _without_public_dockets,
+        5: _with_days_of_acknowledgements,
     }
 
     protocol: Annotated[Protocol, Label.REGISTRY]

@@ -19,12 +19,12 @@ from uuid import UUID, uuid5
 from pydantic import AwareDatetime
 
 from domain import hearing as hear
-from domain import identity, legal_case
+from domain import legal_case
 from domain.arrest import incident_of
 from domain.calendar import end_of_day
 from domain.event import Event, LongText, Recorded, ShortText
 from domain.hearing import HearingEnded, HearingKind, HearingMoved, HearingOutcome, HearingSet
-from domain.identity import source_person
+from domain.identity import RecordSubject
 from domain.legal_case import (
     CaseDisposed,
     CaseEntered,
@@ -37,7 +37,6 @@ from domain.legal_case import (
     ChargesSealed,
     DecisionKind,
     DecisionRecorded,
-    Defendant,
     Disposition,
     LegalCase,
     OrderEntered,
@@ -48,9 +47,9 @@ from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
 from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind, end, warrant
-from services.arrests import attributed
 from services.court import Charges, of_case, office, standing_at
 from services.feed import Early, Effect, Told, tells
+from services.links import attribute, detach
 from services.ports import Append, Caller, Keeping
 from services.site import Command, Site, append, day
 from services.warrants import of_warrant
@@ -61,7 +60,7 @@ OFFICE, COURT = PartyKind.PROSECUTOR, PartyKind.COURT
 class Accused(Command):
     """A defendant, and the charges against this one, with the numbers by which every system knows them."""
 
-    person: Defendant
+    person: RecordSubject
     charges: Charges
     numbers: ChargeNumbers | None = None
 
@@ -79,7 +78,7 @@ class _OfDocket(Told):
     told_at: AwareDatetime
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom of its defendants it names; none: it is about all."""
         return ()
 
@@ -90,7 +89,7 @@ class _Whole(_OfDocket):
     defendants: tuple[Accused, ...]
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom it names."""
         return tuple(each.person for each in self.defendants)
 
@@ -98,10 +97,10 @@ class _Whole(_OfDocket):
 class _Concerning(_OfDocket):
     """What is told of some defendants of a docket, or of all."""
 
-    concerned: tuple[Defendant, ...] = ()
+    concerned: tuple[RecordSubject, ...] = ()
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom it names."""
         return self.concerned
 
@@ -204,7 +203,7 @@ class _Matter:
         """Whether it is still there."""
         return self.state.withdrawn is None
 
-    def is_of(self, person: Defendant) -> bool:
+    def is_of(self, person: RecordSubject) -> bool:
         """Whether it is against this person."""
         return self.state.defendant is not None and self.state.defendant.is_of(person)
 
@@ -395,7 +394,7 @@ def tell_updated(site: Site, caller: Caller, told: UpdatedTold) -> Effect:
         return None if beside is None else beside.model_copy(update=said | own | shown)
 
     incident = beside.incident_number if isinstance(beside, CaseFiled) else None
-    return _stand(docket, accused, begun, incident, detached=_detached(site, caller, map(_named, taken_back)))
+    return _stand(docket, accused, begun, incident, detached=detach(site, caller, [m.state.id for m in taken_back]))
 
 
 @tells(DeclinedTold)
@@ -430,7 +429,7 @@ def tell_declined(site: Site, caller: Caller, told: DeclinedTold) -> Effect:
         )
         appends.append(append(matter, len(history), *legal_case.decide(event)))
         if not history:
-            appends += _attributed(site, caller, matter, each.person, told.incident_number)
+            appends += _whose(site, caller, matter, each.person, told.incident_number)
     return Effect(appends)
 
 
@@ -544,7 +543,7 @@ def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
         defendant=person,
     )
     new = Warrant(Recorded(0, at, matter, 1, caller.envelope(), issued), 1)
-    whose = _attributed(site, caller, matter, person)
+    whose = _whose(site, caller, matter, person)
     if not whose and not whole:
         return _waits(matter, whole=whole)
     return Effect([*changes, append(matter, 0, issued, *_ended(site, told, new, at)), *whose], whole=whole)
@@ -591,8 +590,9 @@ def _stand(
     for each in accused:
         theirs = [matter for matter in docket.matters if matter.is_of(each.person)]
         for matter in theirs:
-            if matter.live:
-                _update(docket, matter, each)
+            asked = _update(docket, matter, each, incident_number) if matter.live else []
+            if not {a.stream for a in asked} & {a.stream for a in appends}:  # once of one person
+                appends += asked
         own = [matter for matter in theirs if docket.counts(matter.state)]
         live = [matter.state.public for matter in own if matter.live]
         if len(live) > len(set(live)):
@@ -606,7 +606,7 @@ def _stand(
         begun = begin(stream, each)
         if begun is None or site.log.existing([stream]):  # there is none to begin beside, or it was forgotten
             continue
-        whose = _attributed(site, caller, stream, each.person, incident_number)
+        whose = _whose(site, caller, stream, each.person, incident_number)
         if not whose and not docket.whole:
             docket.missed = True
             continue
@@ -616,11 +616,21 @@ def _stand(
     return Effect(docket.appends(appends), keep=docket.keep, whole=docket.whole)
 
 
-def _update(docket: _Docket, matter: _Matter, accused: Accused) -> None:
-    """Give a case other charges, if these were told after those that it has."""
-    if accused.charges != matter.state.charges and _newer(docket.at, matter.state.told_at):
-        of = of_case(docket.caller, matter.state)
-        matter.events.append(CaseUpdated(**of, occurred_at=docket.at, **accused.charged))
+def _update(docket: _Docket, matter: _Matter, accused: Accused, incident_number: str | None) -> list[Append]:
+    """Give a case other charges, or say more of its defendant, if this was told after what it has.
+
+    Return whose it is, asked again where more is said of the person.
+    """
+    state, known = matter.state, matter.state.defendant
+    person = accused.person if known is None else known.retold(accused.person)
+    more = None if person == known else person
+    if (accused.charges == state.charges and more is None) or not _newer(docket.at, state.told_at):
+        return []
+    of = of_case(docket.caller, state)
+    matter.events.append(CaseUpdated(**of, occurred_at=docket.at, **accused.charged, defendant=more))
+    if more is None or state.participant is not None:
+        return []
+    return _whose(docket.site, docket.caller, state.id, more, incident_number)
 
 
 def _told_of(docket: _Docket, changed: Callable[[_Docket, _Matter], list[Event]]) -> Effect:
@@ -639,44 +649,25 @@ def _withdrawn(docket: _Docket, kind: type[CaseSealed | CaseRetracted], **said: 
     _only(docket.caller, OFFICE, COURT)
     if (waits := docket.absent()) is not None:
         return waits
-    gone: list[_Gone] = []
+    gone: list[UUID] = []
     for matter in docket.concerned():
         matter.events.append(kind(**of_case(docket.caller, matter.state), occurred_at=docket.at, **said))
-        gone.append(_named(matter))
+        gone.append(matter.state.id)
     appends = []
     for issued in docket.warrants:
         if docket.about(issued):
             event = kind(**of_warrant(issued.event), occurred_at=docket.at, **said)
             appends.append(append(issued.issued.stream, issued.version, event))
-            gone.append((issued.issued.stream, issued.event.defendant))
+            gone.append(issued.issued.stream)
             docket.missed &= not docket.counts(issued.event)
-    return Effect(docket.appends([*appends, *_detached(docket.site, docket.caller, gone)]), keep=docket.keep)
-
-
-_Gone = tuple[UUID, Defendant | None]
-
-
-def _detached(site: Site, caller: Caller, gone: Iterable[_Gone]) -> list[Append]:
-    """Return what ends the links of matters that are not there any more, and what was proposed of them."""
-    streams: dict[UUID, list[UUID]] = {}
-    for matter, person in gone:
-        called = None if person is None else _called(person)
-        streams.setdefault(source_person(caller.party, called or str(matter)), []).append(matter)
-    appends = []
-    for stream, matters in streams.items():
-        state = identity.person_of(stream, site.log.load(stream))
-        events = [e for m in matters for e in identity.withdraw(state, m, caller.party, site.now())]
-        if events:
-            appends.append(append(stream, state.version, *events))
-    return appends
+    return Effect(docket.appends([*appends, *detach(docket.site, docket.caller, gone)]), keep=docket.keep)
 
 
 def _warrant_changed(site: Site, caller: Caller, told: WarrantTold, state: Warrant, at: datetime) -> list[Append]:
     of, stream = of_warrant(state.event), state.issued.stream
     if told.withdrawn:
-        gone = [(stream, state.event.defendant)]
         event = CaseRetracted(**of, occurred_at=at)
-        return [append(stream, state.version, event), *_detached(site, caller, gone)]
+        return [append(stream, state.version, event), *detach(site, caller, [stream])]
     events = _ended(site, told, state, at)
     return [append(stream, state.version, *events)] if events else []
 
@@ -693,13 +684,13 @@ def _ended(site: Site, told: WarrantTold, state: Warrant, at: datetime) -> list[
     return end(state, event)
 
 
-def _attributed(
-    site: Site, caller: Caller, matter: UUID, person: Defendant, incident_number: str | None = None
+def _whose(
+    site: Site, caller: Caller, matter: UUID, person: RecordSubject, incident_number: str | None = None
 ) -> list[Append]:
     """Return whose a case is. An office names an incident by the number of a department, and not which."""
     police = [party.id for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
     numbers = [] if incident_number is None else [incident_of(party, incident_number) for party in police]
-    return attributed(site, caller, matter, person.described(caller.party, *numbers), _called(person))
+    return attribute(site, caller, matter, person, *numbers)
 
 
 def _is_public(site: Site, caller: Caller, told_at: datetime) -> bool:
@@ -760,14 +751,6 @@ def _again(matter: _Matter, at: datetime) -> bool:
 
 def _newer(at: datetime, known: datetime | None) -> bool:
     return known is None or at >= known
-
-
-def _named(matter: _Matter) -> _Gone:
-    return matter.state.id, matter.state.defendant
-
-
-def _called(person: Defendant) -> str | None:
-    return person.local_id or person.sid
 
 
 def _only(caller: Caller, *kinds: PartyKind) -> None:

@@ -12,6 +12,7 @@ from domain import hearing as hear
 from domain import legal_case
 from domain.event import LongText, ShortText
 from domain.hearing import HearingKind, HearingOutcome
+from domain.identity import RecordSubject
 from domain.legal_case import (
     CaseDisposed,
     CaseEntered,
@@ -19,7 +20,6 @@ from domain.legal_case import (
     CaseUpdated,
     DecisionKind,
     DecisionRecorded,
-    Defendant,
     Disposition,
     LegalCase,
     OrderEntered,
@@ -389,9 +389,9 @@ def office(site: Site, code: str | None) -> UUID | None:
     return None if code is None else site.directory.office(code, "prosecutor").id
 
 
-def defendant(site: Site, person: Person) -> Defendant:
+def defendant(site: Site, person: Person) -> RecordSubject:
     """Return who is charged, as a command names it."""
-    return Defendant(name=person.name, birth_date=day(site, "defendant.birth_date", person.birth_date))
+    return RecordSubject(name=person.name, birth_date=day(site, "defendant.birth_date", person.birth_date))
 
 
 def _own_case(site: Site, caller: Caller, text: str) -> LegalCase:

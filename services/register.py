@@ -89,6 +89,7 @@ class AdoptProtocol(Command):
             "set_aside_days": 30,
             "lease_hours": 24,
             "receipt_days": 7,
+            "acknowledgement_days": 30,
             "name_likeness": 0.85,
             "review_likeness": 0.75,
             "divertible": ["23C", "35A", "90J"],
