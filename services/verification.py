@@ -264,8 +264,8 @@ def _check_prefix(line: Line, at: str, hashes: Sequence[bytes], since: int, were
     if root_from(line.line, Head(count, hashes[count - 1]), *line.was) != were.root:
         raise NotVerified(
             Verdict.DROPPED,
-            f"{at}number {count}: at your checkpoint of {since} leaves the line did not end with it. Leaves were left out "
-            "then, or others were put in their place since.",
+            f"{at}number {count}: at your checkpoint of {since} leaves the line did not end with it. Leaves were left "
+            "out then, or others were put in their place since.",
         )
 
 
@@ -274,9 +274,11 @@ def _check_kept(line: Line, at: str, hashes: list[bytes], since: int, held: Held
     kept = next((one.leaves for one in held.lines if one.line == line.line), None)
     if kept is None:
         return
-    for old, now in zip_longest((leaf.hash(line.line) for leaf in kept), hashes[: len(kept)]):
-        if old != now:
-            raise NotVerified(Verdict.FORKED, f"{at}the bundle that you kept has other leaves.")
+    for old, now in zip_longest(kept, hashes[: len(kept)]):
+        if old.hash(line.line) != now:
+            raise NotVerified(
+                Verdict.FORKED, f"{at}number {old.number}: the bundle that you kept has another leaf there."
+            )
     for leaf in line.leaves[len(kept) :]:
         if leaf.index < since:
             raise NotVerified(

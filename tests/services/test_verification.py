@@ -162,7 +162,7 @@ def test_a_leaf_left_out_since_the_start_is_found_by_whoever_kept_a_bundle() -> 
         honest.seal(LATE).bundle(since=OLD), lying.checkpoint()
     )  # who kept no more than a checkpoint
     assert said is Verdict.DROPPED
-    assert sentence.startswith("number 3 or before: at your checkpoint of 8 leaves the line did not end with it")
+    assert sentence.startswith("number 3: at your checkpoint of 8 leaves the line did not end with it")
     for lies, most, verdict, place in (
         ({}, None, Verdict.DROPPED, "number 3 (leaf 3)"),  # it says so after all
         ({RAY: 2}, None, Verdict.TRUNCATED, "number 7"),  # it gives the leaf and goes on lying
@@ -175,20 +175,18 @@ def test_a_leaf_left_out_since_the_start_is_found_by_whoever_kept_a_bundle() -> 
 
 
 def test_a_leaf_put_in_anothers_place_later_is_found() -> None:
-    """The log only grows; but the site seals another third leaf of Ray's, says that this is it, and goes on from there."""
+    """The log only grows; but the site seals another third leaf of Ray's, says that this is it, and goes on."""
     log = PlayedLog().seal(EARLY)
     kept, kept_bundle = log.checkpoint(), log.bundle()
     log.rows = [at for at in log.rows if (at[1].participant, at[0].number) != (RAY, 3)]
     del log._hashes[RAY][2:]
     log.seal([disclosure(4, RAY, "police.list"), *LATE])
     checked(log.bundle(), log.checkpoint())  # who kept nothing cannot know
-    assert found(log.bundle(since=OLD), kept_bundle) == (
-        Verdict.FORKED,
-        "the bundle that you kept has other leaves.",
-    )
+    said, sentence = found(log.bundle(since=OLD), kept_bundle)
+    assert (said, sentence) == (Verdict.FORKED, "number 3: the bundle that you kept has another leaf there.")
     said, sentence = found(log.bundle(since=OLD), kept)
     assert said is Verdict.DROPPED
-    assert sentence.startswith("number 2 or before: at your checkpoint of 8 leaves the line did not end with it")
+    assert sentence.startswith("number 2: at your checkpoint of 8 leaves the line did not end with it")
 
 
 def test_a_line_left_out_of_a_later_bundle_is_found() -> None:
