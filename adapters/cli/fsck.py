@@ -42,12 +42,14 @@ def examined(parts: Parts, settings: Settings, sample: int | None, held: str | N
     sealer = Sealer(db.login("sealer"), db.secrets.checkpoint_key, settings.origin)
     findings = _said("leaves and checkpoints", sealer.verify(held))
     findings += _said("the gate", check_gate(db.login("sealer")))
-    subjects = list(subjects_of(log, log.position()))
+    position = log.position()
+    subjects = list(subjects_of(log, position))
     if sample is not None and sample < len(subjects):
         subjects = SystemRandom().sample(subjects, sample)
     ceiling = ceiling_of(parts.site.directory)
     for view in VIEWS.values():
-        what = f"the view {view.name}, {len(subjects)} subjects"
+        behind = position - log.view_position(view.reader)
+        what = f"the view {view.name}, {len(subjects)} subjects{f', {behind} positions behind' if behind > 0 else ''}"
         findings += _said(what, check_view(view, db.login("projector"), log, ceiling, subjects))
     return findings
 
