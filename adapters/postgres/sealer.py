@@ -130,15 +130,15 @@ class Sealer:
         Raises `Forked` where the stored leaves do not continue the checkpoint before.
         """
         with self._alone() as connection:
+            size, note = self._last(connection)
             self._seal(connection, strew=True)
-            size = _one(connection, _SIZE)
-            if size != _one(connection, "select coalesce(max(size), 0) from log.checkpoint") or size == 0:
-                with connection.transaction():
-                    more = (
-                        -(size + 1) % self._padding
-                    )  # the last page left room for one leaf, unless nothing was strewn
-                    self._append(connection, [_padding_leaf(index) for index in range(size, size + more)])
-                    self._append(connection, [_heads_leaf(size + more, heads_at(connection, size))])
+            grown = _one(connection, _SIZE)
+            if note is not None and grown == size:
+                return note
+            more = -(grown + 1) % self._padding  # none where something was strewn: the last page left room for one
+            with connection.transaction():
+                self._append(connection, [_padding_leaf(index) for index in range(grown, grown + more)])
+                self._append(connection, [_heads_leaf(grown + more, heads_at(connection, grown))])
             return self._publish(connection)
 
     def verify(self, held: str | None = None) -> list[str]:
@@ -183,30 +183,28 @@ class Sealer:
             columns = [list(column) for column in zip(*leaves, strict=True)]
             connection.execute(_APPEND, [leaves[0].at, *columns[1:]])
 
-    def _publish(self, connection: psycopg.Connection) -> str:
-        with connection.transaction():
-            tree = self._leaves.grown(connection)
-            size = len(tree)
-            last = connection.execute("select size, note from log.checkpoint order by size desc limit 1").fetchone()
-            if last is not None:
-                self._check_continues(tree, *last)
-                if last[0] == size:
-                    return str(last[1])
-            note = sign(Checkpoint(self._origin, size, tree.root()), self._origin, self._key)
-            connection.execute(
-                "insert into log.checkpoint (size, note, signed_at) values (%s, %s, site.clock())"
-                " on conflict (size) do nothing",
-                [size, note],
-            )
-            return note
-
-    def _check_continues(self, tree: Tree, size: int, note: str) -> None:
+    def _last(self, connection: psycopg.Connection) -> tuple[int, str | None]:
+        """Return the last checkpoint's size and note, 0 and None before there is one. Raises `Forked`."""
+        last = connection.execute("select size, note from log.checkpoint order by size desc limit 1").fetchone()
+        if last is None:
+            return 0, None
+        size, note = last
         try:
             before = open_note(note, self._verifier)
         except BadCheckpoint as error:
             raise Forked(f"the stored checkpoint of size {size} is not ours") from error
+        tree = self._leaves.grown(connection)
         if before.size != size or size > len(tree) or before.root != tree.root(size):
             raise Forked(f"the stored leaves do not continue the checkpoint of size {size}")
+        return size, note
+
+    def _publish(self, connection: psycopg.Connection) -> str:
+        tree = self._leaves.grown(connection)
+        note = sign(Checkpoint(self._origin, len(tree), tree.root()), self._origin, self._key)
+        connection.execute(
+            "insert into log.checkpoint (size, note, signed_at) values (%s, %s, site.clock())", [len(tree), note]
+        )
+        return note
 
 
 def _one(connection: psycopg.Connection, statement: str) -> int:

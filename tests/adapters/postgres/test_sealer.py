@@ -377,8 +377,15 @@ def test_a_history_written_anew_with_its_leaves_is_found_by_the_checkpoint(lead:
     lead.owner("update log.event set state = state || ' '")
     lead.owner("delete from log.leaf")
     sealer(lead).seal()
-    (finding,) = own.verify()
-    assert finding == "checkpoint 16: the leaves have another root"
+    assert own.verify() == ["leaf 8: gone with all after it, which checkpoint 16 had"]
+    for _ in range(8):
+        lead.contact(lead.identify())
+    sealer(lead).seal()
+    assert own.verify() == ["checkpoint 16: the leaves have another root"]
+    size = len(leaves(lead))
+    with pytest.raises(Forked):
+        sealer(lead, padding=16).checkpoint()
+    assert len(leaves(lead)) == size  # nor does it grow
 
 
 @server
