@@ -190,6 +190,11 @@ def test_who_may_have_it(defense: Defense) -> None:
         "access",
     }
 
+    for role in ("counsel", "participant", "observer"):  # with psql and the password, and nobody's word who asks
+        with psycopg.connect(lead.parts.database.login(role)) as psql:
+            for table in ("log.sealed_events", "log.sealed_disclosures"):
+                assert psql.execute(f"select from {table}(%s, 1000000)".encode(), [who]).fetchall() == []
+
     for someone in ("kim", "chen", "judge", "marta", "dana", "pat", "imani", "shaw"):
         assert lead.person(someone).get(f"/v1/participants/{defense.client}/bundle").status_code == 403
     assert defense.patel.get(f"/v1/defender/participants/{defense.client}/bundle").status_code == 403
