@@ -2,7 +2,7 @@
 
 A leaf's hash is `leaf_hash(salt + body)` (`services/tree.py`). A body is JSON in UTF-8: keys sorted, no spaces,
 non-ASCII as itself; `f` is the version of this format. A format once used is never changed; another gets another number
-(1 was used by no site). There are three bodies, and `index`, from 0, is in each of them:
+(1 and 2 were used by no site). There are three bodies, and `index`, from 0, is in each of them:
 
 - that of a row: `line`, `number`, `previous`, `facts`, `bearings`. `line` is whose leaf it is, the SHA-256 of a
   participant's id, or null; `number` counts the leaves of that line, from 1 and without gaps; `previous` is the hash of
@@ -15,7 +15,7 @@ shown to someone who may not read it. `facts` are what the accounting tells. Of 
 `topic`, `party`, `staff`, `expires_at`, `state` (the SHA-256 of the stored bytes, sealed as they are: a destroyed key
 changes no leaf). Of a disclosure or access: `kind`, `recorded_at`, `reader`, `party`, `staff`, `view_version`,
 `labels`, `grants`, `purpose`, `surface`, `digest`. `bearings` are shown to nobody, for they count the whole log or tie
-rows of several people together: `position`, and `stream`, `version`, `matter`; or `epoch`, `as_of`, `correlation`.
+rows together: `position`, and `stream`, `version`, `matter`; or `epoch`, `as_of`, `marks`, `correlation`.
 
 Each row has 16 random bytes of its own, from which the three salts derive: so no hash tells anything of what is not
 shown.
@@ -36,11 +36,11 @@ from uuid import UUID
 
 from services.tree import leaf_hash
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 SALT_SIZE: Final = 16
 _JSON: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _NOT_FACTS: Final = frozenset(
-    {"salt", "participant", "position", "stream", "version", "matter", "epoch", "as_of", "correlation"}
+    {"salt", "participant", "position", "stream", "version", "matter", "epoch", "as_of", "marks", "correlation"}
 )
 _NOT_BEARINGS: Final = frozenset({"salt", "participant"})
 
@@ -86,6 +86,7 @@ class StoredDisclosure(NamedTuple):
     purpose: str
     surface: str
     digest: bytes
+    marks: bytes | None
     correlation: UUID
 
 

@@ -16,6 +16,7 @@ from adapters.cli.backup import backup, restore
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
+from adapters.cli.explain import explain
 from adapters.cli.fsck import fsck
 from adapters.cli.gateway import make_topics, run_gateway
 from adapters.cli.load import load
@@ -99,6 +100,7 @@ app.command("load")(load)
 app.command("watch")(watch)
 app.command("resume")(resume)
 app.command("simulate")(simulate)
+app.command("explain")(explain)
 app.command("rebuild")(rebuild)
 app.command("verify", context_settings=PASSED_ON)(verify)
 app.command("fsck")(fsck)

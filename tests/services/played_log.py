@@ -41,7 +41,7 @@ def disclosure(n: int, who: UUID, surface: str = "police.participant") -> Stored
     """Return what the police were shown of somebody, as the `n`th row."""
     return StoredDisclosure(
         n, _BEGAN + timedelta(minutes=n), who, _random(n), "disclosure", "police", POLICE, POLICE, 1, n, "police/1",
-        "iip.progress", str(who), "coordination", surface, sha256(b"%d" % n).digest(), UUID(int=n),
+        "iip.progress", str(who), "coordination", surface, sha256(b"%d" % n).digest(), None, UUID(int=n),
     )  # fmt: skip
 
 

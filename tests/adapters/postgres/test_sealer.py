@@ -97,7 +97,7 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
     event = StoredEvent(7, local, ONE, b"s" * 16, ONE, 3, "roi.revoked", None, ONE, None, at, b"\1" * 32)
     shown = StoredDisclosure(
         8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", str(ONE), "é",
-        "item", b"\3" * 32, ONE,
+        "item", b"\3" * 32, b"\4" * 8, ONE,
     )  # fmt: skip
     assert facts(event) == {
         "kind": "event", "recorded_at": "2026-01-31T08:00:00.000000+00:00", "topic": "roi.revoked", "party": str(ONE),
@@ -109,8 +109,8 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
         "staff": str(ONE), "view_version": "police/1", "labels": "need.housing", "grants": str(ONE), "purpose": "é",
         "surface": "item", "digest": "03" * 32,
     }  # fmt: skip
-    assert bearings(shown) == {"position": 8, "epoch": 4, "as_of": 7, "correlation": str(ONE)}
-    written = '{"bearings":"%s","f":2,"facts":"%s","index":5,"line":"%s","number":2,"previous":"%s"}'
+    assert bearings(shown) == {"position": 8, "epoch": 4, "as_of": 7, "marks": "04" * 8, "correlation": str(ONE)}
+    written = '{"bearings":"%s","f":3,"facts":"%s","index":5,"line":"%s","number":2,"previous":"%s"}'
     line = sha256(b"line\0" + ONE.bytes).digest()
     assert body(Place(5, 2, b"\2" * 32), line, b"\4" * 32, b"\5" * 32).decode() == written % (
         "05" * 32,
@@ -126,11 +126,11 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
     assert told == committed(salts["facts"], facts(shown))
     untold = committed(salts["bearings"], bearings(shown))
     assert hashed(shown, Place(6)) == sha256(b"\0" + salts["leaf"] + body(Place(6), line, told, untold)).digest()
-    assert hashed(event, Place(5)).hex() == "36295c9c81c7e3dd997bb6ee53e2cdbf6380e1fcf79e550ed27e54f1789f6543"
+    assert hashed(event, Place(5)).hex() == "8f8227b77f99024fafa53efda57cebd0e441c30633767cc6dc2da8ea86979c0e"
     assert hashed_padding(9, b"s" * 16) == sha256(
-        b"\0" + salts["leaf"] + b'{"f":2,"index":9,"kind":"padding"}'
+        b"\0" + salts["leaf"] + b'{"f":3,"index":9,"kind":"padding"}'
     ).digest()  # fmt: skip
-    assert heads_body(9, b"\6" * 32).decode() == '{"f":2,"index":9,"kind":"heads","root":"%s"}' % ("06" * 32)
+    assert heads_body(9, b"\6" * 32).decode() == '{"f":3,"index":9,"kind":"heads","root":"%s"}' % ("06" * 32)
 
 
 def test_every_column_of_a_row_is_in_its_leaf() -> None:
@@ -320,7 +320,7 @@ def test_a_changed_row_is_found_with_its_position(lead: Site, change: str) -> No
 DISCLOSURES = {
     "reader": "'x'", "party_id": "gen_random_uuid()", "staff_id": "gen_random_uuid()", "epoch": "epoch + 1",
     "as_of": "as_of + 1", "view_version": "'x'", "labels": "''", "grants": "''", "purpose": "''", "surface": "''",
-    "digest": "''", "correlation_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'access'",
+    "digest": "''", "marks": "salt", "correlation_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'access'",
     "participant_id": "gen_random_uuid()", "salt": "''",
 }  # fmt: skip
 
