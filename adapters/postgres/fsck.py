@@ -26,7 +26,8 @@ _PAGE: Final = 500
 _LOOKS, _PAUSE_SECONDS = 3, 1.0
 _GATE_EVENTS: Final = (
     "select notification_id, topic, participant_id, party_id, staff_id, expires_at from log.event"
-    " where topic ~ '^(roi|item|counsel|staff)\\.' or topic in ('conflict.declared', 'access.given') order by 1"
+    " where topic ~ '^(roi|item|counsel|staff)\\.'"
+    " or topic in ('conflict.declared', 'access.given', 'participant.erased') order by 1"
 )
 _STANDING: Final = "select party, participant, staff, epoch, roi_until, item_until, alive from gate.standing()"
 
@@ -53,6 +54,7 @@ _Authorities = dict[UUID, _Authority]
 def check_gate(sealer_url: str) -> list[str]:
     """Return where the gate is not what the events make it, in the order of the log; empty: nowhere."""
     consents, authorities = _Consents(), _Authorities()
+    parties: dict[UUID, set[UUID]] = {}
     with psycopg.connect(sealer_url, autocommit=True) as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read read only")
         with connection.cursor(binary=True) as cursor:
@@ -62,11 +64,14 @@ def check_gate(sealer_url: str) -> list[str]:
                     alive = topic != "staff.ended"
                     kept = party if alive or before is None else before.party
                     authorities[staff] = _Authority(kept, position, alive)
-                else:
-                    known = consents.get((party, participant))
+                    continue
+                erased = topic == "participant.erased"
+                for whose in tuple(parties.get(participant, ())) if erased else (party,):
+                    known = consents.get((whose, participant))
                     moved = _moved(topic, expires_at, position, known or _Consent())
                     if moved is not None:
-                        consents[party, participant] = moved._replace(at=position)
+                        consents[whose, participant] = moved._replace(at=position)
+                        parties.setdefault(participant, set()).add(whose)
             stands = cursor.execute(_STANDING).fetchall()
     findings: list[tuple[int, str]] = []
     for party, participant, staff, epoch, roi_until, item_until, alive in stands:
@@ -96,7 +101,7 @@ def _moved(topic: str, until: datetime | None, position: int, was: _Consent) -> 
             return was._replace(roi_until=until)
         case "roi.narrowed" | "counsel.narrowed":
             return was._replace(epoch=position, roi_until=until)
-        case "roi.revoked" | "counsel.ended" | "conflict.declared":
+        case "roi.revoked" | "counsel.ended" | "conflict.declared" | "participant.erased":
             return _Consent(position)
         case "roi.expired":
             return was._replace(epoch=position, roi_until=None)

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import psycopg
 
 
-class Answer(NamedTuple):
+class Answer(Protocol):
     """One answer: between which moments of one real clock, in seconds, and the facts in its bytes."""
 
-    begun: float
-    ended: float
-    facts: frozenset[Hashable]
+    @property
+    def begun(self) -> float: ...
+    @property
+    def ended(self) -> float: ...
+    @property
+    def facts(self) -> frozenset[Hashable]: ...
+
+
+A = TypeVar("A", bound=Answer)
 
 
 class Change(NamedTuple):
@@ -34,7 +40,7 @@ class Change(NamedTuple):
     gives: bool = False
 
 
-def stale(answers: Iterable[Answer], changes: Iterable[Change]) -> list[tuple[Answer, Change]]:
+def stale(answers: Iterable[A], changes: Iterable[Change]) -> list[tuple[A, Change]]:
     """Return the answers that hold what had ended before they were asked for, each with the ending."""
     of: dict[Hashable, list[Change]] = defaultdict(list)
     for change in changes:
@@ -69,7 +75,7 @@ class Written(NamedTuple):
     at: datetime
 
 
-def written(connection: psycopg.Connection[Any]) -> list[Written]:
+def logged(connection: psycopg.Connection[Any]) -> list[Written]:
     """Return every row of the log, in its order."""
     found = connection.execute(
         "select notification_id, topic, participant_id, party_id, staff_id, expires_at, null, recorded_at"
@@ -92,50 +98,49 @@ class _Consent:
         return any(until is not None and until > at for until in (self.roi, self.item))
 
 
-@dataclass(slots=True)
-class _Standing:
-    consents: dict[tuple[UUID | None, UUID | None], _Consent] = field(default_factory=lambda: defaultdict(_Consent))
-    gone: set[UUID | None] = field(default_factory=set)
+_Consents = dict[tuple[UUID | None, UUID | None], _Consent]
 
-    def take(self, row: Written) -> None:
-        known = self.consents[row.party, row.participant]
-        match row.topic:
-            case "roi.granted" | "counsel.authorised":
-                known.roi = row.until
-            case "item.consented":
-                known.item = max(filter(None, (known.item, row.until)), default=None)
-            case "roi.narrowed" | "counsel.narrowed":
-                known.roi, known.ended = row.until, row.position
-            case "roi.expired":
-                known.roi, known.ended = None, row.position
-            case "item.withdrawn":
-                known.ended = row.position
-            case "roi.revoked" | "counsel.ended" | "conflict.declared":
-                known.roi, known.item, known.ended = None, None, row.position
-            case "participant.erased":
-                for (_, participant), each in self.consents.items():
-                    if participant == row.participant:
-                        each.roi, each.item, each.ended = None, None, row.position
-            case "staff.ended":
-                self.gone.add(row.staff)
-            case "staff.registered" | "access.given":
-                self.gone.discard(row.staff)
-            case _:
-                pass
+
+def _take(consents: _Consents, row: Written) -> None:
+    known = consents[row.party, row.participant]
+    match row.topic:
+        case "roi.granted" | "counsel.authorised":
+            known.roi = row.until
+        case "item.consented":
+            known.item = max(filter(None, (known.item, row.until)), default=None)
+        case "roi.narrowed" | "counsel.narrowed":
+            known.roi, known.ended = row.until, row.position
+        case "roi.expired":
+            known.roi, known.ended = None, row.position
+        case "item.withdrawn":
+            known.ended = row.position
+        case "roi.revoked" | "counsel.ended" | "conflict.declared":
+            known.roi, known.item, known.ended = None, None, row.position
+        case "participant.erased":
+            for (_, participant), each in consents.items():
+                if participant == row.participant:
+                    each.roi, each.item, each.ended = None, None, row.position
+        case _:
+            pass
 
 
 def disordered(rows: Iterable[Written]) -> list[Written]:
-    """Return the disclosures that stand in the log after the ending of what they rest on, or of their reader's authority.
+    """Return the disclosures that stand in the log after the end of what they rest on, or of their reader's authority.
 
     One without an epoch is read by role: only its reader's authority can end.
     """
-    standing, found = _Standing(), list[Written]()
+    consents: _Consents = defaultdict(_Consent)
+    gone, found = set[UUID | None](), list[Written]()
     for row in rows:
         if row.topic is not None:
-            standing.take(row)
-            continue
-        consent = standing.consents[row.party, row.participant]
-        rests = row.epoch is None or (row.epoch == consent.ended and consent.lives(row.at))
-        if row.staff in standing.gone or not rests:
-            found.append(row)
+            _take(consents, row)
+        if row.topic == "staff.ended":
+            gone.add(row.staff)
+        elif row.topic in {"staff.registered", "access.given"}:
+            gone.discard(row.staff)
+        elif row.topic is None:
+            consent = consents[row.party, row.participant]
+            rests = row.epoch is None or (row.epoch == consent.ended and consent.lives(row.at))
+            if row.staff in gone or not rests:
+                found.append(row)
     return found

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
 
-from tests.properties.history import Answer, Change, Written, disordered, stale
+from tests.properties.history import Change, Written, disordered, stale
 
 AT = datetime(2026, 2, 14, 17, tzinfo=UTC)
 WHO, PARTY, STAFF = UUID(int=1), UUID(int=2), UUID(int=3)
 ENDINGS = ("roi.revoked", "roi.narrowed", "roi.expired", "counsel.narrowed", "counsel.ended", "conflict.declared")
+
+
+class Answer(NamedTuple):
+    begun: float
+    ended: float
+    facts: frozenset[str]
 
 
 def held(begun: float, ended: float) -> Answer:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.backup import back_up, restore
+from adapters.postgres.fsck import check_gate
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import MigrationRefused
 from adapters.postgres.projector import Projector
@@ -82,6 +83,28 @@ def test_the_gate_is_that_of_the_log_whatever_was_restored(site: Site) -> None:
         assert owner.execute("select gate.derive()").fetchall() == [(1,)]
         assert owner.execute("select c::text from gate.consent c").fetchall() == after
         assert owner.execute("select gate.derive()").fetchall() == [(0,)], "once is enough"
+
+
+def test_a_copy_with_a_gate_from_before_is_restored_with_that_of_the_log(
+    site: Site, empty_db: Database, tmp_path: Path
+) -> None:
+    who, copy, keys = site.identify(), tmp_path / "site.dump", tmp_path / "keys"
+    site.grant(who, site.police, POLICE)
+    site.owner("create table older as select * from gate.consent")
+    revoked = site.revoke(who, site.police)
+    site.owner("delete from gate.consent")
+    site.owner("insert into gate.consent select * from older")
+    (found,) = check_gate(site.database.login("sealer"))
+    assert found.startswith(f"position {revoked}:")
+    back_up(site.database.owner_url, copy, keys)
+    assert restore(empty_db.owner_url, copy, keys, empty_db.secrets, prefix=empty_db.prefix) == 1
+    assert check_gate(empty_db.login("sealer")) == []
+
+
+def test_a_consent_that_no_event_made_is_taken_out_and_counted(site: Site) -> None:
+    site.owner("insert into gate.consent values (gen_random_uuid(), gen_random_uuid(), 0, 'infinity', '-infinity')")
+    assert site.owner("select gate.derive()") == [(1,)]
+    assert site.owner("select count(*) from gate.consent") == [(0,)]
 
 
 def test_a_site_is_never_restored_over_another(site: Site, tmp_path: Path) -> None:

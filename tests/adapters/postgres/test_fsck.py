@@ -17,6 +17,7 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.projector import Projector, subjects_of
 from adapters.postgres.sealer import Sealer
 from domain.labels import Reader
+from domain.retention import ParticipantErased, retention_stream
 from projections.views import VIEWS
 from services.checkpoint import Checkpoint, sign
 from services.tree import Tree
@@ -88,6 +89,21 @@ def view(lead: Site) -> list[str]:
 
 def test_an_honest_site_has_no_findings(lead: Site) -> None:
     assert (seals(lead), gate(lead), view(lead)) == ([], [], [])
+
+
+def test_an_erasure_leaves_a_gate_as_the_log_gives_it(lead: Site) -> None:
+    with put_back(lead):
+        who = lead.identify()
+        lead.grant(who, lead.police, Reader.POLICE)
+        lead.consent_item(who, lead.clinic, Reader.RECIPIENT)
+        gone = ParticipantErased(participant_id=who, occurred_at=lead.log.now())
+        position = lead.record(gone, stream=retention_stream(who))
+        assert gate(lead) == []
+        lead.owner(
+            "update gate.consent set roi_until = 'infinity' where epoch = %s and party_id = %s", position, lead.police
+        )
+        (found,) = gate(lead)
+        assert found.startswith(f"position {position}:")
 
 
 SOME = "(select notification_id from log.event order by notification_id offset {} limit 1)"

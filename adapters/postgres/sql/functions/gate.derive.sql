@@ -20,10 +20,11 @@ begin
     loop
         perform gate.apply(e.topic, e.participant_id, e.party_id, e.staff_id, e.expires_at, e.notification_id);
     end loop;
-    select count(*) into changed from (
-        (select 'consent' as kind, to_jsonb(c) as row from gate.consent c
-         union all select 'authority', to_jsonb(a) from gate.authority a)
-        except select kind, row from before
+    create temporary table after on commit drop as
+        select 'consent' as kind, to_jsonb(c) as row from gate.consent c
+        union all select 'authority', to_jsonb(a) from gate.authority a;
+    select count(distinct (kind, row -> 'party_id', row -> 'participant_id', row -> 'staff_id')) into changed from (
+        (table after except table before) union all (table before except table after)
     ) d;
     return changed;
 end $$;

@@ -5,7 +5,10 @@ returns table (
 )
 language sql stable security definer set search_path = gate, pg_temp
 as $$
-    select party_id, participant_id, null::uuid, epoch, nullif(roi_until, '-infinity'), nullif(item_until, '-infinity'),
+    select party_id, participant_id, null::uuid, epoch,
+           -- No client knows what never ends: no event sets it, whoever did meets it as the last day there is.
+           case when roi_until > '-infinity' then least(roi_until, '9999-12-31 UTC') end,
+           case when item_until > '-infinity' then least(item_until, '9999-12-31 UTC') end,
            null::boolean
     from gate.consent
     union all
