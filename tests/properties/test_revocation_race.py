@@ -747,6 +747,7 @@ def test_a_person_whose_authority_ended_hears_nothing(race: Race, who: str) -> N
         " where e.topic = 'staff.ended' and d.position > e.notification_id"
     ).fetchone()
     assert later == (0,)
+    assert disordered(logged(race.owner)) == []
 
 
 def test_nothing_that_has_run_out_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
@@ -880,6 +881,7 @@ def test_the_race_is_lost_where_release_does_not_check(race: Race) -> None:
         for n in range(FEW):
             race.end(n, revoke, *CARRIED)
     assert race.disclosed_later() > 0
+    assert disordered(logged(race.owner)), "the log's order alone tells it"
 
 
 def test_the_race_is_lost_where_no_row_policy_looks_at_the_gate_either(race: Race) -> None:
