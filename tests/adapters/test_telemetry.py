@@ -25,7 +25,7 @@ from services.site import Command, Registered
 from tests.adapters.http.conftest import COMMANDS, every_command, example
 from tests.conftest import Database
 from tests.scenarios.eyes import everything
-from tests.site import SiteUnderTest, running_site
+from tests.site import HURRIED, SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
 
@@ -53,6 +53,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "AmendRoi": {"interpreter": "x"},
     "RecordContact": {"location": "x", "current_use": "x", "health": "x"},
     "DecideCase": {"reason": "x", "note": "x"},
+    "AdoptProtocol": {"protocol": example("AdoptProtocol")["protocol"] | {"access": HURRIED.model_dump()}},
 }
 OF_ITS_OWN = {
     "GiveAccess": {"subject": f"{CANARY} of the participant"},

@@ -1,6 +1,6 @@
 -- Every row is a finding: what would let a reader see or do more than its policies say. Run it after `migrate`.
 with ours as (
-    select oid, nspname in ('site', 'log', 'gate', 'stream') as durable
+    select oid, nspname in ('site', 'log', 'gate', 'stream', 'access') as durable
     from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
 ), relation as (
     select c.*, o.durable from pg_class c join ours o on o.oid = c.relnamespace
