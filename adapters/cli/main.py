@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +26,7 @@ from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
 from adapters.settings import Settings
+from adapters.telemetry import logs
 from services.ports import Unavailable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -99,9 +99,7 @@ app.command("check-message")(check_message)
 
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("psycopg", "kafka"):  # their messages name connections, over and over, and tell nobody anything
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    logs.begin()
     try:
         app()
     except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:

@@ -651,6 +651,7 @@ READERS: dict[str, set[Role]] = {
     "me": set(Role),
     "parties": set(Role),
     "protocol": set(Role),
+    "sessions": set(Role),
 }
 """Whose the questions are, by what their paths begin with."""
 

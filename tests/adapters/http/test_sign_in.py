@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,8 +11,10 @@ from datetime import date, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
 
 import httpx
+import jwt
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -23,13 +26,15 @@ from adapters.postgres.access import Access as Sessions
 from adapters.postgres.access import Measure
 from adapters.postgres.migrate import admit
 from adapters.secrets import Secrets
+from adapters.settings import Settings
 from adapters.simulation.cast import protocol
+from adapters.telemetry.logs import Line
 from domain.protocol import Access
 from services.ports import Unavailable
 from tests.adapters.http.conftest import example, problem
 from tests.browser import FROM_PROVIDER, OWN, PUBLIC, SESSION, Browser, provider_at
 from tests.conftest import Database, _created
-from tests.openid import OpenId, openid
+from tests.openid import CLIENT, OpenId, openid
 from tests.scenarios import ray as story
 from tests.site import HURRIED, SiteUnderTest, running_site
 
@@ -597,6 +602,47 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
     with pytest.raises(Exception, match="408"):
         asyncio.run(ask())
+
+
+def test_what_is_refused_is_written_down(lead: SiteUnderTest, caplog: pytest.LogCaptureFixture) -> None:
+    """Who was answered what and where, in one line that a machine can read; nothing of what was sent."""
+    caplog.set_level("INFO", logger="goldenthread.access")
+    luis, correlation = lead.person("luis"), str(uuid4())
+    staff = lead.parts.site.directory.by_subject("luis")
+    assert staff is not None
+    sent = {"X-Correlation-Id": correlation}
+    luis.post("/v1/register/parties", example("RegisterParty"), **sent)
+    luis.post("/v1/participants/x%0aINFO goldenthread/contacts", {"colour": "red\nINFO"}, **sent)
+    httpx.get(f"{lead.base_url}/v1/me")
+    lines = [Line().format(record) for record in caplog.records if record.name == "goldenthread.access"]
+    begin = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO goldenthread.access: refused="
+    known = f"staff={staff.id} correlation={correlation}"
+    for wanted in (
+        f"not-your-command method=POST route=/v1/register/parties {known}",
+        f"invalid-input method=POST route=/v1/participants/{{participant}}/contacts {known}",
+        "not-signed-in method=GET route=/v1/me staff=unknown correlation=none",
+    ):
+        assert any(re.fullmatch(begin + re.escape(wanted), line) for line in lines), (wanted, lines)
+
+
+def test_neither_kind_of_token_passes_for_the_other(lead: SiteUnderTest) -> None:
+    """An ID token is for the client's id, a bearer for the audience; no site starts in which both are the same."""
+    now = int(time.time())
+    claims = {"iss": "urn:goldenthread:demo", "aud": CLIENT, "sub": "luis", "iat": now, "exp": now + 60}
+    token = jwt.encode(claims, lead.issuer._key, "EdDSA", {"kid": "demo"})
+    answer = httpx.get(f"{lead.base_url}/v1/me", headers={"Authorization": f"Bearer {token}"})
+    problem(answer, 401, "not-signed-in")
+    given: dict[str, Any] = {"issuer": "https://i.example", "public_url": PUBLIC, "client_key_file": "key.pem"}
+    assert Settings(client_id="other", **given).client_id == "other"
+    with pytest.raises(ValueError, match="the audience of bearer tokens is the client_id"):
+        Settings(client_id="goldenthread", **given)
+    with pytest.raises(ValueError, match="a client_id needs an issuer"):
+        Settings(client_id="other")
+
+
+def test_trace_is_no_method(lead: SiteUnderTest) -> None:
+    for path in ("/", "/v1/me", "/sign-in"):
+        problem(httpx.request("TRACE", lead.base_url + path), 405, "no-such-method")
 
 
 def test_the_numbers_have_bounds() -> None:
