@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Annotated, ClassVar
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime
 
-from domain.event import Event, Recorded, ShortText, Value
-from domain.identity import Described, Number
+from domain.event import Event, Recorded, ShortText
+from domain.identity import Described, Number, RecordSubject
 from domain.labels import Label
 from domain.legal_case import Source
 from domain.referral import Charge
@@ -24,29 +25,13 @@ _ARRESTS = UUID("3b0f0e52-2a3a-5b0d-8d3e-6f7f1b0c9a44")
 _FACTS = UUID("c1a0a8de-9e0b-5d6f-a1f4-2b9b7f7f5d10")
 
 
-class Arrested(Value):
-    """Who was arrested or booked, as the agency has it. `sid`: the state's id of a set of fingerprints."""
-
-    sid: ShortText | None = None
-    local_id: ShortText | None = None
-    given: ShortText | None = None
-    middle: ShortText | None = None
-    surname: ShortText | None = None
-    suffix: ShortText | None = None
-    birth_date: date | None = None
-
-    def described(self, party: UUID, *numbers: Number) -> Described:
-        """Return what it says of the person; ids of the party's own count as its own alone."""
-        own = () if self.local_id is None else (Number(f"person {party}", self.local_id),)
-        return Described(
-            sid=self.sid,
-            numbers=frozenset({*own, *numbers}),
-            given=self.given,
-            middle=self.middle,
-            surname=self.surname,
-            suffix=self.suffix,
-            birth_date=self.birth_date,
-        )
+def _with_a_name(stored: dict[str, Any]) -> dict[str, Any]:
+    """Up to version 1 given name and surname stood among a person's other fields."""
+    person = stored.get("person")
+    if person is None:  # its key is destroyed
+        return stored
+    name = {part: person[part] for part in ("given", "surname")}
+    return stored | {"person": {field: said for field, said in person.items() if field not in name} | {"name": name}}
 
 
 class ArrestReported(Event):
@@ -57,12 +42,15 @@ class ArrestReported(Event):
 
     topic: ClassVar[str] = "arrest.reported"
     label: ClassVar[Label] = Label.CUSTODY
+    schema_version: ClassVar[int] = 2
+    upcasts: ClassVar = {1: _with_a_name}
     requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
+    names: ClassVar[str] = "person"
 
     number: Annotated[ShortText, Label.CUSTODY]
     told_at: Annotated[AwareDatetime, Label.CUSTODY]
     incident_number: Annotated[ShortText | None, Label.CUSTODY] = None
-    person: Annotated[Arrested, Label.CUSTODY]
+    person: Annotated[RecordSubject, Label.CUSTODY]
     charges: Annotated[tuple[Charge, ...], Label.CUSTODY]
     precinct: Annotated[ShortText | None, Label.CUSTODY] = None
     unit: Annotated[ShortText | None, Label.CUSTODY] = None
@@ -76,11 +64,14 @@ class BookingReported(Event):
 
     topic: ClassVar[str] = "booking.reported"
     label: ClassVar[Label] = Label.CUSTODY
+    schema_version: ClassVar[int] = 2
+    upcasts: ClassVar = {1: _with_a_name}
     requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
+    names: ClassVar[str] = "person"
 
     number: Annotated[ShortText, Label.CUSTODY]
     told_at: Annotated[AwareDatetime, Label.CUSTODY]
-    person: Annotated[Arrested, Label.CUSTODY]
+    person: Annotated[RecordSubject, Label.CUSTODY]
     facility: Annotated[ShortText, Label.CUSTODY]
     arrest_number: Annotated[ShortText | None, Label.CUSTODY] = None
     source: Annotated[Source | None, Label.CUSTODY] = None
@@ -152,6 +143,7 @@ def incident_of(party: UUID, number: str) -> Number:
     return Number(f"incident {party}", number)
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def arrest_id(number: str) -> UUID:
     """Return the arrest of this transaction number: it is the state's, whichever system tells of it."""
     return uuid5(_ARRESTS, f"arrest {number}")
@@ -162,6 +154,7 @@ def booking_id(party: UUID, number: str) -> UUID:
     return uuid5(_ARRESTS, f"booking {party} {number}")
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def fact_id(arrest: UUID) -> UUID:
     """Return the stream of what is kept of an arrest, whoever it was of, without a name."""
     return uuid5(_FACTS, str(arrest))

@@ -71,6 +71,8 @@ class Event(BaseModel):
     requires: ClassVar[tuple[str, ...]] = ()
     withdraws: ClassVar[bool] = False
     """Whether it takes back all that is recorded of its matter, so that nobody reads any of it."""
+    names: ClassVar[str | None] = None
+    """Which field names the person whom an agency's record is of (`domain.identity.RecordSubject`)."""
 
     participant_id: UUID | None = None
     matter_id: UUID | None = None

@@ -194,7 +194,7 @@ ADVERSE_TOPICS = tuple(
 def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
     """Return the adverse action that an event is; None for any other.
 
-    `before`: what the case's stream had already. A filing's source is the incident report that it names. A bench
+    `before`: what its stream had already. A filing's source is the incident report that it names. A bench
     warrant, or one for a failure to appear, rests on the court's own record; an arrest warrant on what an office sought
     it with, and a charge raised on what it was raised with, which neither tells.
     """
@@ -212,6 +212,8 @@ def acted(event: Event, before: Sequence[Event] = ()) -> Acted | None:
             beyond = any(found.decision is event for found in harsher([*decisions, event]))
             adverse = _ADVERSE.get(kind, Adverse.BEYOND_CEILING if beyond else None)
             return Acted(adverse, _named(event) if source else None, beyond_ceiling=beyond) if adverse else None
+        case BookingReported() if any(isinstance(e, BookingReported) and _named(e) == _named(event) for e in before):
+            return None  # the same booking, told again
         case PersonBooked() | BookingReported():
             return Acted(Adverse.BOOKING, _named(event))
         case ViolationAlleged(violated_on=violated_on):

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
-from typing import Annotated, ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final, NamedTuple, cast
 from uuid import UUID, uuid5
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from domain.event import Event, LongText, Recorded
+from domain.event import Event, LongText, PersonName, Recorded, ShortText, Value
 from domain.labels import Label
 from domain.protocol import Protocol
 from domain.refusal import Refused
@@ -66,6 +67,76 @@ class Described:
     surname: str | None = None
     suffix: str | None = None
     birth_date: date | None = None
+
+
+class RecordSubject(Value):
+    """Whom an agency's record is of, as the agency names them; sealed under the record's key. None: not said.
+
+    `sid`: the state's id of a set of fingerprints. `local_id`: the agency's own id of the person, as in its name index.
+    """
+
+    name: PersonName
+    birth_date: date | None = None
+    middle: ShortText | None = None
+    suffix: ShortText | None = None
+    sid: ShortText | None = None
+    local_id: ShortText | None = None
+
+    def described(self, party: UUID | None, *numbers: Number) -> Described:
+        """Return what a party says of the person; its own id counts as its own alone."""
+        own = () if self.local_id is None else (Number(f"person {party}", self.local_id),)
+        return Described(
+            sid=self.sid,
+            numbers=frozenset({*own, *numbers}),
+            given=self.name.given,
+            middle=self.middle,
+            surname=self.name.surname,
+            suffix=self.suffix,
+            birth_date=self.birth_date,
+        )
+
+    def is_of(self, other: RecordSubject) -> bool:
+        """Return whether two statements of one agency are of one person: by its ids, else by name and birth date.
+
+        Where a birth date is not said, only the very same name is the same.
+        """
+        for mine, its in ((self.sid, other.sid), (self.local_id, other.local_id)):
+            if mine is not None and its is not None:
+                return mine == its
+        if self.birth_date is None or other.birth_date is None:
+            return self._called == other._called
+        found = compare(self.described(None), other.described(None))
+        same_name = found.likeness == 1 and found.generation is not Agreement.OTHER
+        return same_name and found.birth_date is Agreement.EQUAL
+
+    def retold(self, now: RecordSubject) -> RecordSubject:
+        """Return the person told of again: what the agency leaves out now stands as it said it before."""
+        return self.model_copy(update={name: said for name, said in now if said is not None})
+
+    def stream(self, party: UUID, matter: UUID) -> UUID:
+        """Return the person whom a party calls so: by its own id, else by prints, else by this record of them alone."""
+        return source_person(party, self.local_id or self.sid or str(matter))
+
+    @property
+    def full_name(self) -> str:
+        """The name with all its parts."""
+        return " ".join(part for part in (self.name.given, self.middle, self.name.surname, self.suffix) if part)
+
+    @property
+    def key(self) -> str:
+        """What tells this person from others of one docket, for as long as the agency states it so."""
+        return self.sid or self.local_id or f"{' '.join(self._called)} {self.birth_date}"
+
+    @property
+    def _called(self) -> tuple[str, ...]:
+        return tuple(str(part or "").casefold() for part in (self.name, self.suffix))
+
+
+def named(record: Iterable[Recorded[Event]]) -> list[RecordSubject]:
+    """Return what an agency's record says of whom it is of, the oldest first; nothing of what is forgotten."""
+    said = ((recorded, recorded.event.names) for recorded in record)
+    who = (getattr(r.event, name) for r, name in said if name is not None and name not in r.erased)
+    return [each for each in who if each is not None]
 
 
 class Agreement(StrEnum):
@@ -218,7 +289,7 @@ def blocking_keys(who: Described) -> frozenset[str]:
     A birth date stands with day and month in either order; names by their consonants, in whatever order and spelling,
     for each part of a double name too.
     """
-    keys = {f"{number.scheme} {number.text}" for number in _plain_numbers(who)}
+    keys = {key for number in who.numbers if (key := number_key(number)) is not None}
     if sid := _plain(who.sid):
         keys.add(f"sid {sid}")
     if born := who.birth_date:
@@ -227,6 +298,12 @@ def blocking_keys(who: Described) -> frozenset[str]:
         if consonants := {*given, *surname} - _WEAK:
             keys.add(f"name {''.join(sorted(consonants))}")
     return frozenset(keys)
+
+
+def number_key(number: Number) -> str | None:
+    """Return the key under which whoever goes with a number is found; None where nothing of it counts."""
+    text = _plain(number.text)
+    return f"{number.scheme} {text}" if text else None
 
 
 def _likeness(one: Described, other: Described) -> float:
@@ -282,6 +359,8 @@ def _plain_numbers(who: Described) -> frozenset[Number]:
 def _words(name: str | None) -> list[str]:
     """Return a name's words, without case, marks of letters, hyphens and apostrophes."""
     letters = (name or "").casefold()
+    if letters.isascii() and letters.isalpha():  # nearly every name
+        return [letters]
     if not letters.isascii():
         apart = unicodedata.normalize("NFKD", letters).translate(_LETTERS)
         letters = "".join(c for c in apart if not unicodedata.combining(c))
@@ -374,6 +453,7 @@ class SourcePerson:
     apart: frozenset[UUID] = frozenset()
 
 
+@lru_cache(4096)  # each of a batch is asked for several times
 def source_person(party: UUID, called: str) -> UUID:
     """Return the person whom a party calls by this id; where it has none for people, by its number of the record."""
     return uuid5(party, f"person {called}")
@@ -383,7 +463,8 @@ def person_of(stream: UUID, history: Iterable[Recorded[Event]]) -> SourcePerson:
     """Fold what was decided of a source's person, out of its own stream."""
     state = SourcePerson(stream)
     for recorded in history:
-        state = replace(_apply(state, recorded.event), version=recorded.version)
+        known = state if recorded.erased else _apply(state, recorded.event)  # of whoever was erased nothing is said
+        state = replace(known, version=recorded.version)
     return state
 
 
@@ -413,9 +494,13 @@ def _same(proposal: MatchProposed, event: Event) -> bool:
 
 
 def propose(state: SourcePerson, event: MatchProposed) -> list[Event]:
-    """Put a record before a reviewer; nothing where it is linked, waits already, or a reviewer said that it is not."""
+    """Put a record before a reviewer; nothing where it is linked, or a reviewer said that it is not.
+
+    One that waits already is put there again only where something else agrees now.
+    """
     known = event.matter_id in state.records or event.participant_id in state.apart
-    return [] if known or any(_same(p, event) for p in state.proposed) else [event]
+    waits = [p.model_copy(update={"occurred_at": event.occurred_at}) for p in state.proposed]
+    return [] if known or event in waits else [event]
 
 
 def link(state: SourcePerson, event: RecordLinked) -> list[Event]:
@@ -496,6 +581,20 @@ def linked(history: Iterable[Recorded[Event]]) -> frozenset[UUID]:
             case _:
                 pass
     return frozenset(matter for matter in found if matter is not None)
+
+
+def waiting(history: Iterable[Recorded[Event]]) -> dict[UUID, Recorded[MatchProposed]]:
+    """Return the proposals that nobody has decided, by matter, out of a participant's own history."""
+    found: dict[UUID | None, Recorded[MatchProposed]] = {}
+    for recorded in history:
+        match recorded.event:
+            case MatchProposed(matter_id=matter) if not recorded.erased:
+                found[matter] = cast("Recorded[MatchProposed]", recorded)
+            case MatchProposed(matter_id=matter) | MatchDismissed(matter_id=matter) | RecordLinked(matter_id=matter):
+                found.pop(matter, None)
+            case _:
+                pass
+    return {matter: proposed for matter, proposed in found.items() if matter is not None}
 
 
 def unlinked(history: Sequence[Recorded[Event]]) -> frozenset[UUID]:

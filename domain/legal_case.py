@@ -19,8 +19,8 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from domain.calendar import days_after, end_of_day
-from domain.event import Event, LongText, PersonName, Recorded, ShortText, Value
-from domain.identity import Agreement, Described, Number, compare
+from domain.event import Event, LongText, Recorded, ShortText
+from domain.identity import RecordSubject
 from domain.labels import Label
 from domain.protocol import Protocol
 from domain.referral import Charge
@@ -34,56 +34,6 @@ ChargeNumbers = tuple[ShortText | None, ...]
 """By which number every system knows each charge, in their order: that of the arrest, and its place in it."""
 
 
-class Defendant(Value):
-    """Who is charged, as the office states it; sealed under the case's key.
-
-    `sid`: the state's id of a set of fingerprints; `local_id`: the office's own id of the person. None: not said.
-    """
-
-    name: PersonName
-    birth_date: date | None = None
-    middle: ShortText | None = None
-    suffix: ShortText | None = None
-    sid: ShortText | None = None
-    local_id: ShortText | None = None
-
-    def described(self, party: UUID | None, *numbers: Number) -> Described:
-        """Return what a party says of the person; its own id counts as its own alone."""
-        own = () if self.local_id is None else (Number(f"person {party}", self.local_id),)
-        return Described(
-            sid=self.sid,
-            numbers=frozenset({*own, *numbers}),
-            given=self.name.given,
-            middle=self.middle,
-            surname=self.name.surname,
-            suffix=self.suffix,
-            birth_date=self.birth_date,
-        )
-
-    def is_of(self, other: Defendant) -> bool:
-        """Return whether two statements of one office are of one person: by its ids, else by name and birth date.
-
-        Where a birth date is not said, only the very same name is the same.
-        """
-        for mine, its in ((self.sid, other.sid), (self.local_id, other.local_id)):
-            if mine is not None and its is not None:
-                return mine == its
-        if self.birth_date is None or other.birth_date is None:
-            return self._called == other._called
-        found = compare(self.described(None), other.described(None))
-        same_name = found.likeness == 1 and found.generation is not Agreement.OTHER
-        return same_name and found.birth_date is Agreement.EQUAL
-
-    @property
-    def key(self) -> str:
-        """What tells this person from others of one docket, for as long as the office states it so."""
-        return self.sid or self.local_id or f"{' '.join(self._called)} {self.birth_date}"
-
-    @property
-    def _called(self) -> tuple[str, ...]:
-        return tuple(str(part or "").casefold() for part in (self.name, self.suffix))
-
-
 class CaseFiled(Event):
     """A prosecutor's office gave notice of a filing. Offence, arrest, filing and receipt stay apart (T:479).
 
@@ -94,10 +44,11 @@ class CaseFiled(Event):
     topic: ClassVar[str] = "case.filed"
     label: ClassVar[Label] = Label.CASE_DOCKET
     requires: ClassVar[tuple[str, ...]] = ("party_id", "matter_id")
+    names: ClassVar[str] = "defendant"
 
     docket: Annotated[ShortText, Label.CASE_DOCKET]
     tracking_number: Annotated[ShortText | None, Label.CASE_DOCKET] = None
-    defendant: Annotated[Defendant, Label.CASE_DOCKET]
+    defendant: Annotated[RecordSubject, Label.CASE_DOCKET]
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET]
     charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
     incident_number: Annotated[ShortText | None, Label.CASE_DOCKET] = None
@@ -137,22 +88,25 @@ class CaseEntered(CourtRecord):
     """A case stands on a court's docket, as the court tells it, or as care found it."""
 
     topic: ClassVar[str] = "case.entered"
+    names: ClassVar[str] = "defendant"
 
     court: Annotated[ShortText, Label.CASE_DOCKET]
     docket: Annotated[ShortText, Label.CASE_DOCKET]
-    defendant: Annotated[Defendant | None, Label.CASE_DOCKET] = None
+    defendant: Annotated[RecordSubject | None, Label.CASE_DOCKET] = None
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET] = ()
     charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
     filed_on: Annotated[date | None, Label.CASE_DOCKET] = None
 
 
 class CaseUpdated(CourtRecord):
-    """The charges of a case are others than before."""
+    """The charges of a case are these now; `defendant`: and whom it is against, where its party says more of them."""
 
     topic: ClassVar[str] = "case.updated"
+    names: ClassVar[str] = "defendant"
 
     charges: Annotated[tuple[Charge, ...], Label.CASE_DOCKET]
     charge_numbers: Annotated[ChargeNumbers | None, Label.CASE_DOCKET] = None
+    defendant: Annotated[RecordSubject | None, Label.CASE_DOCKET] = None
 
 
 class CaseRenumbered(CourtRecord):
@@ -366,8 +320,8 @@ class ReviewDue(Event):
 class LegalCase:
     """A case's stream, folded. `ceiling`: the office's own, if it set one (T:673).
 
-    `public`: a court's own feed told everyone of it. `told_at`: when its charges were said last. `withdrawn`: it was
-    sealed, or entered in error, and is not there any more.
+    `public`: a court's own feed told everyone of it. `told_at`: when its charges and defendant were said last.
+    `withdrawn`: it was sealed, or entered in error, and is not there any more.
     """
 
     id: UUID
@@ -379,7 +333,7 @@ class LegalCase:
     disposed: bool = False
     public: bool = False
     docket: str | None = None
-    defendant: Defendant | None = None
+    defendant: RecordSubject | None = None
     charges: tuple[Charge, ...] = ()
     charge_numbers: ChargeNumbers = ()
     told_at: datetime | None = None
@@ -407,6 +361,7 @@ def docketed(history: Iterable[Recorded[Event]], state: LegalCase | None = None)
                 numbers = event.charge_numbers or ()
                 charges, told_at = event.charges or (), event.occurred_at
                 state = replace(state, charges=charges, charge_numbers=numbers, told_at=told_at)
+                state = replace(state, defendant=event.defendant or state.defendant)
             case CaseRenumbered() as event if state:
                 state = replace(state, docket=event.docket)
             case CaseSealed() | CaseRetracted() as event if state:

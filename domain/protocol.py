@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from domain.event import Event, ShortText, Value
 from domain.labels import Ceiling, Label, Reader, by_item, grantable
 from domain.refusal import Fault, Refused
-from domain.registry import COMMAND, Role
+from domain.registry import COMMAND, PartyCode, Role
 
 CASELOAD_FLOOR = 25
 DAYS_MOST = 3660
@@ -108,10 +108,13 @@ class Protocol(Value):
     records are kept after the last contact. Nothing reads these yet: no report is published, and nothing is erased by
     age. `feed_hours`: how long a message is kept that is about nobody whom LEAD knows. `set_aside_days`: how long one
     that could not be taken waits for somebody to look. `lease_hours`: how long what is published to an agency can be
-    read without being renewed. `receipt_days`: how long an agency may take to say that it has let go. `name_likeness`:
-    how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one; `review_likeness`: that a
-    reviewer looks at. `access`: how people sign in, and how much anyone may ask; a site that says nothing of it, or has
-    no protocol yet, has the numbers that stand there. `names`: what the site calls its roles and bodies.
+    read without being renewed. `receipt_days`: how long an agency may take to say that it has let go.
+    `acknowledgement_days`: how long it waits to be told to an agency what became of a message; then it is not told any
+    more. `name_likeness`: how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one;
+    `review_likeness`: that a reviewer looks at. `public_dockets`: the courts, by their codes, whose stream is kept of
+    everybody and is public record; of any other court's only those are kept whom LEAD may know, and no partner is told.
+    `access`: how people sign in, and how much anyone may ask; a site that says nothing of it, or has none yet, has
+    the numbers that stand there. `names`: what the site calls its roles and bodies.
     """
 
     version: ShortText
@@ -141,6 +144,7 @@ class Protocol(Value):
     set_aside_days: Days
     lease_hours: Hours
     receipt_days: Days
+    acknowledgement_days: Days
     name_likeness: Annotated[float, Field(ge=LIKENESS_FLOOR, le=1)]
     review_likeness: Annotated[float, Field(gt=0, le=1)]
     divertible: frozenset[ShortText]
@@ -149,6 +153,7 @@ class Protocol(Value):
     on_call: ShortText
     team_number: ShortText
     access: Access = Access()
+    public_dockets: frozenset[PartyCode] = frozenset()
     lowered: tuple[LoweredCeiling, ...] = ()
     names: tuple[SiteName, ...] = ()
 
@@ -232,13 +237,29 @@ def _with_numbers_of_the_stream(values: dict[str, Any]) -> dict[str, Any]:
     return values | {"protocol": stream | values["protocol"]}
 
 
+def _without_public_dockets(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 4 what was so under it: no court's stream was public record."""
+    return values | {"protocol": {"public_dockets": []} | values["protocol"]}
+
+
+def _with_days_of_acknowledgements(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a protocol of version 5, under which an acknowledgement waited for ever, an end of that."""
+    return values | {"protocol": {"acknowledgement_days": 30} | values["protocol"]}
+
+
 class ProtocolAdopted(Event):
     """The Policy Coordinating Group adopted a version of the protocol; it is frozen from then on."""
 
     topic: ClassVar[str] = "protocol.adopted"
     label: ClassVar[Label] = Label.REGISTRY
-    schema_version: ClassVar[int] = 4
-    upcasts: ClassVar = {1: _with_toolkits_numbers, 2: _with_a_tenth_for_one_address, 3: _with_numbers_of_the_stream}
+    schema_version: ClassVar[int] = 6
+    upcasts: ClassVar = {
+        1: _with_toolkits_numbers,
+        2: _with_a_tenth_for_one_address,
+        3: _with_numbers_of_the_stream,
+        4: _without_public_dockets,
+        5: _with_days_of_acknowledgements,
+    }
 
     protocol: Annotated[Protocol, Label.REGISTRY]
 
@@ -271,9 +292,19 @@ def adopt(adopted: Sequence[Protocol], event: ProtocolAdopted, today: date) -> l
     if adopted and protocol.effective_from < today and not protocol.retroactive:
         way_out = "Give a day from today on, or say that it is retroactive."
         faults.append(Fault("effective_from", "it lies in the past.", way_out))
+    if adopted and protocol.effective_from <= today and protocol.public_dockets - _public_on(adopted, today):
+        # What was told until then was kept of some people alone, and must not come out beside everybody's.
+        way_out = "Give a day after today as effective_from, or leave the court out."
+        faults.append(Fault("public_dockets", "no docket becomes public before tomorrow.", way_out))
     if faults:
         raise Refused.of(faults).within("protocol")
     return [event]
+
+
+def _public_on(adopted: Sequence[Protocol], day: date) -> frozenset[str]:
+    """Return the courts whose dockets are public on a day."""
+    begun = [p for p in adopted if p.effective_from <= day]
+    return max(reversed(begun), key=lambda p: p.effective_from).public_dockets if begun else frozenset()
 
 
 def contradictions(protocol: Protocol) -> Iterator[Fault]:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from domain.event import Event, Recorded, ShortText
+from domain.identity import RecordSubject
 from domain.labels import Label
-from domain.legal_case import CaseRenumbered, CourtRecord, Defendant
+from domain.legal_case import CaseRenumbered, CourtRecord
 from domain.refusal import Refused
 
 
@@ -46,13 +47,14 @@ class WarrantIssued(_Warrant):
     """A warrant was issued on `issued_on`; it occurred to us when the court, an office or care told of it."""
 
     topic: ClassVar[str] = "warrant.issued"
+    names: ClassVar[str] = "defendant"
 
     number: Annotated[ShortText, Label.WARRANT]
     warrant_kind: Annotated[WarrantKind, Label.WARRANT]
     court: Annotated[ShortText, Label.WARRANT]
     issued_on: Annotated[date, Label.WARRANT]
     docket: Annotated[ShortText | None, Label.WARRANT] = None
-    defendant: Annotated[Defendant | None, Label.WARRANT] = None
+    defendant: Annotated[RecordSubject | None, Label.WARRANT] = None
 
 
 class WarrantEnded(_Warrant):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from domain.event import Event, Recorded, labels_of
-from domain.identity import MatchDismissed, MatchProposed, RecordLinked
+from domain.identity import RecordSubject, named, waiting
 from domain.labels import TABLE, Basis, Ceiling, Label, Reader, Viewer
 from domain.participant import (
     AliasRecorded,
@@ -137,6 +137,21 @@ class Match(RoleRow):
     number: Annotated[bool, Label.IDENTITY_EXTERNAL]
 
 
+_RECORDS = (Label.CUSTODY, Label.CASE_DOCKET, Label.WARRANT)
+
+
+@model(READER, "match_record", order=("match_id",))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRecord(RoleRow):
+    """Whom the record of a match names, and nothing else that it says: until it is linked, it may be a stranger's."""
+
+    match_id: Ref
+    name: Annotated[str, *_RECORDS]
+    born: Annotated[date | None, *_RECORDS]
+    sid: Annotated[str | None, *_RECORDS]
+    shown: Annotated[str, *_RECORDS]
+
+
 @model(READER, "ask", order=("asked_at", "ask_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(InboxAsk):
@@ -173,7 +188,7 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     for columns in recipients(history, at):
         yield Recipient(**columns)
     yield from tasks(history)
-    yield from _matches(history)
+    yield from _matches(history, lens)
     yield from _plan(history, lens)
     for recorded in history.read_by(READER):
         shown = [name for name, decision in lens.shown(recorded) if decision.basis in _ROLE]
@@ -194,29 +209,36 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
             )
 
 
-def _matches(history: History) -> Iterator[Match]:
-    """Yield the proposals that nobody has decided."""
-    waiting: dict[UUID | None, Recorded[MatchProposed]] = {}
-    for recorded in history.of(MatchProposed, MatchDismissed, RecordLinked):
-        if recorded.erased or not isinstance(recorded.event, MatchProposed):
-            waiting.pop(recorded.event.matter_id, None)
-        else:
-            waiting[recorded.event.matter_id] = cast("Recorded[MatchProposed]", recorded)
-    for matter, proposed in waiting.items():
-        if matter is not None:
-            event = proposed.event
-            yield Match(
+def _matches(history: History, lens: Lens) -> Iterator[Match | MatchRecord]:
+    """Yield the proposals that nobody has decided, and whom the record of each names now."""
+    names = {recorded.event.matter_id: recorded for recorded in history.proposed if named([recorded])}
+    for matter, proposed in waiting(history.events).items():
+        event = proposed.event
+        yield Match(
+            subject_id=history.subject,
+            as_of=history.position,
+            score=round(event.score),
+            match_id=proposed.id,
+            matter_id=matter,
+            agency_id=event.source,
+            proposed_at=event.occurred_at,
+            sid=event.sid,
+            birth_date=event.birth_date,
+            likeness=round(event.likeness * 100),
+            number=event.number,
+        )
+        if (recorded := names.get(matter)) is None or (field := recorded.event.names) is None:
+            continue
+        who = lens.see(recorded, field, _ROLE)
+        if isinstance(who, RecordSubject):
+            yield MatchRecord(
                 subject_id=history.subject,
                 as_of=history.position,
-                score=round(event.score),
                 match_id=proposed.id,
-                matter_id=matter,
-                agency_id=event.source,
-                proposed_at=event.occurred_at,
-                sid=event.sid,
-                birth_date=event.birth_date,
-                likeness=round(event.likeness * 100),
-                number=event.number,
+                name=who.full_name,
+                born=who.birth_date,
+                sid=who.sid,
+                shown=labels_of(type(recorded.event))[field],
             )
 
 

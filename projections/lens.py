@@ -50,14 +50,16 @@ class History:
     """Everything that was recorded about one subject, in the order of the log.
 
     What every view asks of it is worked out once. `linked`: what is recorded about nobody in LEAD, in matters that a
-    link says are this participant's. It is no part of the participant's own history; `read_by` adds it.
+    link says are this participant's. It is no part of the participant's own history; `read_by` adds it. `proposed`: the
+    like, in matters that may be; whom they name is for the reviewer alone.
     A matter that was sealed, or taken back by whoever sent it, is not there: no view of any reader tells of it.
-    `position`: that of the last event of it, or of what is linked, told or not.
+    `position`: that of the last event of it, or of what is linked or proposed, told or not.
     """
 
     subject: UUID
     events: Sequence[Recorded[Event]]
     linked: Sequence[Recorded[Event]] = ()
+    proposed: Sequence[Recorded[Event]] = ()
     position: int = field(default=0, init=False)
     _of: dict[tuple[type[Event], ...], list[Recorded[Any]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -66,10 +68,12 @@ class History:
 
     def __post_init__(self) -> None:
         """Leave out what was withdrawn."""
-        last = max((some[-1].position for some in (self.events, self.linked) if some), default=0)
+        read = (self.events, self.linked, self.proposed)
+        last = max((some[-1].position for some in read if some), default=0)
         object.__setattr__(self, "position", last)
         object.__setattr__(self, "events", _left(self.events))
         object.__setattr__(self, "linked", _left(self.linked))
+        object.__setattr__(self, "proposed", _left(self.proposed))
 
     def read_by(self, reader: Reader) -> Sequence[Recorded[Event]]:
         """Return what this kind of reader reads of the subject: for some, with what is linked, as told of it."""

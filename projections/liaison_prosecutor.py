@@ -31,7 +31,7 @@ from projections import public_record as public
 from projections.ask import OwnAsk, own_asks
 from projections.lens import History, Lens, Traced
 from projections.partner import GrantedEntry, GrantedParticipant, granted
-from projections.public_record import charges_now, docket_now, last, next_hearing
+from projections.public_record import charges_now, defendant_now, docket_now, last, next_hearing
 from projections.referrer import referred
 from projections.rows import ALLOWED, REFERENCE, GrantedRow, Holding, OwnRow, Ref, Row, model
 
@@ -337,7 +337,7 @@ def _decision(
 
 
 def _case(history: History, filed: Recorded[CaseFiled], lens: Lens, decided: OwnDecision | None) -> OwnCase:
-    defendant = lens.see(filed, "defendant", _OWN)
+    defendant = defendant_now(lens, history, _OWN)
     review = _review(history)
     return OwnCase(
         subject_id=history.subject,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain.event import Event, Recorded
 from domain.hearing import Hearing, hearings
+from domain.identity import RecordSubject
 from domain.labels import Basis, Ceiling, Label, Reader, Viewer
 from domain.legal_case import CaseDisposed, CaseEntered, CaseFiled, CaseRenumbered, CaseUpdated, OrderEntered
 from domain.warrant import ACTIVE, WarrantEnded, WarrantIssued
@@ -115,6 +116,12 @@ def charges_now(lens: Lens, case: History, bases: frozenset[Basis]) -> list[dict
     return plain(next((charges for charges in reversed(told) if charges is not None), []))  # type: ignore[no-any-return]
 
 
+def defendant_now(lens: Lens, case: History, bases: frozenset[Basis]) -> RecordSubject | None:
+    """Return whom a case is against, as its party says now."""
+    told = [lens.see(recorded, "defendant", bases) for recorded in case.of(CaseFiled, CaseEntered, CaseUpdated)]
+    return next((who for who in reversed(told) if who is not None), None)
+
+
 def next_hearing(lens: Lens, case: History, bases: frozenset[Basis]) -> datetime | None:
     """Return when the first hearing of a case begins that is not over."""
     starts = [lens.see(told.told, "starts_at", bases) for told in hearings(case.events).values() if told.ended is None]
@@ -128,7 +135,7 @@ def last(lens: Lens, case: History, kind: type[Event], name: str, bases: frozens
 
 
 def _case(lens: Lens, case: History, entered: Recorded[CaseEntered], docket: str) -> dict[str, Any]:
-    who = lens.see(entered, "defendant", _PUBLIC)
+    who = defendant_now(lens, case, _PUBLIC)
     orders = [
         {name: plain(lens.see(order, name, _PUBLIC)) for name in ("kind", "ordered_on")}
         for order in case.of(OrderEntered)

@@ -15,7 +15,6 @@ from pydantic import AwareDatetime
 from domain import identity
 from domain import referral as ref
 from domain.arrest import (
-    Arrested,
     ArrestReported,
     BookingReported,
     ReleaseReported,
@@ -27,19 +26,18 @@ from domain.arrest import (
     incident_of,
     report,
 )
-from domain.event import Event, LongText, PersonName, ShortText
-from domain.identity import Described, Link, MatchProposed, RecordLinked, Rule, source_person
+from domain.event import Event, LongText, ShortText
+from domain.identity import RecordLinked, RecordSubject, Rule
 from domain.legal_case import Source
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
 from domain.stop_record import ArrestRecorded, NoOffer
 from services.feed import Early, Effect, Told, tells
+from services.links import attribute, detach
 from services.ports import Append, Caller, Keeping
 from services.referrals import HeldCharge, OfferDiversion, Person, identified, of_incident, offer_diversion
 from services.site import Command, Outcome, Site, append
 
-PROPOSED_MOST: Final = 5
-"""How many participants one record is proposed for: what a person can look at."""
 NOT_SAID: Final = "not stated"
 """What stands where a report leaves out what a referral has."""
 
@@ -70,7 +68,7 @@ class ArrestTold(Told):
     told_at: AwareDatetime
     arrested_at: AwareDatetime
     incident_number: ShortText | None = None
-    person: Arrested
+    person: RecordSubject
     charges: tuple[HeldCharge, ...]
     precinct: ShortText | None = None
     unit: ShortText | None = None
@@ -83,7 +81,7 @@ class ArrestTold(Told):
     def streams(self, party: UUID) -> tuple[UUID, ...]:
         """Return the arrest, the fact of it, and the person."""
         matter = arrest_id(self.number)
-        return matter, fact_id(matter), source_person(party, called_by(self.person) or str(matter))
+        return matter, fact_id(matter), self.person.stream(party, matter)
 
 
 class BookingTold(Told):
@@ -92,7 +90,7 @@ class BookingTold(Told):
     number: ShortText
     told_at: AwareDatetime
     booked_at: AwareDatetime
-    person: Arrested
+    person: RecordSubject
     facility: ShortText
     arrest_number: ShortText | None = None
     incident_number: ShortText | None = None
@@ -104,7 +102,7 @@ class BookingTold(Told):
     def streams(self, party: UUID) -> tuple[UUID, ...]:
         """Return the booking and the person."""
         matter = booking_id(party, self.number)
-        return matter, source_person(party, called_by(self.person) or str(matter))
+        return matter, self.person.stream(party, matter)
 
 
 class ReleaseTold(Told):
@@ -120,6 +118,12 @@ class ArrestRetracted(Told):
     number: ShortText
 
 
+class BookingRetracted(Told):
+    """A booking that was entered in error."""
+
+    number: ShortText
+
+
 @tells(ArrestTold)
 def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
     """Take an arrest: a report of one's own referral, a new referral, a record of someone LEAD knows, or a fact."""
@@ -128,50 +132,28 @@ def tell_arrest(site: Site, caller: Caller, told: ArrestTold) -> Effect:
     known = report(history := site.log.load(matter))
     if history and (known is None or known.retracted or known.event.party_id != caller.party):
         return Effect()  # forgotten, withdrawn, or another system told of it first
-    record = ArrestReported(
-        party_id=caller.party,
-        matter_id=matter,
-        occurred_at=told.arrested_at,
-        number=told.number,
-        told_at=told.told_at,
-        incident_number=told.incident_number,
-        person=told.person,
-        charges=tuple(_charge(charge) for charge in told.charges),
-        precinct=told.precinct,
-        unit=told.unit,
-    )
     if known is not None:
-        return Effect([append(matter, known.version, record)]) if _later(record, known) else Effect()
+        return _amended(site, caller, told, _reported(caller, told, matter), known)
     if (own := _own_referral(site, caller, told)) is not None:
-        return _joined(site, caller, told, record, own)
+        return _joined(site, caller, told, _reported(caller, told, matter), own)
     if told.diverted is not None:
-        return _referred(site, caller, told, told.diverted, record)
+        return _referred(site, caller, told, told.diverted, _reported(caller, told, matter))
     fact = _fact(site, caller, told, matter)
-    kept = attributed(site, caller, matter, known_by(caller, told.person, told.incident_number), called_by(told.person))
+    kept = _whose(site, caller, told, matter)
     if not kept:
         return Effect(fact, keep=Keeping.UNKNOWN)
-    return Effect([append(matter, 0, record), *fact, *kept])
+    return Effect([append(matter, 0, _reported(caller, told, matter)), *fact, *kept])
 
 
 @tells(ArrestRetracted)
 def retract_arrest(site: Site, caller: Caller, told: ArrestRetracted) -> Effect:
     """Withdraw an arrest, the fact of it, and whatever links or proposes it."""
     _only(caller, PartyKind.POLICE)
-    appends, matter = [], arrest_id(told.number)
-    for stream in (matter, fact_id(matter)):
-        history = site.log.load(stream)
-        if history and history[0].event.party_id == caller.party and not _is_retracted(history[-1].event):
-            event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
-            appends.append(append(stream, history[-1].version, event))
-    reported = site.log.load(matter)
-    if not appends and not reported:
+    matter = arrest_id(told.number)
+    appends = [*_withdrawn(site, caller, matter), *_withdrawn(site, caller, fact_id(matter))]
+    if not appends and not site.log.load(matter):
         raise Early
-    if appends and (known := report(reported)) is not None:
-        person = source_person(caller.party, called_by(known.event.person) or str(matter))
-        state = identity.person_of(person, site.log.load(person))
-        if ended := identity.withdraw(state, matter, caller.party, site.now()):
-            appends.append(append(person, state.version, *ended))
-    return Effect(appends)
+    return Effect([*appends, *detach(site, caller, [matter])])
 
 
 @tells(BookingTold)
@@ -187,10 +169,10 @@ def tell_booking(site: Site, caller: Caller, told: BookingTold) -> Effect:
     )
     known = report(history := site.log.load(matter))
     if known is not None and not known.retracted:
-        return Effect([append(matter, known.version, record)]) if _later(record, known) else Effect()
+        return _amended(site, caller, told, record, known)
     if history:
         return Effect()
-    kept = attributed(site, caller, matter, known_by(caller, told.person, told.incident_number), called_by(told.person))
+    kept = _whose(site, caller, told, matter)
     return Effect([append(matter, 0, record), *kept]) if kept else Effect(keep=Keeping.UNKNOWN)
 
 
@@ -210,60 +192,37 @@ def tell_release(site: Site, caller: Caller, told: ReleaseTold) -> Effect:
     return Effect([append(matter, known.version, event)])
 
 
-def attributed(site: Site, caller: Caller, matter: UUID, who: Described, called: str | None) -> list[Append]:
-    """Return whose a record is: one link, or proposals for a reviewer; nothing for someone whom LEAD does not know.
-
-    `called`: what the agency calls the person; without it, each of its records is of somebody of its own.
-    """
-    protocol, now = site.protocol(), site.now()
-    stream = source_person(caller.party, called or str(matter))
-    state = identity.person_of(stream, site.log.load(stream))
-    if state.participant is not None:
-        found = {state.participant: site.people.follow(state.participant, who, protocol)}
-    else:
-        found = {p: v for p, v in site.people.match(who, protocol).items() if p not in state.apart}
-    events: list[Event] = []
-    for participant, verdict in list(found.items())[:PROPOSED_MOST]:
-        if isinstance(verdict, Link):
-            events += identity.link(
-                state,
-                RecordLinked(
-                    participant_id=participant,
-                    matter_id=matter,
-                    occurred_at=now,
-                    source=caller.party,
-                    rule=verdict.rule,
-                    score=verdict.score,
-                ),
-            )
-        else:
-            evidence = site.people.evidence(participant, who)
-            events += identity.propose(
-                state,
-                MatchProposed(
-                    participant_id=participant,
-                    matter_id=matter,
-                    occurred_at=now,
-                    source=caller.party,
-                    score=verdict.score,
-                    sid=evidence.sid,
-                    birth_date=evidence.birth_date,
-                    likeness=evidence.likeness,
-                    number=evidence.number,
-                ),
-            )
-    return [append(stream, state.version, *events)] if events else []
+@tells(BookingRetracted)
+def retract_booking(site: Site, caller: Caller, told: BookingRetracted) -> Effect:
+    """Withdraw a booking that is kept, its release, and whatever links or proposes it."""
+    _only(caller, PartyKind.POLICE)
+    matter = booking_id(caller.party, told.number)
+    if not site.log.load(matter):  # a stranger's, or it came before its booking
+        return Effect(keep=Keeping.UNKNOWN)
+    return Effect([*_withdrawn(site, caller, matter), *detach(site, caller, [matter])])
 
 
-def known_by(caller: Caller, person: Arrested, incident_number: str | None) -> Described:
-    """Return a person as the agency describes them, with the incident that it names."""
-    incident = () if incident_number is None else (incident_of(caller.party, incident_number),)
-    return person.described(caller.party, *incident)
+def _whose(site: Site, caller: Caller, told: ArrestTold | BookingTold, matter: UUID) -> list[Append]:
+    """Return whose an arrest or a booking is, by the person and the incident that it names."""
+    number = told.incident_number
+    incident = () if number is None else (incident_of(caller.party, number),)
+    return attribute(site, caller, matter, told.person, *incident)
 
 
-def called_by(person: Arrested) -> str | None:
-    """Return what an agency calls a person: by its own id, else by prints."""
-    return person.local_id or person.sid
+def _reported(caller: Caller, told: ArrestTold, matter: UUID) -> ArrestReported:
+    """Return the arrest as it is recorded of someone whom LEAD knows, or may know."""
+    return ArrestReported(
+        party_id=caller.party,
+        matter_id=matter,
+        occurred_at=told.arrested_at,
+        number=told.number,
+        told_at=told.told_at,
+        incident_number=told.incident_number,
+        person=told.person,
+        charges=tuple(_charge(charge) for charge in told.charges),
+        precinct=told.precinct,
+        unit=told.unit,
+    )
 
 
 def _joined(site: Site, caller: Caller, told: ArrestTold, record: ArrestReported, own: ref.Referral) -> Effect:
@@ -288,7 +247,7 @@ def _referred(site: Site, caller: Caller, told: ArrestTold, diverted: Diverted, 
     """Return what a diversion that the report tells of comes to: a referral, as if the officer had sent it."""
     person = _full(told.person)
     if person is None:
-        raise Refused("person", "a diversion needs the name and the birth date.", "Send both.")
+        raise Refused("person", "a diversion needs the birth date.", "Send it.")
     if told.incident_number is None:
         raise Refused("incident_number", "a diversion needs one.", "Send it.")
     command = OfferDiversion(
@@ -338,7 +297,7 @@ def _overrides(referral: Append, diverted: Diverted) -> list[Event]:
 def _linked(site: Site, caller: Caller, told: ArrestTold, participant: UUID) -> list[Append]:
     """Return the link of an arrest to the participant of one's own referral of it."""
     matter = arrest_id(told.number)
-    stream = source_person(caller.party, called_by(told.person) or str(matter))
+    stream = told.person.stream(caller.party, matter)
     state = identity.person_of(stream, site.log.load(stream))
     if state.participant not in (None, participant) or participant in state.apart:
         return []  # two records of one person: care merges them
@@ -354,12 +313,9 @@ def _linked(site: Site, caller: Caller, told: ArrestTold, participant: UUID) -> 
 
 
 def _own_referral(site: Site, caller: Caller, told: ArrestTold) -> ref.Referral | None:
-    name = _name(told.person)
-    if told.incident_number is None or name is None:
+    if told.incident_number is None or not site.people.has(incident_of(caller.party, told.incident_number)):
         return None
-    if not site.people.has(incident_of(caller.party, told.incident_number)):
-        return None
-    found = of_incident(site, caller.party, told.incident_number, name)
+    found = of_incident(site, caller.party, told.incident_number, told.person.name)
     return found[0] if found else None
 
 
@@ -390,6 +346,17 @@ def _charge(charge: HeldCharge) -> ref.Charge:
     return ref.Charge(code=charge.code, description=charge.description, severity=charge.severity)
 
 
+def _amended(
+    site: Site, caller: Caller, told: ArrestTold | BookingTold, record: ArrestReported | BookingReported, known: Report
+) -> Effect:
+    """Return what a report comes to of which an earlier word is kept: who it is of is asked again if it says more."""
+    if not _later(record, known):
+        return Effect()
+    asked = (record.person, record.incident_number) != (known.event.person, known.event.incident_number)
+    again = _whose(site, caller, told, known.id) if asked else []
+    return Effect([append(known.id, known.version, record), *again])
+
+
 def _later(record: ArrestReported | BookingReported, known: Report) -> bool:
     """Return whether a record says something else than what is known, and was written later."""
     told: datetime = known.event.told_at
@@ -398,14 +365,10 @@ def _later(record: ArrestReported | BookingReported, known: Report) -> bool:
     )
 
 
-def _full(person: Arrested) -> Person | None:
-    if person.given is None or person.surname is None or person.birth_date is None:
+def _full(person: RecordSubject) -> Person | None:
+    if person.birth_date is None:
         return None
-    return Person(given=person.given, surname=person.surname, birth_date=person.birth_date)
-
-
-def _name(person: Arrested) -> PersonName | None:
-    return PersonName(given=person.given, surname=person.surname) if person.given and person.surname else None
+    return Person(given=person.name.given, surname=person.name.surname, birth_date=person.birth_date)
 
 
 def _only(caller: Caller, kind: PartyKind) -> None:
@@ -413,5 +376,10 @@ def _only(caller: Caller, kind: PartyKind) -> None:
         raise Forbidden
 
 
-def _is_retracted(event: Event) -> bool:
-    return isinstance(event, ReportRetracted)
+def _withdrawn(site: Site, caller: Caller, stream: UUID) -> list[Append]:
+    """Return what withdraws a report, or the fact of it, if it is the caller's and stands."""
+    history = site.log.load(stream)
+    if not history or history[0].event.party_id != caller.party or isinstance(history[-1].event, ReportRetracted):
+        return []
+    event = ReportRetracted(party_id=caller.party, matter_id=stream, occurred_at=site.now())
+    return [append(stream, history[-1].version, event)]

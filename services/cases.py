@@ -1,13 +1,16 @@
 """What prosecutors' offices and courts tell of cases by stream.
 
 An office that publishes its cases publishes all of them: each is its own row, whoever is charged, and a link only adds
-whose it is. Of a court's docket a case is kept where LEAD knows the defendant, or may; it is then no public record, for
-being listed would tell that. A docket with several defendants is a matter for each, and nobody is shown another's.
+whose it is. So it is of a court whose docket the protocol calls public: that is everyone's public record. Of any other
+court a case is kept where LEAD knows the defendant, or may; it is then no public record, for being listed would tell
+that, and it has a place of its own, where nobody finds it by the number. What is public is decided as if that were not
+there. A docket with several defendants is a matter for each, and nobody is shown another's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -16,12 +19,12 @@ from uuid import UUID, uuid5
 from pydantic import AwareDatetime
 
 from domain import hearing as hear
-from domain import identity, legal_case
+from domain import legal_case
 from domain.arrest import incident_of
 from domain.calendar import end_of_day
 from domain.event import Event, LongText, Recorded, ShortText
 from domain.hearing import HearingEnded, HearingKind, HearingMoved, HearingOutcome, HearingSet
-from domain.identity import source_person
+from domain.identity import RecordSubject
 from domain.legal_case import (
     CaseDisposed,
     CaseEntered,
@@ -34,19 +37,19 @@ from domain.legal_case import (
     ChargesSealed,
     DecisionKind,
     DecisionRecorded,
-    Defendant,
     Disposition,
     LegalCase,
     OrderEntered,
     OrderKind,
     OrderWithdrawn,
 )
+from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
 from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind, end, warrant
-from services.arrests import attributed
 from services.court import Charges, of_case, office, standing_at
 from services.feed import Early, Effect, Told, tells
+from services.links import attribute, detach
 from services.ports import Append, Caller, Keeping
 from services.site import Command, Site, append, day
 from services.warrants import of_warrant
@@ -57,7 +60,7 @@ OFFICE, COURT = PartyKind.PROSECUTOR, PartyKind.COURT
 class Accused(Command):
     """A defendant, and the charges against this one, with the numbers by which every system knows them."""
 
-    person: Defendant
+    person: RecordSubject
     charges: Charges
     numbers: ChargeNumbers | None = None
 
@@ -75,7 +78,7 @@ class _OfDocket(Told):
     told_at: AwareDatetime
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom of its defendants it names; none: it is about all."""
         return ()
 
@@ -86,7 +89,7 @@ class _Whole(_OfDocket):
     defendants: tuple[Accused, ...]
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom it names."""
         return tuple(each.person for each in self.defendants)
 
@@ -94,10 +97,10 @@ class _Whole(_OfDocket):
 class _Concerning(_OfDocket):
     """What is told of some defendants of a docket, or of all."""
 
-    concerned: tuple[Defendant, ...] = ()
+    concerned: tuple[RecordSubject, ...] = ()
 
     @property
-    def people(self) -> tuple[Defendant, ...]:
+    def people(self) -> tuple[RecordSubject, ...]:
         """Whom it names."""
         return self.concerned
 
@@ -200,7 +203,7 @@ class _Matter:
         """Whether it is still there."""
         return self.state.withdrawn is None
 
-    def is_of(self, person: Defendant) -> bool:
+    def is_of(self, person: RecordSubject) -> bool:
         """Whether it is against this person."""
         return self.state.defendant is not None and self.state.defendant.is_of(person)
 
@@ -209,7 +212,8 @@ class _Matter:
 class _Docket:
     """What stands under a number at one party, and under the one that it replaces.
 
-    `missed`: the message is about somebody of whom no case is here.
+    `public`: it is public record, by the protocol under which it was told: so a message comes to the same however
+    late it is taken. `missed`: the message is about somebody of whom no case is here.
     """
 
     site: Site
@@ -219,42 +223,63 @@ class _Docket:
     warrants: list[Warrant] = field(default_factory=list)
     missed: bool = False
     at: datetime = field(init=False)
+    public: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Find it. What is told as of tomorrow is told now."""
         told, dockets = self.told, self.site.dockets
         self.at = min(told.told_at, self.site.now())
+        self.public = _is_public(self.site, self.caller, told.told_at)
         numbers = [told.docket, *([told.follows] if told.follows else [])]
         for matter in dict.fromkeys(m for number in numbers for m in dockets.under(self.caller.party, number)):
             history = self.site.log.load(matter)
+            if not history or _came_out_later(history[0].event, self.at, public=self.public):
+                continue
             if (state := legal_case.docketed(history)) is not None:
                 self.matters.append(_Matter(state, history))
             elif (issued := warrant(history)) is not None:
                 self.warrants.append(issued)
 
-    def absent(self) -> Effect | None:
-        """Return what becomes of a message about what has not come yet; None if it has. Raises `Early`.
+    @property
+    def whole(self) -> bool:
+        """Whether everybody's cases are kept."""
+        return self.public or self.caller.party_kind is OFFICE
 
-        A court's case may never come, because nobody knows its defendant: then the message goes like the case's own,
-        within hours. To keep it for longer would keep a stranger's name; and only where it matches, would tell so.
+    @property
+    def keep(self) -> Keeping | None:
+        """Why the message is kept, if it is about somebody of whom no case is here.
+
+        A case of a docket that is not kept whole may never come: then the message goes like the case's own, within
+        hours. To keep it for longer would keep a stranger's name; and only where it matches, would tell so.
         """
+        if not self.missed:
+            return None
+        return Keeping.EARLY if self.whole else Keeping.UNKNOWN
+
+    def counts(self, state: LegalCase | WarrantIssued) -> bool:
+        """Return whether a case or warrant is there to this message: to a public one only what is public is."""
+        public = state.public if isinstance(state, LegalCase) else state.is_public()
+        return public or not self.public
+
+    def absent(self) -> Effect | None:
+        """Return what becomes of a message about what has not come yet; None if it has. Raises `Early`."""
         if self.matters or self.warrants:
             return None
-        return _waits(self.caller, uuid5(self.caller.party, self.told.docket))
+        return _waits(_place(self.caller, self.told.docket, whole=self.whole), whole=self.whole)
 
     def concerned(self) -> list[_Matter]:
-        """Return the cases that the message is about; nobody but whom it names. Raises `Early`."""
-        if not self.told.people:
-            standing = [m for m in self.matters if m.state.docket == self.told.docket]
-            return [m for m in standing or self.matters if m.live]
+        """Return the cases that the message is about; nobody but whom it names."""
         found: list[_Matter] = []
         for person in self.told.people:
             own = [m for m in self.matters if m.is_of(person)]
-            if not own and self.caller.party_kind is OFFICE:
-                raise Early
-            self.missed |= not own
-            found += [m for m in own if m.live]
-        return found
+            self.missed |= not any(self.counts(m.state) for m in own)
+            found += own
+        if not self.told.people:
+            self.missed = not any(self.counts(m.state) for m in self.matters)
+            for public in (True, False):
+                of_kind = [m for m in self.matters if m.state.public is public]
+                found += [m for m in of_kind if m.state.docket == self.told.docket] or of_kind
+        return [m for m in found if m.live]
 
     def about(self, issued: Warrant) -> bool:
         """Return whether the message is about this warrant."""
@@ -289,7 +314,7 @@ class _Docket:
         return [*own, *more]
 
 
-Begin = Callable[[UUID, Accused], Event]
+Begin = Callable[[UUID, Accused], Event | None]
 
 
 @tells(FiledTold)
@@ -323,7 +348,7 @@ def tell_filed(site: Site, caller: Caller, told: FiledTold) -> Effect:
 
 @tells(InitiatedTold)
 def tell_initiated(site: Site, caller: Caller, told: InitiatedTold) -> Effect:
-    """Take a case of a court, against whom LEAD knows, or may know."""
+    """Take a case of a court: of a public docket whoever is charged, else against whom LEAD knows, or may know."""
     _only(caller, COURT)
     docket = _Docket(site, caller, told)
     of_office = office(site, told.prosecutor)
@@ -335,6 +360,7 @@ def tell_initiated(site: Site, caller: Caller, told: InitiatedTold) -> Effect:
             matter_id=matter,
             occurred_at=docket.at,
             office=of_office,
+            public_record=docket.public,
             court=told.court,
             docket=told.docket,
             defendant=accused.person,
@@ -352,23 +378,23 @@ def tell_updated(site: Site, caller: Caller, told: UpdatedTold) -> Effect:
     docket, accused = _Docket(site, caller, told), _each(told.defendants)
     if (waits := docket.absent()) is not None:
         return waits
-    beside = next((_begun(matter) for matter in docket.matters if matter.live), None)
-    if beside is None:
-        return Effect()
+    there = [matter for matter in docket.matters if docket.counts(matter.state)]
+    beside = next((_begun(matter) for matter in there if matter.live), None)
+    docket.missed = not there
     for matter in docket.matters:
         in_it = matter.state.docket != told.docket or any(matter.is_of(each.person) for each in accused)
         if matter.live and not in_it and _newer(docket.at, matter.state.told_at):
             matter.events.append(CaseRetracted(**of_case(caller, matter.state), occurred_at=docket.at))
     taken_back = [m for m in docket.matters if m.events]
 
-    def begun(matter: UUID, accused: Accused) -> Event:
+    def begun(matter: UUID, accused: Accused) -> Event | None:
         said = {"defendant": accused.person, "docket": told.docket} | accused.charged
         own = {"participant_id": None, "matter_id": matter, "occurred_at": docket.at}
-        shown = {"public_record": False} if isinstance(beside, CaseEntered) else {}
-        return beside.model_copy(update=said | own | shown)
+        shown = {"public_record": docket.public} if isinstance(beside, CaseEntered) else {}
+        return None if beside is None else beside.model_copy(update=said | own | shown)
 
     incident = beside.incident_number if isinstance(beside, CaseFiled) else None
-    return _stand(docket, accused, begun, incident, detached=_detached(site, caller, map(_named, taken_back)))
+    return _stand(docket, accused, begun, incident, detached=detach(site, caller, [m.state.id for m in taken_back]))
 
 
 @tells(DeclinedTold)
@@ -403,7 +429,7 @@ def tell_declined(site: Site, caller: Caller, told: DeclinedTold) -> Effect:
         )
         appends.append(append(matter, len(history), *legal_case.decide(event)))
         if not history:
-            appends += _attributed(site, caller, matter, each.person, told.incident_number)
+            appends += _whose(site, caller, matter, each.person, told.incident_number)
     return Effect(appends)
 
 
@@ -481,27 +507,34 @@ def tell_disposed(site: Site, caller: Caller, told: DisposedTold) -> Effect:
 
 @tells(WarrantTold)
 def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
-    """Take a warrant as it stands: an office's whoever it is against, a court's against whom LEAD may know."""
+    """Take a warrant as it stands: an office's or a public docket's whoever it is against, else as a case is taken."""
     _only(caller, OFFICE, COURT)
     if len(told.concerned) != 1:
         raise Refused("concerned", "a warrant is against one person.", "Send one for each.")
     (person,), prosecutes = told.concerned, caller.party_kind is OFFICE
     if prosecutes and told.court is None:
         raise Refused("court", "it is missing.", "Name the court that issued it.")
-    matter, at = uuid5(caller.party, f"warrant {told.number}"), min(told.told_at, site.now())
-    history = site.log.load(matter)
-    state = warrant(history)
-    if state is not None:
-        return Effect(_warrant_changed(site, caller, told, state, at))
-    if history:  # withdrawn, or forgotten
-        return Effect()
+    name, at = f"warrant {told.number}", min(told.told_at, site.now())
+    public = _is_public(site, caller, told.told_at)
+    whole = public or prosecutes
+    own, kept = (site.log.load(_place(caller, name, whole=each)) for each in (True, False))
+    if own and _came_out_later(own[0].event, at, public=public):
+        own = []
+    changes = [] if (state := warrant(own)) is None else _warrant_changed(site, caller, told, state, at)
+    if (state := warrant(kept)) is not None:
+        with suppress(Refused) if public else nullcontext():
+            changes += _warrant_changed(site, caller, told, state, at)
+    if own or (kept and not public):  # one that was withdrawn, or forgotten, stays so
+        return Effect(changes)
+    matter = _place(caller, name, whole=whole)
     if told.withdrawn:
-        return _waits(caller, matter)
+        return _waits(matter, changes, whole=whole)
     issued = WarrantIssued(
         party_id=caller.party,
         matter_id=matter,
         occurred_at=at,
         office=caller.party if prosecutes else office(site, told.prosecutor),
+        public_record=public,
         number=told.number,
         warrant_kind=told.kind,
         court=told.court or site.directory.party(caller.party).name,
@@ -510,10 +543,10 @@ def tell_warrant(site: Site, caller: Caller, told: WarrantTold) -> Effect:
         defendant=person,
     )
     new = Warrant(Recorded(0, at, matter, 1, caller.envelope(), issued), 1)
-    whose = _attributed(site, caller, matter, person)
-    if not whose and not prosecutes:
-        return _waits(caller, matter)
-    return Effect([append(matter, 0, issued, *_ended(site, told, new, at)), *whose])
+    whose = _whose(site, caller, matter, person)
+    if not whose and not whole:
+        return _waits(matter, whole=whole)
+    return Effect([*changes, append(matter, 0, issued, *_ended(site, told, new, at)), *whose], whole=whole)
 
 
 @tells(SealedTold)
@@ -553,38 +586,51 @@ def _stand(
 ) -> Effect:
     """Return what a docket comes to that stands so: cases that go on with these charges, and new ones."""
     site, caller, told = docket.site, docket.caller, docket.told
-    appends, keep = [*docket.renumber(), *detached], None
+    appends = [*docket.renumber(), *detached]
     for each in accused:
-        own = [matter for matter in docket.matters if matter.is_of(each.person)]
-        live = [matter for matter in own if matter.live]
-        if len(live) > 1:
+        theirs = [matter for matter in docket.matters if matter.is_of(each.person)]
+        for matter in theirs:
+            asked = _update(docket, matter, each, incident_number) if matter.live else []
+            if not {a.stream for a in asked} & {a.stream for a in appends}:  # once of one person
+                appends += asked
+        own = [matter for matter in theirs if docket.counts(matter.state)]
+        live = [matter.state.public for matter in own if matter.live]
+        if len(live) > len(set(live)):
             raise Refused("defendants", "two defendants of this docket are called so.", "Send their ids.")
-        if live:
-            _update(docket, live[0], each)
+        if live or (own and not _again(own[-1], docket.at)):
             continue
-        if own and not _again(own[-1], docket.at):
-            continue
-        several = len(accused) > 1 or (bool(docket.matters) and not own)
+        several = len(accused) > 1 or (any(docket.counts(m.state) for m in docket.matters) and not own)
         name = f"{told.docket} {each.person.key}" if several else told.docket
-        matter = standing_at(site, own[-1].state.id if own else uuid5(caller.party, name))
-        if site.log.existing([matter]):  # it was forgotten
+        alike = [matter.state.id for matter in own if matter.state.public is docket.public]
+        stream = standing_at(site, alike[-1] if alike else _place(caller, name, whole=docket.whole))
+        begun = begin(stream, each)
+        if begun is None or site.log.existing([stream]):  # there is none to begin beside, or it was forgotten
             continue
-        whose = _attributed(site, caller, matter, each.person, incident_number)
-        if not whose and caller.party_kind is COURT:
-            keep = Keeping.UNKNOWN
+        whose = _whose(site, caller, stream, each.person, incident_number)
+        if not whose and not docket.whole:
+            docket.missed = True
             continue
-        begun = begin(matter, each)
-        of = {"party_id": caller.party, "matter_id": matter, "occurred_at": docket.at}
+        of = {"party_id": caller.party, "matter_id": stream, "occurred_at": docket.at, "public_record": docket.public}
         before = told.follows and CaseRenumbered(**of, before=told.follows, docket=told.docket)
-        appends += [append(matter, 0, begun, *([before] if before else [])), *whose]
-    return Effect(docket.appends(appends), keep=keep)
+        appends += [append(stream, 0, begun, *([before] if before else [])), *whose]
+    return Effect(docket.appends(appends), keep=docket.keep, whole=docket.whole)
 
 
-def _update(docket: _Docket, matter: _Matter, accused: Accused) -> None:
-    """Give a case other charges, if these were told after those that it has."""
-    if accused.charges != matter.state.charges and _newer(docket.at, matter.state.told_at):
-        of = of_case(docket.caller, matter.state)
-        matter.events.append(CaseUpdated(**of, occurred_at=docket.at, **accused.charged))
+def _update(docket: _Docket, matter: _Matter, accused: Accused, incident_number: str | None) -> list[Append]:
+    """Give a case other charges, or say more of its defendant, if this was told after what it has.
+
+    Return whose it is, asked again where more is said of the person.
+    """
+    state, known = matter.state, matter.state.defendant
+    person = accused.person if known is None else known.retold(accused.person)
+    more = None if person == known else person
+    if (accused.charges == state.charges and more is None) or not _newer(docket.at, state.told_at):
+        return []
+    of = of_case(docket.caller, state)
+    matter.events.append(CaseUpdated(**of, occurred_at=docket.at, **accused.charged, defendant=more))
+    if more is None or state.participant is not None:
+        return []
+    return _whose(docket.site, docket.caller, state.id, more, incident_number)
 
 
 def _told_of(docket: _Docket, changed: Callable[[_Docket, _Matter], list[Event]]) -> Effect:
@@ -593,8 +639,9 @@ def _told_of(docket: _Docket, changed: Callable[[_Docket, _Matter], list[Event]]
         return waits
     found, renumbered = docket.concerned(), docket.renumber()
     for matter in found:
-        matter.events += changed(docket, matter)
-    return Effect(docket.appends(renumbered), keep=Keeping.UNKNOWN if docket.missed else None)
+        with nullcontext() if docket.counts(matter.state) else suppress(Refused):
+            matter.events += changed(docket, matter)
+    return Effect(docket.appends(renumbered), keep=docket.keep)
 
 
 def _withdrawn(docket: _Docket, kind: type[CaseSealed | CaseRetracted], **said: date) -> Effect:
@@ -602,43 +649,25 @@ def _withdrawn(docket: _Docket, kind: type[CaseSealed | CaseRetracted], **said: 
     _only(docket.caller, OFFICE, COURT)
     if (waits := docket.absent()) is not None:
         return waits
-    gone: list[_Gone] = []
+    gone: list[UUID] = []
     for matter in docket.concerned():
         matter.events.append(kind(**of_case(docket.caller, matter.state), occurred_at=docket.at, **said))
-        gone.append(_named(matter))
+        gone.append(matter.state.id)
     appends = []
     for issued in docket.warrants:
         if docket.about(issued):
             event = kind(**of_warrant(issued.event), occurred_at=docket.at, **said)
             appends.append(append(issued.issued.stream, issued.version, event))
-            gone.append((issued.issued.stream, issued.event.defendant))
-    return Effect(docket.appends([*appends, *_detached(docket.site, docket.caller, gone)]))
-
-
-_Gone = tuple[UUID, Defendant | None]
-
-
-def _detached(site: Site, caller: Caller, gone: Iterable[_Gone]) -> list[Append]:
-    """Return what ends the links of matters that are not there any more, and what was proposed of them."""
-    streams: dict[UUID, list[UUID]] = {}
-    for matter, person in gone:
-        called = None if person is None else _called(person)
-        streams.setdefault(source_person(caller.party, called or str(matter)), []).append(matter)
-    appends = []
-    for stream, matters in streams.items():
-        state = identity.person_of(stream, site.log.load(stream))
-        events = [e for m in matters for e in identity.withdraw(state, m, caller.party, site.now())]
-        if events:
-            appends.append(append(stream, state.version, *events))
-    return appends
+            gone.append(issued.issued.stream)
+            docket.missed &= not docket.counts(issued.event)
+    return Effect(docket.appends([*appends, *detach(docket.site, docket.caller, gone)]), keep=docket.keep)
 
 
 def _warrant_changed(site: Site, caller: Caller, told: WarrantTold, state: Warrant, at: datetime) -> list[Append]:
     of, stream = of_warrant(state.event), state.issued.stream
     if told.withdrawn:
-        gone = [(stream, state.event.defendant)]
         event = CaseRetracted(**of, occurred_at=at)
-        return [append(stream, state.version, event), *_detached(site, caller, gone)]
+        return [append(stream, state.version, event), *detach(site, caller, [stream])]
     events = _ended(site, told, state, at)
     return [append(stream, state.version, *events)] if events else []
 
@@ -655,19 +684,45 @@ def _ended(site: Site, told: WarrantTold, state: Warrant, at: datetime) -> list[
     return end(state, event)
 
 
-def _attributed(
-    site: Site, caller: Caller, matter: UUID, person: Defendant, incident_number: str | None = None
+def _whose(
+    site: Site, caller: Caller, matter: UUID, person: RecordSubject, incident_number: str | None = None
 ) -> list[Append]:
     """Return whose a case is. An office names an incident by the number of a department, and not which."""
     police = [party.id for party in list(site.directory.parties.values()) if party.kind is PartyKind.POLICE]
     numbers = [] if incident_number is None else [incident_of(party, incident_number) for party in police]
-    return attributed(site, caller, matter, person.described(caller.party, *numbers), _called(person))
+    return attribute(site, caller, matter, person, *numbers)
 
 
-def _waits(caller: Caller, matter: UUID) -> Effect:
-    if caller.party_kind is OFFICE:
+def _is_public(site: Site, caller: Caller, told_at: datetime) -> bool:
+    """Return whether a court's docket was public record when it told of it."""
+    if caller.party_kind is not COURT:
+        return False
+    try:
+        return site.directory.party(caller.party).code in site.directory.protocol(told_at).public_dockets
+    except NoProtocol:
+        return False
+
+
+def _came_out_later(began: Event, at: datetime, *, public: bool) -> bool:
+    """Return whether a matter is public record only since after a message that is not: the message is not of it.
+
+    Of a stranger such a message may be kept still, and must not say more than it does of somebody whom LEAD knows.
+    """
+    return began.is_public() and not public and began.occurred_at > at
+
+
+def _place(caller: Caller, name: str, *, whole: bool) -> UUID:
+    """Return where a matter stands; what is kept of those alone whom LEAD may know has places of its own."""
+    return uuid5(caller.party if whole else uuid5(caller.party, "whom LEAD may know"), name)
+
+
+def _waits(matter: UUID, changes: Sequence[Append] = (), *, whole: bool) -> Effect:
+    """Return what becomes of a message about what is not here. Raises `Early`."""
+    if not whole:
+        return Effect([append(matter, 0)], keep=Keeping.UNKNOWN)
+    if not changes:
         raise Early
-    return Effect([append(matter, 0)], keep=Keeping.UNKNOWN)
+    return Effect(changes, keep=Keeping.EARLY)
 
 
 def _each(accused: Sequence[Accused]) -> list[Accused]:
@@ -696,14 +751,6 @@ def _again(matter: _Matter, at: datetime) -> bool:
 
 def _newer(at: datetime, known: datetime | None) -> bool:
     return known is None or at >= known
-
-
-def _named(matter: _Matter) -> _Gone:
-    return matter.state.id, matter.state.defendant
-
-
-def _called(person: Defendant) -> str | None:
-    return person.local_id or person.sid
 
 
 def _only(caller: Caller, *kinds: PartyKind) -> None:

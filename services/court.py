@@ -12,6 +12,7 @@ from domain import hearing as hear
 from domain import legal_case
 from domain.event import LongText, ShortText
 from domain.hearing import HearingKind, HearingOutcome
+from domain.identity import RecordSubject
 from domain.legal_case import (
     CaseDisposed,
     CaseEntered,
@@ -19,7 +20,6 @@ from domain.legal_case import (
     CaseUpdated,
     DecisionKind,
     DecisionRecorded,
-    Defendant,
     Disposition,
     LegalCase,
     OrderEntered,
@@ -135,8 +135,7 @@ def enter_case(site: Site, caller: Caller, command: EnterCase) -> Outcome:
     """Enter a case on the court's docket."""
     participant = None if command.participant is None else known_to(site, caller, command.participant)
     case = standing_at(site, uuid5(caller.party, command.docket))
-    history = site.log.load(case)  # what the feed told before is no public record: to the court it is not there
-    if any(r.event.is_public() for r in history if isinstance(r.event, CaseEntered)):
+    if site.log.load(case):
         raise Refused("docket", "your court has entered it already.", "Read your docket.")
     event = CaseEntered(
         participant_id=participant,
@@ -151,7 +150,7 @@ def enter_case(site: Site, caller: Caller, command: EnterCase) -> Outcome:
         charges=command.charges,
         filed_on=day(site, "filed_on", command.filed_on),
     )
-    return Outcome([append(case, len(history), event)], {"case": site.ids.seal(caller.party, case)})
+    return Outcome([append(case, 0, event)], {"case": site.ids.seal(caller.party, case)})
 
 
 class FindCase(Command):
@@ -390,9 +389,9 @@ def office(site: Site, code: str | None) -> UUID | None:
     return None if code is None else site.directory.office(code, "prosecutor").id
 
 
-def defendant(site: Site, person: Person) -> Defendant:
+def defendant(site: Site, person: Person) -> RecordSubject:
     """Return who is charged, as a command names it."""
-    return Defendant(name=person.name, birth_date=day(site, "defendant.birth_date", person.birth_date))
+    return RecordSubject(name=person.name, birth_date=day(site, "defendant.birth_date", person.birth_date))
 
 
 def _own_case(site: Site, caller: Caller, text: str) -> LegalCase:

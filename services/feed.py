@@ -10,10 +10,11 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 from uuid import UUID, uuid4
 
 from domain.event import Event, Recorded
@@ -81,23 +82,45 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a message comes to: events, and whether the message itself is kept for a time."""
+    """What a message comes to: events, and whether the message itself is kept for a time.
+
+    `whole`: it is kept of everybody, whether or not LEAD knows them.
+    """
 
     appends: Sequence[Append] = ()
     keep: Keeping | None = None
     faults: Faults = ()
+    whole: bool = False
+
+    def of_nobody(self) -> Effect:
+        """Return what is left of it where somebody whom it is about was erased: all but what says whose it is.
+
+        Nothing begins by it that would not be kept of a stranger.
+        """
+        nameless = [a for a in self.appends if all(event.participant_id is None for event in a.events)]
+        return replace(self, appends=[a for a in nameless if self.whole or a.expected > 0])
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What taking a kept message again comes to: events, and the message itself if it is kept for another reason."""
+    """What taking a kept message again comes to: events, and the message itself if it is kept for another reason.
+
+    `said`: what its sender hears now, where the last word was that it is refused.
+    """
 
     appends: Sequence[Append]
     keep: Kept | None
+    said: Acknowledged | None = None
 
     def taken(self, kept: Kept, by: UUID | None = None, why: str | None = None) -> Taken:
         """Return what is kept of the stream with it; `by` and `why`: who wanted it, if a person did."""
-        return Taken(settled={kept.id: Settled.TAKEN}, kept=[self.keep] if self.keep else [], by=by, why=why)
+        return Taken(
+            settled={kept.id: Settled.TAKEN},
+            kept=[self.keep] if self.keep else [],
+            by=by,
+            why=why,
+            acknowledged=[self.said] if self.said else [],
+        )
 
 
 class Early(Exception):
@@ -126,6 +149,15 @@ class Cursor:
     partition: int
     epoch: int
     next_offset: int
+
+
+class _Came(NamedTuple):
+    """One message as it was read, in what order it belongs, and by what it is the same whenever it comes."""
+
+    raw: Raw
+    message: Message | Unread
+    key: bytes
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +194,7 @@ class Feed:
         Raises `Fenced`, and `Unavailable` for what may be tried again. `cursor` moves on with each transaction.
         """
         tally: Counter[str] = Counter()
-        todo, at_once, tries = list(raws), len(raws), 0
+        todo, at_once, tries = [self._came(party, raw) for raw in raws], len(raws), 0
         while todo:
             ready = self._decided(party, todo[:at_once])
             try:
@@ -172,12 +204,15 @@ class Feed:
                 if tries > DECISIONS:
                     raise Unavailable from None
                 continue
-            except Erased:  # about one of them nothing can be recorded any more: it is passed over
+            except Erased:  # about one of them nothing can be recorded any more
                 if at_once > 1 and len(ready) > 1:
                     at_once = 1
                     continue
-                ready = [replace(ready[0], effect=Effect())]
-                self._record(party, ready, cursor)
+                for left in (ready[0].effect.of_nobody(), Effect()):
+                    ready = [replace(ready[0], effect=left)]
+                    with suppress(Erased):
+                        self._record(party, ready, cursor)
+                        break
             tries = 0
             tally.update(_word(one) for one in ready)
             for one in ready:
@@ -214,28 +249,32 @@ class Feed:
             return message.faults
         if effect.keep is kept.state and not any(append.events for append in effect.appends):
             return effect.faults
-        keep = self._kept(party, _Ready(kept.raw, kept.key, None, effect, caller, message), self.site.now())
+        ready, now = _Ready(kept.raw, kept.key, None, effect, caller, message), self.site.now()
+        keep = self._kept(party, ready, now)
         if keep is not None and keep.state is kept.state:  # a part of it is taken; the rest has no more time
             keep = replace(keep, until=kept.until)
         envelope = caller.envelope(self.site.version())
-        return Again([replace(append, envelope=envelope) for append in effect.appends], keep)
+        said = self._said(party, ready, now) if kept.unread else None
+        return Again([replace(append, envelope=envelope) for append in effect.appends], keep, said)
 
-    def _decided(self, party: Party, raws: Sequence[Raw]) -> list[_Ready]:
+    def _came(self, party: Party, raw: Raw) -> _Came:
+        message = self.read(party, raw)
+        return _Came(raw, message, self._key(party, message.order), self._id(party, raw, message))
+
+    def _decided(self, party: Party, came: Sequence[_Came]) -> list[_Ready]:
         """Decide what messages come to, up to one that must see what another of them did."""
         self.site.directory.refresh()
         self.site.people.refresh()
         self.site.dockets.refresh()
-        messages = [self.read(party, raw) for raw in raws]
-        streams = {s for m in messages if isinstance(m, Message) for s in m.told.streams(party.id)}
+        messages = [one.message for one in came if isinstance(one.message, Message)]
+        streams = {stream for message in messages for stream in message.told.streams(party.id)}
         ahead = cast("Log", _ReadAhead(self.site.log, self.site.log.loads(list(streams))))
         site = replace(self.site, log=ahead, moment=self.site.log.now())
-        keys = [self._key(party, message.order) for message in messages]
-        ids = [self._id(party, raw, message) for raw, message in zip(raws, messages, strict=True)]
-        seen = self.stream.known(ids)
-        blocked = self.stream.blocked(party.id, keys)
+        seen = self.stream.known([one.digest for one in came])
+        blocked = self.stream.blocked(party.id, [one.key for one in came])
         ready: list[_Ready] = []
         touched: set[UUID] = set()
-        for raw, message, key, digest in zip(raws, messages, keys, ids, strict=True):
+        for raw, message, key, digest in came:
             caller = _caller(party, message)
             if digest in seen:
                 ready.append(_Ready(raw, key, None, Effect(), caller, message))
@@ -265,8 +304,12 @@ class Feed:
         taken = Taken(
             turn=turn,
             messages=[one.digest for one in ready if one.digest is not None],
-            kept=[kept for one in ready if (kept := self._kept(party, one, now)) is not None],
-            acknowledged=[] if cursor is None else [said for one in ready if (said := _said(party, one)) is not None],
+            kept=[
+                replace(kept, unread=cursor is not None and isinstance(one.message, Unread))
+                for one in ready
+                if (kept := self._kept(party, one, now)) is not None
+            ],
+            acknowledged=[said for one in ready if cursor and (said := self._said(party, one, now)) is not None],
         )
         version = self.site.version()
         appends = [
@@ -284,6 +327,20 @@ class Feed:
         known = state is not Keeping.UNKNOWN
         until = now + (timedelta(days=protocol.set_aside_days) if known else timedelta(hours=protocol.feed_hours))
         return Kept(party.id, state, one.raw, one.key, one.effect.faults, now, until)
+
+    def _said(self, party: Party, one: _Ready, now: datetime) -> Acknowledged | None:
+        """Return what its sender hears of a message. It depends on the message alone: never on whom LEAD knows.
+
+        So whatever could be read was accepted, a duplicate and what waits too; a rule of the site that refuses it knows
+        more than the message, and is for a person of the site.
+        """
+        source, _, number = (one.message.id or "").partition(" ")
+        if not number:
+            return None
+        unread = one.message if isinstance(one.message, Unread) else None
+        code, faults = (ACCEPTED, ()) if unread is None else (REFUSED, unread.faults)
+        until = now + timedelta(days=self.site.directory.protocol(now).acknowledgement_days)
+        return Acknowledged(party.id, source, number, code, faults, one.caller.correlation_id, until)
 
     def _again(self, state: Keeping, party: Party | None = None, keys: Sequence[bytes] | None = None) -> None:
         """Take what can be taken now of what was kept for a reason that may be gone, one after the other."""
@@ -375,20 +432,6 @@ def _effect(site: Site, caller: Caller, message: Message) -> Effect:
     except Refused as refused:  # its sentence may quote what was sent
         faults = tuple(fault(f"/{f.field}", "refused", "The rules of the site refuse it.") for f in refused.faults)
         return Effect(keep=Keeping.SET_ASIDE, faults=faults)
-
-
-def _said(party: Party, one: _Ready) -> Acknowledged | None:
-    """Return what its sender hears of a message. It depends on the message alone: never on whom LEAD knows.
-
-    So whatever could be read was accepted, a duplicate and what waits too; a rule of the site that refuses it knows
-    more than the message, and is for a person of the site.
-    """
-    source, _, number = (one.message.id or "").partition(" ")
-    if not number:
-        return None
-    unread = one.message if isinstance(one.message, Unread) else None
-    code, faults = (ACCEPTED, ()) if unread is None else (REFUSED, unread.faults)
-    return Acknowledged(party.id, source, number, code, faults, one.caller.correlation_id)
 
 
 def fault(pointer: str, code: str, sentence: str) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from domain.arrest import BookingReported
 from domain.disclosure import OralDisclosure
 from domain.event import Envelope, Event, LongText, Recorded, ShortText
 from domain.finding import (
@@ -219,7 +220,7 @@ class Audit:
 
 
 def _earlier(site: Site, recorded: Recorded[Event]) -> list[Event]:
-    if not isinstance(recorded.event, DecisionRecorded | CaseUpdated):
+    if not isinstance(recorded.event, DecisionRecorded | CaseUpdated | BookingReported):
         return []
     return [r.event for r in site.log.load(recorded.stream) if r.position < recorded.position and not r.erased]
 

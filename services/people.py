@@ -14,24 +14,35 @@ from typing import Final
 from uuid import UUID
 
 from domain import arrest, identity
-from domain.arrest import incident_of
+from domain.arrest import ArrestReported, BookingReported, incident_of
 from domain.door import CommunityReferred, LegalSystemReferred, SocialContactReferred
 from domain.event import Event, PersonName, Recorded
-from domain.identity import Described, Evidence, Link, Number, RecordLinked, RecordUnlinked, Review, blocking_keys
-from domain.legal_case import CaseEntered, CaseFiled, Defendant
+from domain.identity import (
+    Described,
+    Evidence,
+    Link,
+    Number,
+    RecordLinked,
+    RecordUnlinked,
+    Review,
+    blocking_keys,
+    number_key,
+)
+from domain.legal_case import CaseUpdated
 from domain.participant import AliasRecorded, NameCorrected, ParticipantIdentified, RecordsMerged, RecordsUnmerged
 from domain.protocol import Protocol
 from domain.referral import ReferralCalledIn, ReferralOffered
-from domain.warrant import WarrantIssued
 from services.ports import Log
 
 _REFERRED: Final = (SocialContactReferred, CommunityReferred, LegalSystemReferred)
+_TOLD_AGAIN: Final = (ArrestReported, BookingReported, CaseUpdated)
 _TOPICS: Final = tuple(
     kind.topic
     for kind in (
         *(ParticipantIdentified, NameCorrected, AliasRecorded, RecordsMerged, RecordsUnmerged),
         *_REFERRED,
         *(ReferralOffered, ReferralCalledIn, RecordLinked, RecordUnlinked),
+        *_TOLD_AGAIN,
     )
 )
 
@@ -62,6 +73,8 @@ class People:
 
     log: Log
     position: int = 0
+    _changed: int = 0
+    _linked_to: dict[UUID | None, UUID] = field(default_factory=dict)
     _known: dict[UUID, _Known] = field(default_factory=lambda: defaultdict(_Known))
     _kept_as: dict[UUID, UUID] = field(default_factory=dict)
     _described: dict[UUID, tuple[Described, ...]] = field(default_factory=dict)
@@ -73,13 +86,15 @@ class People:
         with self._lock:
             touched = set()
             for recorded in self.log.of_topics(_TOPICS, self.position):
-                self.position = recorded.position
-                if (who := recorded.event.participant_id) is not None and not recorded.erased:
+                self.position, event = recorded.position, recorded.event
+                who = event.participant_id or self._linked_to.get(event.matter_id)
+                if who is not None and not recorded.erased:
                     self._note(who, recorded)
                     touched.add(who)
+                    self._changed = recorded.position
             for who in touched:
                 self._index(who)
-            return self.position
+            return self._changed
 
     def match(self, described: Described, protocol: Protocol) -> dict[UUID, Link | Review]:
         """Return whom a description may be of: one link, or whom somebody has to look at, the likeliest first.
@@ -95,8 +110,9 @@ class People:
 
     def has(self, number: Number) -> bool:
         """Return whether anyone whom LEAD knows goes with a number, such as that of an incident."""
+        key = number_key(number)
         with self._lock:
-            return any(self._keys.get(key) for key in blocking_keys(Described(numbers=frozenset({number}))))
+            return key is not None and bool(self._keys.get(key))
 
     def follow(self, who: UUID, described: Described, protocol: Protocol) -> Link | Review:
         """Return whether a further record of someone whom its source calls by a known id is of this participant."""
@@ -113,22 +129,25 @@ class People:
         return [who, *(away for away, kept in self._kept_as.items() if kept == who)]
 
     def _note(self, who: UUID, recorded: Recorded[Event]) -> None:
-        known = self._known[who]
-        match recorded.event:
+        known, event = self._known[who], recorded.event
+        match event:
             case ParticipantIdentified(name=name, birth_date=born) | NameCorrected(name=name, birth_date=born):
                 known.said.add(_named(name, born))
             case AliasRecorded(alias=alias):
                 known.said |= {_also(alias, each) for each in known.said} or {_split(alias, None)}
-            case SocialContactReferred() | CommunityReferred() | LegalSystemReferred() as event if event.name:
+            case SocialContactReferred() | CommunityReferred() | LegalSystemReferred() if event.name:
                 known.said.add(_split(event.name, event.birth_date))
-            case ReferralOffered() | ReferralCalledIn() as event if event.incident_number and event.party_id:
+            case ReferralOffered() | ReferralCalledIn() if event.incident_number and event.party_id:
                 known.numbers.add(incident_of(event.party_id, event.incident_number))
             case RecordLinked(matter_id=UUID() as matter):
-                if (said := described(self.log.load(matter))) is not None:
-                    known.records[matter] = said
+                self._linked_to[matter] = who
+                known.records |= _said_in(self.log, matter)
             case RecordUnlinked(matter_id=UUID() as matter):
+                self._linked_to.pop(matter, None)
                 known.records.pop(matter, None)
-            case RecordsMerged() as event if not event.kept:
+            case ArrestReported() | BookingReported() | CaseUpdated() if event.matter_id in known.records:
+                known.records |= _said_in(self.log, event.matter_id)
+            case RecordsMerged() if not event.kept:
                 self._kept_as[who] = event.other
             case RecordsUnmerged():
                 self._kept_as.pop(who, None)
@@ -145,18 +164,18 @@ class People:
                 self._keys[key].add(who)
 
 
+def _said_in(log: Log, matter: UUID) -> dict[UUID, Described]:
+    said = described(log.load(matter))
+    return {} if said is None else {matter: said}
+
+
 def described(record: list[Recorded[Event]]) -> Described | None:
-    """Return who an agency's record is of, as it says; None where it does not, or is forgotten."""
-    state = arrest.report(record)
-    if state is not None:
-        return None if state.retracted else state.described
-    if any(recorded.event.withdraws for recorded in record):
+    """Return who an agency's record is of, as it says now; None where it does not, or is withdrawn or forgotten."""
+    said = identity.named(record)
+    if not said or any(recorded.event.withdraws for recorded in record):
         return None
-    for recorded in reversed(record):
-        event = recorded.event
-        if isinstance(event, CaseFiled | CaseEntered | WarrantIssued) and isinstance(event.defendant, Defendant):
-            return event.defendant.described(event.party_id)
-    return None
+    reported = arrest.report(record)
+    return reported.described if reported is not None else said[-1].described(record[0].event.party_id)
 
 
 def _named(name: PersonName, birth_date: date) -> Described:

@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.event import Envelope, Event, Recorded
 from domain.labels import Reader
 from domain.registry import PartyKind, Role
+from projections.lens import History
 from projections.rows import Row
 
 R = TypeVar("R", bound=Row)
@@ -133,7 +134,8 @@ class Keeping(StrEnum):
 class Kept:
     """A message kept for a time: its party, the digest of the key in whose order it is taken, and what is wrong.
 
-    `faults`: where (a JSON pointer or a header), a code and a sentence; never a value. `id` 0: not kept yet.
+    `faults`: where (a JSON pointer or a header), a code and a sentence; never a value. `unread`: it came by stream and
+    could not be read, so its sender heard that it is refused. `id` 0: not kept yet.
     """
 
     party: UUID
@@ -143,6 +145,7 @@ class Kept:
     faults: tuple[Mapping[str, str], ...]
     kept_at: datetime
     until: datetime
+    unread: bool = False
     id: int = 0
 
 
@@ -173,7 +176,7 @@ class Turn:
 class Acknowledged:
     """What became of a message, by its sender's own source and id: `accepted`, or `refused` with what is wrong.
 
-    `id` and `taken_at` are given when it is kept, with what was taken.
+    `until`: how long it waits to be told. `id` and `taken_at` are given when it is kept, with what was taken.
     """
 
     party: UUID
@@ -182,6 +185,7 @@ class Acknowledged:
     code: str
     faults: tuple[Mapping[str, str], ...]
     correlation_id: UUID
+    until: datetime
     id: int = 0
     taken_at: datetime | None = None
 
@@ -332,6 +336,34 @@ class Published:
     """What the key is known by inside; the adapter says it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What a party is still to be told: how many statuses and acknowledgements, and since when the oldest waits.
+
+    `never`: how many acknowledgements had had their time before they could be told.
+    """
+
+    party: UUID
+    statuses: int
+    statuses_since: datetime | None
+    acknowledgements: int
+    acknowledgements_since: datetime | None
+    never: int
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the telling goes; counts and times alone. `beat_at`: when the relay beat last, None: never.
+
+    `failure`: the kind of what has gone wrong since `failing_since`, None while all is well.
+    """
+
+    untold: Sequence[Untold]
+    beat_at: datetime | None
+    failure: str | None
+    failing_since: datetime | None
+
+
 class Outbox(Protocol):
     """What was published to each party, the keys it is sealed under, and what is to be said of their messages."""
 
@@ -364,6 +396,14 @@ class Outbox(Protocol):
 
     def key_of(self, published: Published) -> bytes | None:
         """Return the key itself, 32 bytes; None where it was destroyed."""
+        ...
+
+    def beaten(self, failure: str | None) -> None:
+        """Keep that the relay has beaten, and the kind of what went wrong, if anything did."""
+        ...
+
+    def health(self) -> Telling:
+        """Return how the telling goes."""
         ...
 
 
@@ -411,6 +451,10 @@ class Log(Protocol):
 
     def history(self, participant: UUID, party: UUID | None = None) -> list[Recorded[Event]]:
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
+        ...
+
+    def histories(self, subjects: Sequence[UUID]) -> dict[UUID, History]:
+        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one."""
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:

@@ -89,6 +89,7 @@ class AdoptProtocol(Command):
             "set_aside_days": 30,
             "lease_hours": 24,
             "receipt_days": 7,
+            "acknowledgement_days": 30,
             "name_likeness": 0.85,
             "review_likeness": 0.75,
             "divertible": ["23C", "35A", "90J"],
@@ -162,6 +163,9 @@ def adopt_protocol(site: Site, caller: Caller, command: AdoptProtocol) -> Outcom
     """Adopt a protocol; a version is frozen once adopted."""
     history = site.log.load(PROTOCOLS)
     adopted = [r.event.protocol for r in history if isinstance(r.event, ProtocolAdopted)]
+    for code in sorted(command.protocol.public_dockets):
+        if site.directory.by_code(code, "protocol.public_dockets").kind is not PartyKind.COURT:
+            raise Refused("protocol.public_dockets", f"{code} is no court.", "Name courts alone.")
     now = site.now()
     event = ProtocolAdopted(occurred_at=now, protocol=command.protocol)
     events = adopt(adopted, event, now.astimezone(command.protocol.tz).date())

@@ -17,6 +17,7 @@ from domain import contact, legal_case, roi, roster
 from domain import referral as ref
 from domain.calendar import end_of_day
 from domain.event import COORDINATES, Envelope, Event, PersonName, Recorded, sealed_fields
+from domain.identity import RecordSubject
 from domain.labels import Label, Reader, Seal
 from domain.participant import (
     Enrolment,
@@ -100,6 +101,7 @@ P7 = Protocol(
     set_aside_days=30,
     lease_hours=24,
     receipt_days=7,
+    acknowledgement_days=30,
     name_likeness=0.85,
     review_likeness=0.75,
     divertible=frozenset({"23C", "90J"}),
@@ -518,7 +520,7 @@ class Given:
             occurred_at=self.now,
             docket=docket,
             incident_number=incident_number,
-            defendant=legal_case.Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
+            defendant=RecordSubject(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
             charges=(THEFT,),
             offense_on=date(2026, 2, 2),
             filed_on=self.now.date(),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 import typer
 
 from adapters.bootstrap import Parts
-from adapters.cli.resume import holds
-from adapters.postgres.projector import parked
+from adapters.cli.resume import Holds, holds
+from adapters.kafka.contract import ACK, CONTROL, PARTICIPANT_STATUS
+from adapters.kafka.relay import BEAT_SECONDS_MOST
+from adapters.postgres.projector import parked, receipts_overdue
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
 from domain.protocol import NoProtocol
+from domain.registry import Role
 from projections.views import VIEWS
-from services.ports import Keeping
+from services.ports import Keeping, Telling, Untold
 
 _KEPT: Final = {
     Keeping.SET_ASIDE: "set aside: somebody must have them taken again, or drop them (docs/stream/operating.md)",
@@ -21,6 +26,11 @@ _KEPT: Final = {
     Keeping.EARLY: "early: what they speak of has not come yet",
     Keeping.UNKNOWN: "of nobody whom LEAD knows: gone when their hours are over",
 }
+
+_TOLD_IN: Final = (PARTICIPANT_STATUS, CONTROL, ACK)
+"""In which topics a party is told: what it is told of participants, and of its messages."""
+_BEATS_MISSED: Final = 2
+"""How many beats may go by before one is missed: a relay that takes over needs one."""
 
 
 def examine(parts: Parts, settings: Settings) -> bool:
@@ -51,14 +61,15 @@ def examine(parts: Parts, settings: Settings) -> bool:
 
 
 def _streams(parts: Parts, settings: Settings) -> bool:
-    """Print how agencies' streams are; return whether nothing of them needs a person."""
-    streams = parts.site.stream.health()
+    """Print how agencies' streams are, both ways; return whether nothing of them needs a person."""
+    streams, telling = parts.site.stream.health(), parts.site.outbox.health()
     places = [(each.topic, each.number) for each in streams.partitions]
+    places += [(topic, 0) for each in telling.untold for topic in _told_in(parts, settings, each)]
     held = holds(settings, places) if settings.kafka is not None else {}
     well = held is not None
     if settings.kafka is not None:
         typer.echo(f"broker {settings.kafka}: {'answers' if well else 'does not answer: is it up, and let through?'}")
-    elif streams.partitions:
+    elif streams.partitions or telling.untold:
         typer.echo("broker: GOLDENTHREAD_KAFKA names none")
     for each in streams.partitions:
         place = f"{each.topic}/{each.number}"
@@ -68,7 +79,14 @@ def _streams(parts: Parts, settings: Settings) -> bool:
             well = False
             said += f"; STOPPED: {each.stopped}. See what there is: goldenthread resume {each.topic} {each.number}"
         elif there is not None:
-            said += f", {max(0, there.end - each.next_offset)} behind"
+            behind = max(0, there.end - each.next_offset)
+            said += f", {behind} behind" + (
+                ": it goes on by itself while `goldenthread gateway` runs" if behind else ""
+            )
+        elif settings.kafka is not None and held is not None:
+            said += (
+                "; the broker has it no more: goldenthread topics makes it, then it stops until you say how to go on"
+            )
         typer.echo(said)
     for keeping, meaning in _KEPT.items():
         if keeping in streams.kept:
@@ -77,4 +95,70 @@ def _streams(parts: Parts, settings: Settings) -> bool:
             typer.echo(f"messages: {count:,} since {oldest:%Y-%m-%d %H:%M} {meaning}")
     if streams.unread:
         typer.echo(f"messages: {streams.unread:,} that were set aside went by age, and nobody had looked at them")
+    return _told(parts, settings, telling, held) and well
+
+
+def _told(parts: Parts, settings: Settings, telling: Telling, held: Mapping[tuple[str, int], Holds] | None) -> bool:
+    """Print how agencies are told; return whether nothing of it needs a person."""
+    late = parts.log.now() - timedelta(seconds=_BEATS_MISSED * settings.stream_beat_seconds + BEAT_SECONDS_MOST)
+    well = True
+    for each in telling.untold:
+        code = parts.site.directory.party(each.party).code
+        missing = [] if held is None else [t for t in _told_in(parts, settings, each) if (t, 0) not in held]
+        for count, since, what in _waiting(each):
+            said = f"telling {code}: {count:,} {what} unsent since {since:%Y-%m-%d %H:%M}"
+            if since >= late:
+                said += ": for the next beat"
+            elif settings.kafka is not None and missing:
+                said += f"; the broker lacks {', '.join(missing)}: goldenthread topics makes them"
+            else:
+                said += "; they go by themselves once the relay beats and the broker takes them: see both lines"
+            well = well and since >= late
+            typer.echo(said)
+        if each.never:
+            typer.echo(
+                f"telling {code}: {each.never:,} acknowledgements had had their days before they could be told: let it "
+                "ask you what became of its messages"
+            )
+    if settings.kafka is not None:
+        well &= _beats(parts, telling, late)
+    count, first = receipts_overdue(parts.database.login("projector"))
+    if first is not None:
+        typer.echo(
+            f"receipts: {count:,} overdue, the first since {first:%Y-%m-%d %H:%M}: the privacy officer sees whose at "
+            "GET /v1/privacy/withdrawals, and calls them"
+        )
     return well
+
+
+def _beats(parts: Parts, telling: Telling, late: datetime) -> bool:
+    """Print how the relay is; return whether it beats, or nobody waits for it."""
+    if telling.beat_at is None:
+        awaited = any(staff.role is Role.STREAM and not staff.ended for staff in parts.site.directory.staff.values())
+        if awaited:
+            typer.echo("relay: it has never beaten: start `goldenthread gateway`")
+        return not awaited
+    said = f"relay: last beat {telling.beat_at:%Y-%m-%d %H:%M}"
+    if telling.failing_since is not None:
+        said += (
+            f"; it has failed since {telling.failing_since:%Y-%m-%d %H:%M} ({telling.failure}) and tries again on each "
+            "beat: see the broker's line, and the log of `goldenthread gateway`"
+        )
+    if stands := telling.beat_at < late:
+        said += "; it stands still: is `goldenthread gateway` running?"
+    typer.echo(said)
+    return telling.failure is None and not stands
+
+
+def _told_in(parts: Parts, settings: Settings, each: Untold) -> list[str]:
+    """Return the topics that a party is to be told in."""
+    code = parts.site.directory.party(each.party).code
+    families = [f for f in _TOLD_IN if (each.acknowledgements if f is ACK else each.statuses)]
+    return [settings.kafka_prefix + family.topic(code) for family in families]
+
+
+def _waiting(each: Untold) -> Iterator[tuple[int, datetime, str]]:
+    if each.statuses_since is not None:
+        yield each.statuses, each.statuses_since, "statuses"
+    if each.acknowledgements_since is not None:
+        yield each.acknowledgements, each.acknowledgements_since, "acknowledgements"

@@ -115,6 +115,7 @@ TYPES: Final[Mapping[str, MessageType]] = MappingProxyType(
             MessageType("org.lead.arrest.retracted.v1", ARREST, arrest.ArrestRetracted, operations=("delete",)),
             MessageType("org.lead.custody.booked.v1", CUSTODY, custody.CustodyBooked, operations=("add", "update")),
             MessageType("org.lead.custody.released.v1", CUSTODY, custody.CustodyReleased, operations=("update",)),
+            MessageType("org.lead.custody.retracted.v1", CUSTODY, custody.CustodyRetracted, operations=("delete",)),
             MessageType("org.lead.case.initiated.v1", CASE, case.CaseInitiated),
             MessageType("org.lead.case.filed.v1", CASE, case.CaseFiled),
             MessageType("org.lead.case.declined.v1", CASE, case.CaseDeclined),

@@ -17,6 +17,8 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import orjson
+
 SPECVERSION: Final = "1.0"
 JSON_TYPE: Final = "application/json"
 STRUCTURED_TYPE: Final = "application/cloudevents+json; charset=UTF-8"
@@ -143,7 +145,7 @@ def parse_json(text: bytes, pointer: str = "") -> Any:
     """
     value, wrong = None, None
     try:
-        value = _READER.decode(_utf8(text))
+        value = _as_written(text) or _READER.decode(_utf8(text))
     except _Json as error:
         wrong = error.code
     except UnicodeDecodeError:
@@ -226,6 +228,15 @@ _JSON_FAULTS: Final = {
 }
 
 
+def _as_written(text: bytes) -> Any:
+    """Return the value of a text that is just as `orjson` writes it, so that no name stands twice; None for others."""
+    try:
+        value = orjson.loads(text)
+        return value if orjson.dumps(value) == text else None
+    except (ValueError, TypeError):  # what is wrong with it, the strict reader says
+        return None
+
+
 def _utf8(text: bytes) -> str:
     said = text.decode()
     if said.startswith("\ufeff"):
@@ -286,7 +297,7 @@ def _headers(headers: Headers) -> tuple[dict[str, str], list[Fault]]:
     found: dict[str, str] = {}
     faults: list[Fault] = []
     for name, value in headers:
-        if name not in (*TRACE, "content-type") and not name.startswith("ce_"):
+        if not name.startswith("ce_") and name not in _PLAIN:
             continue  # an agency's own
         shown = name if name in _HEADERS or name in TRACE else "ce_*"
         if name in found:
@@ -305,6 +316,7 @@ def _headers(headers: Headers) -> tuple[dict[str, str], list[Fault]]:
     return found, faults
 
 
+_PLAIN: Final = frozenset({"content-type", *TRACE})
 _HEADERS: Final = frozenset({"content-type", *(f"ce_{name}" for name in _ATTRIBUTES)})
 
 
@@ -387,9 +399,9 @@ def _attributes(said: dict[str, Any], *, structured: bool) -> list[Fault]:
         if name not in said
     ]
     for name, value in said.items():
-        place = _place(name if name in _ATTRIBUTES else "*", structured=structured)
-        wrong = _of_attribute(name, value) if name in _ATTRIBUTES else _of_extension(name, value)
-        faults += [fault._replace(place=place) for fault in wrong]
+        if wrong := [*(_of_attribute(name, value) if name in _ATTRIBUTES else _of_extension(name, value))]:
+            place = _place(name if name in _ATTRIBUTES else "*", structured=structured)
+            faults += [fault._replace(place=place) for fault in wrong]
     return faults
 
 

@@ -50,6 +50,8 @@ VIEWS_SECONDS: Final = 5.0
 """How long a beat waits for the views; what they do not show by then is for the next."""
 _LOOK_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 15.0
+BEAT_SECONDS_MOST: Final = VIEWS_SECONDS + _SEND_SECONDS
+"""How long a beat is under way, unless several parties cannot be told."""
 _LOCK: Final = 7101
 
 _log = logging.getLogger("goldenthread.relay")
@@ -181,13 +183,14 @@ class Publisher:
 class Beats:
     """Lets the relay beat every so many `seconds` of the clock, wherever it was started.
 
-    `lock_url`: the database login under which the lead is held. `failure`: the kind of what went wrong last, None
-    while all is well.
+    `lock_url`: the database login under which the lead is held. `note` is told of each beat what went wrong, None: all
+    is well. `failure`: the kind of what went wrong last.
     """
 
     relay: Relay
     lock_url: str
     seconds: float
+    note: Callable[[str | None], None] = lambda _failure: None
     failure: str | None = None
     leads: bool = False
 
@@ -208,6 +211,8 @@ class Beats:
             except Exception as error:  # noqa: BLE001 - nothing that fails here may end the relay
                 self.failure = type(error).__name__
                 _log.warning("the relay stopped and will begin again: %s", self.failure)
+                with suppress(Exception):  # a database that is gone
+                    self.note(self.failure)
                 stop.wait(_LOOK_SECONDS)
             finally:
                 self.leads = False
@@ -217,6 +222,7 @@ class Beats:
         while not self.relay.caught_up() and time.monotonic() < end and not stop.wait(0.02):
             pass
         self.relay.beat()
+        self.note(None)
         self.failure = None
 
 

@@ -11,12 +11,20 @@ from adapters.kafka import contract
 from adapters.kafka.envelope import Record, Undecodable, decode
 from adapters.kafka.lines import record_of
 from adapters.kafka.messages import arrest, custody, outgoing
-from adapters.kafka.messages.niem import Body, PersonType
-from adapters.kafka.translate_case import tells_of_case
-from domain.arrest import Arrested
+from adapters.kafka.messages.niem import Body
+from adapters.kafka.translate_case import subject_of, tells_of_case
 from domain.disclosure import Receipt
 from domain.stop_record import NoOffer
-from services.arrests import NOT_SAID, ArrestRetracted, ArrestTold, BookingTold, Diverted, Overridden, ReleaseTold
+from services.arrests import (
+    NOT_SAID,
+    ArrestRetracted,
+    ArrestTold,
+    BookingRetracted,
+    BookingTold,
+    Diverted,
+    Overridden,
+    ReleaseTold,
+)
 from services.directory import Party
 from services.feed import Message, Told, Unread, fault
 from services.ports import OF_A_FILE, Raw
@@ -121,7 +129,7 @@ def _arrest(body: arrest.ArrestRecorded, told_at: datetime) -> ArrestTold:
         told_at=told_at,
         arrested_at=told.ActivityDate.DateTime,
         incident_number=body.Incident.ActivityIdentification.IdentificationID if body.Incident else None,
-        person=_person(told.ArrestSubject.RoleOfPerson),
+        person=subject_of(told.ArrestSubject.RoleOfPerson),
         charges=tuple(_charge(charge, race) for charge in told.ArrestCharge),
         precinct=where.LocationLocale.LocaleDistrictName if where and where.LocationLocale else None,
         unit=unit.OrganizationName if unit else None,
@@ -175,7 +183,7 @@ def _booking(body: custody.CustodyBooked, told_at: datetime) -> BookingTold:
         number=told.BookingAgencyRecordIdentification.IdentificationID,
         told_at=told_at,
         booked_at=told.ActivityDate.DateTime,
-        person=_person(told.BookingSubject.RoleOfPerson),
+        person=subject_of(told.BookingSubject.RoleOfPerson),
         facility=told.DetentionFacility.FacilityName,
         arrest_number=told.ArrestTransactionNumber,
         source=basis.BookingBasisCode if basis else None,
@@ -193,8 +201,12 @@ def _release(body: custody.CustodyReleased, _told_at: datetime) -> ReleaseTold:
     )
 
 
-def _retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetracted:
+def _arrest_retracted(body: arrest.ArrestRetracted, _told_at: datetime) -> ArrestRetracted:
     return ArrestRetracted(number=body.Arrest.ActivityIdentification.IdentificationID)
+
+
+def _booking_retracted(body: custody.CustodyRetracted, _told_at: datetime) -> BookingRetracted:
+    return BookingRetracted(number=body.Booking.BookingAgencyRecordIdentification.IdentificationID)
 
 
 def _receipt(body: outgoing.ReceiptSent, _told_at: datetime) -> ReceiptTold:
@@ -206,24 +218,12 @@ def _receipt(body: outgoing.ReceiptSent, _told_at: datetime) -> ReceiptTold:
     )
 
 
-def _person(person: PersonType) -> Arrested:
-    name, state, own = person.PersonName, person.PersonStateIdentification, person.PersonOtherIdentification
-    return Arrested(
-        sid=state.IdentificationID if state else None,
-        local_id=own.IdentificationID if own else None,
-        given=name.PersonGivenName,
-        middle=name.PersonMiddleName,
-        surname=name.PersonSurName,
-        suffix=name.PersonNameSuffixText,
-        birth_date=person.PersonBirthDate.Date if person.PersonBirthDate else None,
-    )
-
-
 _TELLS: Final[dict[type[Body | None], Callable[[Any, datetime], Told]]] = {
     arrest.ArrestRecorded: _arrest,
     arrest.ArrestAmended: _arrest,
-    arrest.ArrestRetracted: _retracted,
+    arrest.ArrestRetracted: _arrest_retracted,
     custody.CustodyBooked: _booking,
     custody.CustodyReleased: _release,
+    custody.CustodyRetracted: _booking_retracted,
     outgoing.ReceiptSent: _receipt,
 }

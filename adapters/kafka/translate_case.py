@@ -10,7 +10,7 @@ from adapters.kafka.messages import case, charge_table
 from adapters.kafka.messages.niem import Body, PersonType
 from domain.event import PersonName
 from domain.hearing import HearingOutcome
-from domain.legal_case import Defendant
+from domain.identity import RecordSubject
 from domain.referral import Charge
 from domain.warrant import ACTIVE, WarrantEnd
 from services.cases import (
@@ -162,14 +162,14 @@ def _docket(told: case.CaseType, message: Message) -> dict[str, Any]:
 
 
 def _concerned(told: case.ConcernedCaseType, message: Message) -> dict[str, Any]:
-    people = tuple(_person(party.EntityPerson) for party in told.CaseDefendantParty)
+    people = tuple(subject_of(party.EntityPerson) for party in told.CaseDefendantParty)
     return _docket(told, message) | {"concerned": people}
 
 
 def _defendants(told: Any) -> tuple[Accused, ...]:
     return tuple(
         Accused(
-            person=_person(party.EntityPerson),
+            person=subject_of(party.EntityPerson),
             charges=tuple(
                 Charge(
                     code=charge.ChargeUCRCode,
@@ -197,9 +197,10 @@ def _incident(told: case.IncidentReferenceType | None) -> str | None:
     return told.ActivityIdentification.IdentificationID if told else None
 
 
-def _person(person: PersonType) -> Defendant:
+def subject_of(person: PersonType) -> RecordSubject:
+    """Return whom a record is of, as its agency names them."""
     name, state, own = person.PersonName, person.PersonStateIdentification, person.PersonOtherIdentification
-    return Defendant(
+    return RecordSubject(
         name=PersonName(given=name.PersonGivenName, surname=name.PersonSurName),
         birth_date=person.PersonBirthDate.Date if person.PersonBirthDate else None,
         middle=name.PersonMiddleName,

@@ -19,7 +19,7 @@ from adapters.postgres.recorder import GateRecorder, LogDatastore, available
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
-from domain.identity import linked
+from domain.identity import linked, waiting
 from domain.labels import Reader
 from projections.lens import History
 from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
@@ -229,7 +229,8 @@ class PostgresLog:
         """Return (position, subject) of the next events after a position, at most `limit`, in the order of the log.
 
         The subject of an event is its participant; without one, its matter; without either, its stream. What is
-        recorded of a matter touches, too, whomever it was ever linked to: then the page is longer than `limit`.
+        recorded of a matter touches, too, whomever it was ever linked to or proposed for: then the page is longer than
+        `limit`.
         """
         return self._ask(
             "with page as ("
@@ -237,7 +238,7 @@ class PostgresLog:
             " where notification_id > %s order by notification_id limit %s)"
             " select notification_id, coalesce(participant_id, matter_id, originator_id) from page"
             " union select p.notification_id, l.participant_id from page p"
-            " join log.event l on l.matter_id = p.matter_id and l.topic = 'identity.linked'"
+            " join log.event l on l.matter_id = p.matter_id and l.topic in ('identity.linked', 'match.proposed')"
             " where p.participant_id is null order by 1",
             after,
             limit,
@@ -247,12 +248,13 @@ class PostgresLog:
         """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
         last = _LAST if upto is None else upto
         found = self._by_subject(subjects, last)
-        records = {subject: linked(events) for subject, events in found.items()}
-        told = self._by_subject([*{matter for matters in records.values() for matter in matters}], last)
-        return {
-            subject: History(subject, events, list(merge(*(told[m] for m in records[subject]), key=_POSITION)))
-            for subject, events in found.items()
-        }
+        records = {subject: (linked(events), frozenset(waiting(events))) for subject, events in found.items()}
+        told = self._by_subject([*{m for of_subject in records.values() for some in of_subject for m in some}], last)
+
+        def whole(matters: Iterable[UUID]) -> list[Recorded[Event]]:
+            return list(merge(*(told[matter] for matter in matters), key=_POSITION))
+
+        return {subject: History(subject, events, *map(whole, records[subject])) for subject, events in found.items()}
 
     def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, list[Recorded[Event]]]:
         if not subjects:

@@ -15,12 +15,20 @@ from psycopg.rows import args_row, tuple_row
 
 from adapters.postgres.keyring import NONCE_BYTES, Keyring
 from adapters.postgres.recorder import available
-from services.ports import Acknowledged, Conflict, Published
+from services.ports import Acknowledged, Conflict, Published, Telling, Untold
 
 _COLUMNS = (
     "party_id, participant_id, version, generation, epoch, content, lease_until, withdrawn, sent, key_subject as key"
 )
 _MOVED_ON = "GT006"
+_UNTOLD = """
+    select party_id, coalesce(s.n, 0), s.since, coalesce(a.n, 0), a.since, coalesce(g.acknowledgements, 0)
+    from (select party_id, count(*) n, min(unsent_since) since from stream.published where not sent group by 1) s
+    full join (select party_id, count(*) n, min(taken_at) since from stream.acknowledgement group by 1) a
+         using (party_id)
+    full join stream.never_told g using (party_id)
+    order by party_id
+"""
 
 
 class PostgresOutbox:
@@ -38,14 +46,14 @@ class PostgresOutbox:
             connection.cursor(binary=True, row_factory=tuple_row) as cursor,
         ):
             found = cursor.execute(
-                b"select party_id, source, message, code, faults, correlation_id, id, taken_at"
+                b"select party_id, source, message, code, faults, correlation_id, until, id, taken_at"
                 b" from (select a.*, row_number() over (partition by party_id order by id) as n"
                 b" from stream.acknowledgement a) a where n <= %s order by id",
                 (most,),
             ).fetchall()
         return [
-            Acknowledged(party, source, message, code, tuple(faults), correlation_id, number, taken_at)
-            for party, source, message, code, faults, correlation_id, number, taken_at in found
+            Acknowledged(party, source, message, code, tuple(faults), *rest)
+            for party, source, message, code, faults, *rest in found
         ]
 
     def forget(self, each: Sequence[Acknowledged]) -> None:
@@ -109,6 +117,19 @@ class PostgresOutbox:
         """Return the key itself, 32 bytes; None where it was destroyed."""
         with available():
             return self._keyring.bare(published.key)
+
+    def beaten(self, failure: str | None) -> None:
+        """Keep that the relay has beaten, and the kind of what went wrong, if anything did."""
+        self._call("select stream.beaten(%s)", failure)
+
+    def health(self) -> Telling:
+        """Return how the telling goes; counts and times alone."""
+        with available(), self._datastore.get_connection() as connection, connection.transaction():
+            untold = connection.cursor(row_factory=args_row(Untold)).execute(_UNTOLD.encode()).fetchall()
+            beat = connection.cursor(row_factory=tuple_row).execute(
+                b"select beat_at, failure, failing_since from stream.beat"
+            )
+            return Telling(untold, *(beat.fetchone() or (None, None, None)))
 
     def _ask(self, query: str, *parameters: Any) -> list[Published]:
         with (

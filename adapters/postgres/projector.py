@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from threading import Event as Stop
 from typing import NamedTuple
@@ -344,6 +344,16 @@ def parked(url: str, view: View | None = None) -> list[Parked]:
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(query, [view.name if view else None])
         return [Parked(*row) for row in found]
+
+
+def receipts_overdue(url: str) -> tuple[int, datetime | None]:
+    """Return how many receipts of withdrawals did not come in time, and by when the first was to."""
+    query = (
+        "select count(*), min(receipt_by) from privacy.withdrawal where receipt is null and receipt_by < site.clock()"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((count, since),) = connection.execute(query).fetchall()
+        return count, since and since.astimezone(UTC)
 
 
 def _mark(ceiling: Ceiling) -> str:

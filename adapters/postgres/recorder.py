@@ -39,16 +39,17 @@ _BACK_OFF_SECONDS: Final = 3  # the pool's own, minutes, would still be waiting 
 _MOVED_ON: Final = "GT006"
 _RECORD: Final = """
     select log.record(
-        %s::uuid[], %s::bigint[], %s::text[], %b::bytea[],
-        %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-        %s::uuid[], %s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
+        %b::uuid[], %b::bigint[], %b::text[], %b::bytea[],
+        %b::uuid[], %b::uuid[], %b::uuid[], %b::uuid[], %b::timestamptz[],
+        %b::uuid[], %b::uuid[], %b::bigint[], %b::uuid[], %b::bigint[], %s::uuid, %s::text, %b::bytea, %s::jsonb
     ) as position
 """
 _TAKE: Final = """
     select stream.take(
         %s::text, %s::integer, %s::bigint, %s::bigint, %s::bigint, %b::bytea, %b::bytea[],
-        %s::uuid[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %b::bytea[], %s::jsonb[],
-        %s::uuid[], %b::bytea[], %s::timestamptz[], %s::bigint[], %s::text[], %s::uuid, %s::text, %s::jsonb[]
+        %b::uuid[], %b::text[], %b::text[], %b::integer[], %b::bigint[], %b::bytea[], %b::jsonb[],
+        %b::uuid[], %b::bytea[], %b::timestamptz[], %b::boolean[],
+        %b::bigint[], %b::text[], %s::uuid, %s::text, %b::jsonb[]
     )
 """
 

@@ -5,15 +5,16 @@ A message that is kept lies sealed under a key of the day on which it must be go
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date
+from binascii import a2b_base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
@@ -24,7 +25,8 @@ from services.ports import Acknowledged, Aside, Claimed, Keeping, Kept, Partitio
 
 _DAYS: Final = UUID("6d0d1f7a-3c6b-5f0e-9a55-0f6f5a8b7e11")
 _KEPT: Final = (
-    'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, id, body from stream.kept'
+    'select party_id, state, topic, partition, "offset", key, faults, kept_at, until, unread, id,'
+    " body from stream.kept"
     " where until > site.clock()"
 )
 _json = partial(Jsonb, dumps=orjson.dumps)
@@ -90,16 +92,16 @@ class PostgresStream:
         }
         given = {condition: value for condition, value in asked.items() if value is not None}
         found = self._ask(f"{_KEPT} and {' and '.join(given)} order by id limit %s", *given.values(), limit)
-        ciphers = self._keyring.for_opening({_day(row[8].astimezone(UTC).date()) for row in found})
+        ciphers = self._keyring.for_opening({_day(row[8]) for row in found})
         kept = []
-        for whose, why, topic, partition, offset, key, faults, kept_at, until, id_, body in found:
-            day = ciphers.get(_day(until.astimezone(UTC).date()))
+        for whose, why, topic, partition, offset, key, faults, kept_at, until, unread, id_, body in found:
+            day = ciphers.get(_day(until))
             if day is None:
                 continue  # its day is over
             nonce, sealed = body[:NONCE_BYTES], body[NONCE_BYTES:]
             said = orjson.loads(day.cipher.decrypt(nonce, sealed, _place(topic, partition, offset)))
             raw = Raw(topic, partition, offset, *_opened(said))
-            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, id_))
+            kept.append(Kept(whose, Keeping(why), raw, key, tuple(faults), kept_at, until, unread, id_))
         return kept
 
     def released(self) -> list[tuple[UUID, bytes]]:
@@ -159,12 +161,7 @@ class PostgresStream:
     def arguments(self, taken: Taken) -> tuple[Any, ...]:
         """Return what `stream.take` is called with. Raises `KeyDestroyed` for a day gone by."""
         turn, kept = taken.turn, taken.kept
-        keys = [self._keyring.for_sealing(_day(k.until.astimezone(UTC).date())) for k in kept]
-        bodies = []
-        for one, key in zip(kept, keys, strict=True):
-            nonce, raw = os.urandom(NONCE_BYTES), one.raw
-            place = _place(raw.topic, raw.partition, raw.offset)
-            bodies.append(nonce + key.cipher.encrypt(nonce, orjson.dumps(_closed(raw)), place))
+        day_keys = {until: self._keyring.for_sealing(_day(until)) for until in {k.until for k in kept}}
         return (
             *((turn.topic, turn.partition, turn.epoch, turn.expected, turn.next, turn.last_record) if turn else _FILE),
             list(taken.messages),
@@ -175,9 +172,10 @@ class PostgresStream:
             [k.raw.offset for k in kept],
             [k.key for k in kept],
             [_json([dict(fault) for fault in k.faults]) for k in kept],
-            [key.key_id for key in keys],
-            bodies,
+            [day_keys[k.until].key_id for k in kept],
+            [_sealed(k.raw, day_keys[k.until].cipher) for k in kept],
             [k.until for k in kept],
+            [k.unread for k in kept],
             list(taken.settled),
             [outcome.value for outcome in taken.settled.values()],
             taken.by,
@@ -205,33 +203,43 @@ def _acknowledgement(one: Acknowledged) -> dict[str, Any]:
         "code": one.code,
         "faults": [dict(fault) for fault in one.faults],
         "correlation_id": one.correlation_id,
+        "until": one.until,
     }
 
 
-def _day(until: date) -> UUID:
-    return uuid5(_DAYS, until.isoformat())
+def _day(until: datetime) -> UUID:
+    return uuid5(_DAYS, until.astimezone(UTC).date().isoformat())
+
+
+def _sealed(raw: Raw, cipher: AESGCM) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, orjson.dumps(_closed(raw)), _place(raw.topic, raw.partition, raw.offset))
 
 
 def _place(topic: str, partition: int, offset: int) -> bytes:
     return f"{topic}/{partition}/{offset}".encode()
 
 
-def _closed(raw: Raw) -> dict[str, Any]:
-    return {
-        "headers": [(name, _text(value)) for name, value in raw.headers],
-        "key": _text(raw.key),
-        "value": _text(raw.value),
-    }
+def _closed(raw: Raw) -> list[Any]:
+    """Return a message as JSON holds it: each byte a character, which is shorter than Base64."""
+    return [[(name, _text(value)) for name, value in raw.headers], _text(raw.key), _text(raw.value)]
 
 
-def _opened(said: Mapping[str, Any]) -> tuple[tuple[tuple[str, bytes], ...], bytes | None, bytes | None]:
-    headers = tuple((name, _bytes(value) or b"") for name, value in said["headers"])
-    return headers, _bytes(said["key"]), _bytes(said["value"])
+def _opened(said: Any) -> tuple[tuple[tuple[str, bytes], ...], bytes | None, bytes | None]:
+    read = _bytes
+    if isinstance(said, dict):  # as an earlier version kept it
+        said, read = (said["headers"], said["key"], said["value"]), _of_base64
+    headers, key, value = said
+    return tuple((name, read(text) or b"") for name, text in headers), read(key), read(value)
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
+    return None if value is None else value.decode("latin-1")
 
 
 def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
+    return None if text is None else text.encode("latin-1")
+
+
+def _of_base64(text: str | None) -> bytes | None:
+    return None if text is None else a2b_base64(text)

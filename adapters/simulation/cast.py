@@ -95,6 +95,7 @@ def protocol(effective_from: date, access: Access = PLAYED) -> Protocol:
         set_aside_days=30,
         lease_hours=24,
         receipt_days=7,
+        acknowledgement_days=30,
         name_likeness=0.85,
         review_likeness=0.75,
         divertible=frozenset(charge.code for charge in CHARGES),

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from domain.identity import Described
 from domain.labels import Reader
 from domain.refusal import Unknown
 from domain.registry import Role
-from projections.case_manager import Ask, Duty, Entry, Match, Participant, PlanEntry, Recipient
+from projections.case_manager import Ask, Duty, Entry, Match, MatchRecord, Participant, PlanEntry, Recipient
 from projections.task import Task
-from services.people import described
 from services.person import records
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Choice, Items, Listing, by_participant
@@ -59,24 +57,20 @@ def _beside_the_record(asking: Asking, rows: Sequence[Match]) -> Items:
 
     Until it is linked, it may be a stranger's.
     """
-    named = {"subject_id": [row.subject_id for row in rows]}
-    known = {row.subject_id: row for row in asking.session.select(Participant, named)} if rows else {}
-    decides = asking.caller.role is Role.SUPERVISOR
-    records = asking.site.log.loads([row.matter_id for row in rows]) if decides else {}
+    about = {"subject_id": [row.subject_id for row in rows]}
+    decides = bool(rows) and asking.caller.role is Role.SUPERVISOR
+    records = {row.match_id: row for row in asking.session.select(MatchRecord, about)} if decides else {}
+    known = {row.subject_id: row for row in asking.session.select(Participant, about)} if rows else {}
     items = []
     for row in rows:
-        found, said = known.get(row.subject_id), described(records.get(row.matter_id, []))
+        found, record = known.get(row.subject_id), records.get(row.match_id)
         items.append(
             asking.show(row)
             | {"about": None if found is None else asking.who(found) | {"name": found.name, "born": found.birth_date}}
-            | {"record": None if said is None else _identity(said)}
+            | {"record": None if record is None else {n: getattr(record, n) for n in ("name", "born", "sid")}}
         )
-    return Items(items, [*rows, *known.values()])
-
-
-def _identity(said: Described) -> dict[str, Any]:
-    parts = (said.given, said.middle, said.surname, said.suffix)
-    return {"name": " ".join(part for part in parts if part) or None, "born": said.birth_date, "sid": said.sid}
+    shown = [records[row.match_id] for row in rows if row.match_id in records]
+    return Items(items, [*rows, *known.values(), *shown])
 
 
 LISTINGS = (
@@ -192,5 +186,5 @@ def stands(site: Site, caller: Caller, text: str) -> tuple[str, dict[UUID, int]]
     """Return the entity tag that a participant has now, and the position at which each record of it stands."""
     asked = site.ids.open(caller.party, text)
     person = records(site, asked) if asked else []
-    at = {record.id: history[-1].position for record in person if (history := site.log.history(record.id))}
+    at = {who: history.position for who, history in site.log.histories([record.id for record in person]).items()}
     return entity_tag(site, caller, text, max(at.values(), default=0)), at

@@ -68,6 +68,7 @@ PROTOCOL: dict[str, Any] = {
     "set_aside_days": 30,
     "lease_hours": 24,
     "receipt_days": 7,
+    "acknowledgement_days": 30,
     "name_likeness": 0.85,
     "review_likeness": 0.75,
     "divertible": ["possession"],

@@ -106,6 +106,7 @@ def test_people_sign_again(year: Lived) -> None:
 
 EMPTY = {
     "case_manager.match": "no agency's records in a played year",
+    "case_manager.match_record": "so nobody is asked whom one names",
     "counsel.own_concern": "counsel raises none: the defender's observer does",
     "court.granted_entry": "care tells courts nothing but by the ROI's own fields",
     "court.own_referral": "courts refer nobody",

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4, uuid5
 from adapters.postgres.log import PostgresLog
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event, PersonName
+from domain.identity import RecordSubject
 from domain.labels import Label, Reader
-from domain.legal_case import CaseFiled, Defendant
+from domain.legal_case import CaseFiled
 from domain.participant import IntakeCompleted, ParticipantEnrolled, ParticipantIdentified
 from domain.referral import Charge
 from domain.roi import RoiGranted, RoiSigned, consent_stream
@@ -98,7 +99,7 @@ def _events(who: UUID, n: int, chance: random.Random) -> tuple[list[Append], Eve
                     matter_id=case,
                     occurred_at=at,
                     docket=f"26-1-{n:06}",
-                    defendant=Defendant(name=name, birth_date=born),
+                    defendant=RecordSubject(name=name, birth_date=born),
                     charges=(Charge(code="23C", description="Shoplifting", severity="misdemeanor"),),
                     offense_on=at.date(),
                     filed_on=at.date() + timedelta(days=chance.randrange(1, 9)),

@@ -33,8 +33,9 @@ from domain.finding import (
     finding_id,
     standing,
 )
+from domain.identity import RecordSubject
 from domain.labels import Label
-from domain.legal_case import CaseFiled, CaseUpdated, DecisionKind, DecisionRecorded, Defendant, Source
+from domain.legal_case import CaseFiled, CaseUpdated, DecisionKind, DecisionRecorded, Source
 from domain.referral import Charge
 from domain.refusal import Refused
 from domain.violation import Condition, ViolationAlleged
@@ -187,7 +188,7 @@ def filed(**other: Any) -> CaseFiled:
         matter_id=CASE,
         occurred_at=local(4, 20),
         docket="26-CR-9",
-        defendant=Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
+        defendant=RecordSubject(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
         charges=(THEFT,),
         offense_on=date(2026, 2, 2),
         filed_on=ACTED_ON,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.event import PersonName
+from domain.identity import RecordSubject
 from domain.legal_case import (
     ADVERSE,
     ELSEWHERE,
@@ -19,7 +20,6 @@ from domain.legal_case import (
     CaseFiled,
     DecisionKind,
     DecisionRecorded,
-    Defendant,
     Disposition,
     Relation,
     ReviewSet,
@@ -47,7 +47,7 @@ def filed(**dates: Any) -> CaseFiled:
         matter_id=named("case"),
         occurred_at=local(4, 20),
         docket="26-CR-9",
-        defendant=Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
+        defendant=RecordSubject(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17)),
         charges=(THEFT,),
         received_at=local(4, 19),
         **values,
@@ -245,7 +245,7 @@ def test_only_what_a_courts_feed_told_is_public_and_what_belongs_to_no_office_he
     assert not filed().fact("docket").is_public
 
 
-BELL = Defendant(name=PersonName(given="Ray", surname="Bell"), birth_date=date(1984, 5, 9))
+BELL = RecordSubject(name=PersonName(given="Ray", surname="Bell"), birth_date=date(1984, 5, 9))
 
 
 @pytest.mark.parametrize(

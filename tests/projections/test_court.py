@@ -13,8 +13,9 @@ import pytest
 
 from domain.event import PersonName
 from domain.hearing import HearingEnded, HearingKind, HearingMoved, HearingOutcome, HearingSet
+from domain.identity import RecordSubject
 from domain.labels import Label, Reader
-from domain.legal_case import CaseDisposed, CaseEntered, CaseUpdated, DecisionKind, Defendant, Disposition, Source
+from domain.legal_case import CaseDisposed, CaseEntered, CaseUpdated, DecisionKind, Disposition, Source
 from domain.warrant import WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind
 from projections import case_manager, court, liaison_prosecutor, police
 from projections.partner import GrantedEntry
@@ -22,7 +23,7 @@ from projections.rows import GrantedRow, OwnRow, PublicRow, Row
 from projections.views import VIEWS
 from tests.histories import CARE, CITY_ATTORNEY, COURT, DA, P7, PD, TRESPASS, Given, erased, local, named
 
-LEWIS = Defendant(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17))
+LEWIS = RecordSubject(name=PersonName(given="Ray", surname="Lewis"), birth_date=date(1980, 5, 17))
 ROI = {DA: {Label.ENROLMENT_STATUS, Label.CASE_DOCKET, Label.WARRANT}, PD: {Label.ENROLMENT_STATUS, Label.IIP_PROGRESS}}
 W9, AWAY = named("W-9"), named("W-O-77")
 

@@ -21,7 +21,8 @@ from adapters.settings import Settings
 from adapters.simulation.cast import set_up
 from domain.event import Envelope, PersonName
 from domain.finding import FindingRaised, finding_id
-from domain.legal_case import CaseFiled, Defendant
+from domain.identity import RecordSubject
+from domain.legal_case import CaseFiled
 from domain.registry import Role
 from services.findings import Audit
 from services.ports import Unavailable
@@ -58,7 +59,7 @@ def filings(site: Site, number: int) -> list[UUID]:
             matter_id=case,
             occurred_at=now,
             docket=f"26-{n}",
-            defendant=Defendant(name=PersonName(given="Ray", surname="Bell"), birth_date=SET_UP),
+            defendant=RecordSubject(name=PersonName(given="Ray", surname="Bell"), birth_date=SET_UP),
             charges=(THEFT,),
             offense_on=SET_UP,
             filed_on=SET_UP,

@@ -30,8 +30,9 @@ import pytest
 from adapters.bootstrap import ceiling_of
 from adapters.postgres.readers import PostgresSession
 from domain.event import Envelope, Event, PersonName
+from domain.identity import RecordSubject
 from domain.labels import Label, Reader
-from domain.legal_case import CaseFiled, Defendant
+from domain.legal_case import CaseFiled
 from domain.participant import ParticipantEnrolled, ParticipantIdentified
 from domain.protocol import Door
 from domain.referral import Charge, ChargeHeld, ReferralOffered
@@ -184,7 +185,7 @@ class Race:
             )
             filed = CaseFiled(
                 **about, party_id=office, matter_id=case, docket=f"shared-{n}-", charges=(CHARGE,),
-                defendant=Defendant(name=name, birth_date=born), offense_on=day, filed_on=day, received_at=at,
+                defendant=RecordSubject(name=name, birth_date=born), offense_on=day, filed_on=day, received_at=at,
             )  # fmt: skip
             self.site.parts.log.record(
                 [

@@ -67,10 +67,17 @@ class Streams:
         return contract.read(Record(raw.headers, raw.key, raw.value, raw.topic.removeprefix(self.prefix)))
 
 
+def a_prefix() -> str:
+    """Return a prefix that nobody else on the broker has."""
+    return f"t{token_hex(4)}."
+
+
 @contextmanager
-def streams(site: SiteUnderTest, address: str, *parties: str, **configs: str) -> Iterator[Streams]:
-    """Make the topics of some parties under a prefix of their own; `configs`: of the compacted ones."""
-    prefix = f"t{token_hex(4)}."
+def streams(
+    site: SiteUnderTest, address: str, *parties: str, prefix: str | None = None, **configs: str
+) -> Iterator[Streams]:
+    """Make the topics of some parties under a prefix, or one of their own; `configs`: of the compacted ones."""
+    prefix = prefix or a_prefix()
     wanted: dict[str, dict[str, object]] = {
         prefix + family.topic(party): {
             "num_partitions": 1,

@@ -1,4 +1,4 @@
-"""What a jail tells: a booking, and its release."""
+"""What a jail tells: a booking, its release, and that it was an error."""
 
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ class ReleasedBookingType(Closed):
     BookingRelease: ReleaseType
 
 
+class RetractedBookingType(Closed):
+    """Which booking."""
+
+    BookingAgencyRecordIdentification: IdentificationType
+    BookingAgency: OrganizationType
+
+
 _NUMBER: dict[str, Any] = {
     "BookingAgencyRecordIdentification": {"IdentificationID": "226-0193"},
     "BookingAgency": {"OrganizationORIIdentification": {"IdentificationID": "WA0170000"}},
@@ -109,3 +116,11 @@ class CustodyReleased(Body):
     }
 
     Booking: ReleasedBookingType
+
+
+class CustodyRetracted(Body):
+    """A booking was entered in error: it is as if it had never been sent."""
+
+    example: ClassVar[dict[str, Any]] = {"Booking": _NUMBER}
+
+    Booking: RetractedBookingType

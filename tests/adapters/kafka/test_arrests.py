@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from adapters.kafka.envelope import Record
 from adapters.kafka.translate import reader
 from domain.arrest import ArrestReported, BookingReported, ReleaseReported, ReportRetracted
 from domain.finding import Adverse, FindingRaised
-from domain.identity import MatchProposed, RecordLinked
+from domain.identity import MatchProposed, RecordLinked, RecordUnlinked, Rule
 from domain.referral import ExclusionOverridden, ReferralOffered, ReferralReported
 from domain.stop_record import ArrestRecorded, NoOffer
 from services.feed import Feed
@@ -24,6 +25,7 @@ from tests.adapters.kafka.messages import ARRESTED_AT, ATN, INCIDENT, WHO, perso
 from tests.adapters.postgres.test_feed import holders
 from tests.conftest import Database
 from tests.scenarios import ray as story
+from tests.scenarios.audit import audited, findings
 from tests.site import SiteUnderTest, local, running_site
 
 pytestmark = pytest.mark.server
@@ -191,6 +193,122 @@ def test_the_likeliest_match_stands_first_and_only_who_decides_reads_whom_the_re
     assert [m["match_id"] for m in noor.see("/v1/case-manager/matches")["matches"]] == [second["match_id"]]
 
 
+SECOND: dict[str, Any] = {ARRESTED_AT: "2026-05-31T02:00:00-07:00", ATN: "A26-0100000", INCIDENT: "2026-100000"}
+THIRD: dict[str, Any] = {ARRESTED_AT: "2026-06-01T02:00:00-07:00", ATN: "A26-0100001", INCIDENT: "2026-100001"}
+
+
+def amended(who: dict[str, Any], changes: dict[str, Any]) -> Record:
+    return record("arrest.amended", RMS, NO_LEAD | {WHO: who} | changes)
+
+
+def review(lead: SiteUnderTest, ray: story.Ray, *, same: bool) -> None:
+    """Let the supervisor decide whose the likeliest record is."""
+    noor = lead.person("noor")
+    match = noor.see("/v1/case-manager/matches")["matches"][0]["match_id"]
+    noor.do(f"/v1/participants/{ray.care}/matches/{match}/reviews", {"same": same, "why": "He told us."})
+    lead.settle()
+
+
+def test_prints_that_come_later_link_what_waited(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    review(lead, ray, same=True)
+    nameless = person("Raymond", "Bell", "1984-05-09")
+    take(an_arrest(nameless, SECOND))
+    assert len(lead.person("noor").see("/v1/case-manager/matches")["matches"]) == 1
+    assert take(
+        amended(nameless | {"PersonStateIdentification": {"IdentificationID": "WA10044871"}}, SECOND)
+    ) == Counter(accepted=1)
+    first, second = all_of(lead, RecordLinked)
+    assert (second.rule, second.participant_id) == (Rule.SID_AND_BIRTH_DATE, first.participant_id)
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == [], "nobody is asked any more"
+    assert "A26-0100000" in str(ray.history("arrest.reported"))
+
+
+def test_a_birth_date_that_comes_later_is_put_before_the_reviewer(lead: SiteUnderTest, take: Take) -> None:
+    enrolled(lead)
+    noor = lead.person("noor")
+    take(an_arrest(person("Ray", "Bell", None), AGAIN))
+    (before,) = noor.see("/v1/case-manager/matches")["matches"]
+    take(amended(person("Ray", "Bell", "1984-05-09", own="MNI-20931"), AGAIN))
+    (after,) = noor.see("/v1/case-manager/matches")["matches"]
+    assert (before["birth_date"], after["birth_date"]) == ("unknown", "equal")
+    assert after["score"] > before["score"]
+    assert after["record"]["born"] == "1984-05-09"
+    take(amended(person("Ray", "Bell", "1948-11-30", own="MNI-20931"), AGAIN | {"Arrest/BookedIndicator": False}))
+    (last,) = noor.see("/v1/case-manager/matches")["matches"]
+    assert last["birth_date"] == "other", "what waits for somebody to look waits until somebody has looked"
+    assert all_of(lead, RecordLinked) == []
+
+
+def accessed(lead: SiteUnderTest, subject: str) -> tuple[set[str], bytes]:
+    """Return the labels of what this person was shown of the matches last, and the digest of it."""
+    staff = lead.parts.site.directory.by_subject(subject)
+    assert staff is not None
+    with psycopg.connect(lead.parts.database.url) as connection:
+        ((who, labels, digest),) = connection.execute(
+            "select participant_id, labels, digest from log.disclosure"
+            " where surface = 'case_manager.matches' and staff_id = %s order by position desc limit 1",
+            [staff.id],
+        ).fetchall()
+    assert who == all_of(lead, MatchProposed)[-1].participant_id
+    return set(labels.split()), digest
+
+
+def test_who_is_shown_whom_a_record_names_is_written_down_with_it(lead: SiteUnderTest, take: Take) -> None:
+    """The access row of whoever's match it is names the record's label too, and its digest holds the record."""
+    ray = enrolled(lead)
+    noor, dana = lead.person("noor"), lead.person("dana")
+    matches = "/v1/case-manager/matches"
+    take(an_arrest(BELL, AGAIN))
+    (match,) = noor.see(matches)["matches"]
+    labels, digest = accessed(lead, "noor")
+    assert {"identity.external", "identity.legal", "custody"} <= labels
+    assert match["record"] == {"name": "Ray Bell", "born": "1984-05-09", "sid": "WA10044871"}
+    dana.see(matches)
+    assert accessed(lead, "dana")[0] == labels - {"custody"}, "she was shown nothing of the record"
+    assert accessed(lead, "dana")[1] != digest
+    noor.see(matches)
+    assert accessed(lead, "noor")[1] == digest, "what is the same is written down as the same"
+    page = f"/v1/case-manager/participants/{ray.care}"
+    tag = dana.get(page).headers["ETag"]
+    again = deepcopy(BELL)
+    again["PersonName"]["PersonMiddleName"] = "Lee"
+    take(amended(again, AGAIN))
+    (changed,) = noor.see(matches)["matches"]
+    assert changed["match_id"] == match["match_id"], "in nothing that is compared do the two agree otherwise"
+    assert changed["record"]["name"] == "Ray Lee Bell"
+    assert accessed(lead, "noor")[1] != digest
+    alias, names = {"alias": "Sunny"}, f"/v1/participants/{ray.care}/aliases"
+    assert dana.post(names, alias, **{"If-Match": tag}).status_code == 412
+    tag = dana.get(page).headers["ETag"]
+    assert dana.post(names, alias, **{"If-Match": tag}).status_code == 201, "what she read is what stands"
+
+
+def test_what_a_linked_record_says_later_is_known_and_takes_no_link_away(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(person("Ray", "Bell", "1984-05-09"), AGAIN))
+    review(lead, ray, same=True)
+    take(amended(person("Ray", "Bell", "1948-11-30", sid="WA10044871"), AGAIN))
+    assert len(ray.history("arrest.reported")) == 2, "only a reviewer takes a record away"
+    assert all_of(lead, RecordUnlinked) == []
+    take(an_arrest(person("Raymond", "Bell", "1984-05-09", sid="WA10044871"), SECOND))
+    assert [link.rule for link in all_of(lead, RecordLinked)] == [Rule.REVIEWED, Rule.SID_AND_BIRTH_DATE]
+
+
+def test_what_a_reviewer_took_apart_stays_so_whatever_comes_later(lead: SiteUnderTest, take: Take) -> None:
+    ray = enrolled(lead)
+    take(an_arrest(BELL, AGAIN))
+    review(lead, ray, same=True)
+    take(an_arrest(person("Ray", "Bell", "1984-05-09"), SECOND))
+    review(lead, ray, same=False)
+    take(amended(BELL, SECOND))
+    assert len(all_of(lead, RecordLinked)) == 1
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == []
+    take(an_arrest(BELL, THIRD))
+    assert len(all_of(lead, RecordLinked)) == 2, "of another record nobody has said so"
+
+
 def test_whom_lead_comes_to_know_within_the_hours_is_found_in_what_is_kept(
     lead: SiteUnderTest, take: Take, site_db: Database
 ) -> None:
@@ -293,6 +411,51 @@ def test_a_booking_and_its_release_however_they_come(lead: SiteUnderTest, take: 
         },
     )
     assert take(stranger) == Counter({"unknown": 1})
+    lead.clock.at(lead.parts.log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours, minutes=1))
+    sweep(lead)
+    assert lead.parts.log.stream.kept() == []
+
+
+def test_a_booking_entered_in_error_is_nowhere_and_nothing_is_left_that_followed_from_it(
+    lead: SiteUnderTest, take: Take
+) -> None:
+    ray = enrolled(lead)
+    noor, pat, number = (
+        lead.person("noor"),
+        lead.person("pat"),
+        "Booking/BookingAgencyRecordIdentification/IdentificationID",
+    )
+    booked = {"Booking/BookingSubject/RoleOfPerson": BELL, "Booking/ActivityDate/DateTime": "2026-05-30T03:00:00-07:00"}
+    released = {"Booking/BookingRelease/ActivityDate/DateTime": "2026-05-31T08:00:00-07:00"}
+    take(record("custody.booked", JAIL, booked))
+    take(record("custody.booked", JAIL, booked | {number: "2"}))
+    take(record("custody.released", JAIL, released))
+    take(record("custody.booked", JAIL, booked | {"Booking/DetentionFacility/FacilityName": "The annex"}))
+    assert take(record("custody.retracted", JAIL, {number: "2"})) == Counter(accepted=1)
+    assert len(noor.see("/v1/case-manager/matches")["matches"]) == 1, "of that one nobody is asked any more"
+    review(lead, ray, same=True)
+    audited(lead)
+    assert [finding["action"] for finding in findings(pat)] == ["booking"], "told again, it is the same booking"
+    assert (len(ray.history("booking.reported")), len(ray.history("release.reported"))) == (2, 1)
+    gone = record("custody.retracted", JAIL)
+    assert take(gone) == Counter(accepted=1)
+    assert ray.history("booking.reported") == ray.history("release.reported") == []
+    assert findings(pat) == []
+    assert take(record("custody.booked", JAIL, booked)) == Counter(accepted=1)
+    assert ray.history("booking.reported") == [], "what was withdrawn is not brought back by the same word"
+    assert len(all_of(lead, RecordLinked)) == len(all_of(lead, RecordUnlinked)) == 1
+
+
+def test_a_retraction_of_a_booking_that_nobody_has_waits_no_longer_than_a_strangers_booking(
+    lead: SiteUnderTest, take: Take
+) -> None:
+    enrolled(lead)
+    gone = record("custody.retracted", JAIL)
+    assert take(gone) == Counter({"unknown": 1})
+    booked = {"Booking/BookingSubject/RoleOfPerson": BELL, "Booking/ActivityDate/DateTime": "2026-05-30T03:00:00-07:00"}
+    assert take(record("custody.booked", JAIL, booked)) == Counter(accepted=1)
+    assert lead.person("noor").see("/v1/case-manager/matches")["matches"] == [], "it was taken back at once"
+    take(record("custody.retracted", JAIL, {"Booking/BookingAgencyRecordIdentification/IdentificationID": "9"}))
     lead.clock.at(lead.parts.log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours, minutes=1))
     sweep(lead)
     assert lead.parts.log.stream.kept() == []

@@ -37,8 +37,8 @@ class Counted:
 
 
 @contextmanager
-def beating(db: Database, relay: Any) -> Iterator[Beats]:
-    beats, stop = Beats(cast("Relay", relay), db.login("recorder"), SECONDS), threading.Event()
+def beating(db: Database, relay: Any, note: Callable[[str | None], None] = lambda _: None) -> Iterator[Beats]:
+    beats, stop = Beats(cast("Relay", relay), db.login("recorder"), SECONDS, note), threading.Event()
     thread = threading.Thread(target=beats.run, args=(stop,), daemon=True)
     thread.start()
     try:
@@ -70,8 +70,20 @@ def test_one_relay_beats_at_a_time_and_another_goes_on(site_db: Database) -> Non
 
 
 def test_after_a_failure_the_next_beat_goes_on(site_db: Database) -> None:
-    relay = Counted(fails=1)
-    with beating(site_db, relay) as beats:
+    relay, noted = Counted(fails=1), list[str | None]()
+    with beating(site_db, relay, noted.append) as beats:
         until(lambda: beats.failure == "Unavailable")
         until(lambda: len(relay.at) >= 2)
         until(lambda: beats.failure is None)
+    assert noted[:2] == ["Unavailable", None]
+
+
+def test_what_cannot_be_noted_ends_no_relay(site_db: Database) -> None:
+    """The database is away: neither a beat nor that it failed can be written down."""
+
+    def away(_: str | None) -> None:
+        raise Unavailable
+
+    relay = Counted(fails=1)
+    with beating(site_db, relay, away):
+        until(lambda: len(relay.at) >= 3)

@@ -389,7 +389,7 @@ def test_the_clerk_cannot_find_out_by_entering_the_docket_by_hand(court: Publish
     (case,) = [c for c in judge.see("/v1/court/cases")["cases"] if c["docket"] == "C-3"]
     assert case["next_hearing"] is None, "what it did not enter, it does not read"
     assert judge.post("/v1/court/cases", sent).status_code == 422
-    court.told("case.hearing", hearing("C-3", ActivityIdentification=_id("E-3")), TOLD + timedelta(days=1))
+    court.told("case.hearing", hearing("C-3", ActivityIdentification=_id("E-3")), TOLD + timedelta(days=5))
     (case,) = [c for c in judge.see("/v1/court/cases")["cases"] if c["docket"] == "C-3"]
     assert case["next_hearing"] is not None, "of a docket that is public, all is"
 
@@ -674,3 +674,33 @@ def test_a_match_is_proposed_by_what_the_court_says_alone(court: Publisher, ray:
     assert isinstance(proposal, MatchProposed)
     assert proposal.source == court.party
     assert local("2026-03-24 12:00") <= proposal.occurred_at
+
+
+def test_prints_that_come_with_a_later_word_link_the_case_and_the_office_cannot_tell(
+    office: Publisher, ray: story.Ray
+) -> None:
+    def printed(person: dict[str, Any]) -> dict[str, Any]:
+        return person | {"PersonStateIdentification": {"IdentificationID": "WA10555555"}}
+
+    noor = office.lead.person("noor")
+    office.told("case.filed", filed("PR-1", accused(printed(RAY))))
+    asked = noor.see("/v1/case-manager/matches")["matches"]
+    (match,) = (match["match_id"] for match in asked if match["record"] and match["record"]["sid"] == "WA10555555")
+    noor.do(f"/v1/participants/{ray.care}/matches/{match}/reviews", {"same": True, "why": "He told us."})
+    office.lead.settle()
+    office.told("case.filed", filed("PR-2", accused(RAY)))
+    waiting = noor.see("/v1/case-manager/matches")["matches"]
+    assert "PR-2" not in str(told_care(ray))
+    (before,) = cases(ray, "PR-2")
+    office.told("case.updated", updated("PR-2", accused(printed(RAY))), TOLD + timedelta(hours=1))
+    assert "PR-2" in str(told_care(ray))
+    assert len(noor.see("/v1/case-manager/matches")["matches"]) == len(waiting) - 1, "nobody is asked any more"
+    (after,) = cases(ray, "PR-2")
+    assert after == before | {"lead": after["lead"]}, "its own record says nothing of the link"
+    respelt = deepcopy(printed(RAY))
+    respelt["PersonName"]["PersonGivenName"] = "Raymond"
+    office.told("case.updated", updated("PR-2", accused(respelt)), TOLD + timedelta(hours=2))
+    assert cases(ray, "PR-2")[0]["defendant"] == "Raymond Bell", "its own record is what it says now"
+    office.told("case.updated", updated("PR-2", accused(ANA)), TOLD + timedelta(hours=3))
+    assert cases(ray, "PR-2")[0]["defendant"] == "Ana Cruz"
+    assert "PR-2" not in str(told_care(ray)), "another defendant is another case"

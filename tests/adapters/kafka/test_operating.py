@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from adapters.cli.main import app
 from adapters.kafka import gateway as gate
+from services.ports import Unavailable
 from tests.adapters.kafka.test_gateway import Site, a_site, distinct, told
 from tests.conftest import Database
+from tests.scenarios import ray as story
+from tests.scenarios.stream import streams
+from tests.site import running_site
 
 pytestmark = [pytest.mark.server, pytest.mark.kafka]
 
@@ -62,6 +67,76 @@ def test_doctor_says_how_the_streams_are(site: Site, run: Run, monkeypatch: pyte
     assert gone.exit_code == 1
     assert "broker 127.0.0.1:1: does not answer" in gone.stdout
     assert "Surname" not in well.stdout + ill.stdout + gone.stdout
+
+
+def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is told of and withdrawn while one party has no topic; the relay stops; nobody answers the withdrawal."""
+    with running_site(site_db) as lead, streams(lead, kafka, "city-pd") as out:
+        settings = {
+            "DATABASE_URL": site_db.owner_url,
+            "SECRETS_DIR": str(site_db.secrets.folder),
+            "PREFIX": site_db.prefix,
+            "KAFKA": kafka,
+            "KAFKA_PREFIX": out.prefix,
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GOLDENTHREAD_{name}", value)
+
+        def doctor() -> tuple[int, str]:
+            found = CliRunner().invoke(app, ["doctor"])
+            return found.exit_code, found.stdout
+
+        def later(**more: int) -> None:
+            lead.clock.at(lead.clock.moment + timedelta(**more))
+
+        ray = story.arrest(lead)
+        assert "relay" not in doctor()[1], "nobody waits for one"
+        for party in ("city-pd", "county-pa"):
+            out.account(party)
+        assert doctor()[0] == 1
+        assert "relay: it has never beaten: start `goldenthread gateway`" in doctor()[1]
+
+        story.enrol(ray)
+        lead.settle()
+        outbox = lead.parts.site.outbox
+        with pytest.raises(Unavailable):
+            out.relay.beat()
+        outbox.beaten("Unavailable")
+        since = f"{lead.clock.moment:%Y-%m-%d %H:%M}"
+        assert f"telling county-pa: 1 statuses unsent since {since}: for the next beat" in doctor()[1]
+        later(minutes=5)
+        with pytest.raises(Unavailable):
+            out.relay.beat()
+        outbox.beaten("Unavailable")
+        failing, said = doctor()
+        assert failing == 1
+        assert "telling city-pd" not in said, "it has its topics, and was told"
+        names = f"{out.prefix}out.county-pa.participant-status.v1, {out.prefix}out.county-pa.control.v1"
+        assert f"statuses unsent since {since}; the broker lacks {names}: goldenthread topics makes them" in said
+        assert f"it has failed since {since} (Unavailable) and tries again on each beat" in said
+
+        assert CliRunner().invoke(app, ["topics"]).exit_code == 0
+        out.beat()
+        outbox.beaten(None)
+        beaten = f"{lead.clock.moment:%Y-%m-%d %H:%M}"
+        well, said = doctor()
+        assert well == 0, said
+        assert f"relay: last beat {beaten}\n" in said
+        assert "telling" not in said
+
+        word = {"word_of": "participant", "medium": "oral", "parties": ["city-pd"]}
+        lead.person("noor").do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
+        out.beat()
+        later(days=8)
+        lead.settle()
+        still, said = doctor()
+        assert still == 1
+        assert f"relay: last beat {beaten}; it stands still: is `goldenthread gateway` running?" in said
+        assert "receipts: 1 overdue, the first since 2026-03-2" in said
+        assert "GET /v1/privacy/withdrawals" in said
+        outbox.beaten(None)
+        assert doctor()[0] == 0, "who does not answer is the privacy officer's to call"
+        assert not [word for word in ("Ray", "Bell", ray.participant, ray.care) if word in said]
 
 
 def test_a_stopped_partition_goes_on_where_a_person_says(site: Site, run: Run, apache_kafka: str) -> None:

@@ -13,8 +13,9 @@ from adapters.postgres.log import PostgresLog
 from adapters.postgres.readers import PostgresReaders
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event, PersonName
+from domain.identity import RecordSubject
 from domain.labels import Ceiling, Label, Reader
-from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded, Defendant
+from domain.legal_case import CaseFiled, DecisionKind, DecisionRecorded
 from domain.participant import ParticipantEnrolled, ParticipantIdentified
 from domain.protocol import Door
 from domain.referral import Charge, ChargeHeld, ReferralOffered
@@ -244,7 +245,7 @@ class Site:
                 matter_id=matter,
                 occurred_at=self.log.now(),
                 docket="26-1",
-                defendant=Defendant(name=PersonName(given="Jo", surname="Doe"), birth_date=date(1990, 1, 2)),
+                defendant=RecordSubject(name=PersonName(given="Jo", surname="Doe"), birth_date=date(1990, 1, 2)),
                 charges=(Charge(code="35A", description="Possession", severity="felony"),),
                 offense_on=on,
                 filed_on=on,

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import opened
+from adapters.postgres import stream as kept_in
 from adapters.settings import Settings
 from adapters.simulation.cast import Clock, set_up
 from domain.refusal import Refused
@@ -177,6 +178,19 @@ def test_in_one_batch_the_second_sees_what_the_first_did(site: Open) -> None:
     assert taken(log) == [1, 2]
 
 
+def test_a_message_is_read_once_however_often_its_batch_is_cut(site: Open) -> None:
+    _, feed, party, _ = site
+    times: Counter[int] = Counter()
+
+    def counted(party: Party, raw: Raw) -> Message | Unread:
+        times[raw.offset] += 1
+        return read(party, raw)
+
+    messages = [raw(n, "k", {"number": n // 2}) for n in range(8)]
+    assert replace(feed, read=counted).take(party, messages, claim(feed)) == Counter(accepted=8)
+    assert times == Counter(range(8))
+
+
 def test_whoever_was_replaced_records_nothing(site: Open) -> None:
     log, feed, party, _ = site
     first = claim(feed)
@@ -235,6 +249,26 @@ def test_nothing_of_what_is_kept_lies_in_clear_and_nothing_is_left_of_it(site: O
             "select count(*) from log.key join stream.day using (key_id) where wrapped is not null"
         ).fetchall()
     assert alive == 0, "a copy of the table cannot be read any more"
+
+
+def _as_before(raw: Raw) -> dict[str, Any]:
+    def text(value: bytes | None) -> str | None:
+        return None if value is None else base64.b64encode(value).decode()
+
+    headers = [(name, text(value)) for name, value in raw.headers]
+    return {"headers": headers, "key": text(raw.key), "value": text(raw.value)}
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["now", "by an earlier version"])
+def test_what_is_kept_comes_back_byte_for_byte(site: Open, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+    _, feed, party, _ = site
+    every = bytes(range(256))
+    came = [Raw(TOPIC, 0, 0, (("own", every), ("none", b"")), b"k", every), Raw(TOPIC, 0, 1, (), None, None)]
+    with monkeypatch.context() as patched:
+        if before:
+            patched.setattr(kept_in, "_closed", _as_before)
+        assert feed.take(party, came, claim(feed)) == Counter({"set aside": 2})
+    assert [kept.raw for kept in feed.stream.kept()] == came
 
 
 def holders(database: Database, text: str) -> list[str]:

@@ -21,7 +21,7 @@ import domain
 from adapters.postgres.keyring import DataKey, KeyDestroyed
 from adapters.postgres.mapper import LogCorrupt, SealingMapper, StoredRow
 from domain.contact import ContactKind, ContactMade
-from domain.event import TOPICS, Envelope, Event, labels_of
+from domain.event import TOPICS, Envelope, Event, PersonName, labels_of
 from domain.labels import TABLE, Label, Seal
 from domain.referral import Charge, ChargeHeld, ReferralAccepted
 from domain.roi import RoiGranted
@@ -359,6 +359,20 @@ def test_every_example_loads_for_ever(path: Path) -> None:
     assert recorded.envelope == Envelope.model_validate(stored["envelope"])
     then = labels_of(cls).keys() & stored["event"].keys()  # a field added since, with a default, was not there
     assert all(getattr(recorded.event, name) is not None for name in then), "an example leaves nothing out"
+
+
+@pytest.mark.parametrize("topic", ["arrest.reported", "booking.reported"])
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_person_who_was_stored_without_a_name_of_its_own_opens(topic: str, forgotten: bool) -> None:
+    stored = json.loads((EXAMPLES / f"{topic}.v1.json").read_text(encoding="utf-8"))["event"]
+    given, surname = stored["person"]["given"], stored["person"]["surname"]
+    if forgotten:
+        del stored["person"]
+    opened = TOPICS[topic].upcasts[1](stored)
+    if forgotten:
+        assert "person" not in opened
+    else:
+        assert TOPICS[topic].model_validate(opened).person.name == PersonName(given=given, surname=surname)  # type: ignore[attr-defined]
 
 
 def test_an_event_without_anything_sealed_has_no_box() -> None:

@@ -311,7 +311,7 @@ MAY_READ = {
     *(("recorder", t) for t in (
         "log.event", "log.answer", "log.key", "log.view", "log.parked", "log.checkpoint", "log.fired",
         "stream.partition", "stream.message", "stream.kept", "stream.settled",
-        "stream.published", "stream.acknowledgement",
+        "stream.published", "stream.acknowledgement", "stream.never_told", "stream.beat",
     )),
     *(("projector", t) for t in ("log.event", "log.key", "log.view", "log.parked", *(m.table for m in MODELS))),
     *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint")),

@@ -18,16 +18,17 @@ begin
       and (r.gone or r.generation <> p.generation);
     insert into stream.published as p (
         party_id, participant_id, version, generation, key_subject, epoch, content, lease_until, withdrawn, sent,
-        changed_at
+        changed_at, unsent_since
     )
     select r.party, r.participant, r.version, r.generation, stream.key_subject(r.party, r.participant, r.generation),
-           r.epoch, r.content, r.lease, r.gone, false, at
+           r.epoch, r.content, r.lease, r.gone, false, at, at
     from unnest(parties, participants, versions, generations, epochs, contents, leases, gone)
          as r(party, participant, version, generation, epoch, content, lease, gone)
     on conflict (party_id, participant_id) do update
     set version = excluded.version, generation = excluded.generation, key_subject = excluded.key_subject,
         epoch = excluded.epoch, content = excluded.content, lease_until = excluded.lease_until,
-        withdrawn = excluded.withdrawn, sent = false, changed_at = at
+        withdrawn = excluded.withdrawn, sent = false, changed_at = at,
+        unsent_since = coalesce(p.unsent_since, at)
     where p.version = excluded.version - 1;
     get diagnostics kept = row_count;
     if kept <> cardinality(parties) then

@@ -5,7 +5,7 @@ create or replace function stream.take(
     of_topic text, of_number integer, epoch bigint, expected bigint, next bigint, last bytea,
     messages bytea[],
     parties uuid[], states text[], topics text[], partitions integer[], offsets bigint[], keys bytea[], why jsonb[],
-    sealed uuid[], bodies bytea[], untils timestamptz[],
+    sealed uuid[], bodies bytea[], untils timestamptz[], unread boolean[],
     settle bigint[], outcomes text[], by uuid, reason text, acknowledged jsonb[]
 ) returns void
 language plpgsql volatile security definer set search_path = stream, pg_temp
@@ -49,17 +49,18 @@ begin
     select distinct (until at time zone 'UTC')::date, key_id from unnest(untils, sealed) r(until, key_id)
     on conflict do nothing;
     insert into stream.kept (
-        party_id, state, topic, partition, "offset", key, faults, sealed_under, body, kept_at, until
+        party_id, state, topic, partition, "offset", key, faults, sealed_under, body, kept_at, until, unread
     )
     select k.*
     from (
-        select party, state, topic, partition, "offset", key, fault, sealed_key, body, at, until
-        from unnest(parties, states, topics, partitions, offsets, keys, why, sealed, bodies, untils) with ordinality
-             as r(party, state, topic, partition, "offset", key, fault, sealed_key, body, until, n)
+        select party, state, topic, partition, "offset", key, fault, sealed_key, body, at, until, was_unread
+        from unnest(parties, states, topics, partitions, offsets, keys, why, sealed, bodies, untils, unread)
+             with ordinality
+             as r(party, state, topic, partition, "offset", key, fault, sealed_key, body, until, was_unread, n)
         order by n
     ) k;
-    insert into stream.acknowledgement (party_id, source, message, code, faults, correlation_id, taken_at)
+    insert into stream.acknowledgement (party_id, source, message, code, faults, correlation_id, taken_at, until)
     select (a ->> 'party')::uuid, a ->> 'source', a ->> 'message', a ->> 'code', a -> 'faults',
-           (a ->> 'correlation_id')::uuid, at
+           (a ->> 'correlation_id')::uuid, at, (a ->> 'until')::timestamptz
     from unnest(acknowledged) with ordinality as r(a, n) order by n;
 end $$;

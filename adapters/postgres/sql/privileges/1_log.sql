@@ -40,9 +40,10 @@ grant execute on function log.set_fired to goldenthread_recorder;
 grant execute on function log.admit, log.forget_senders to goldenthread_recorder;
 
 grant select on stream.partition, stream.message, stream.kept, stream.settled, stream.published,
-    stream.acknowledgement to goldenthread_recorder;
+    stream.acknowledgement, stream.never_told, stream.beat to goldenthread_recorder;
 grant execute on function stream.claim, stream.stop, stream.resume, stream.take, stream.purge to goldenthread_recorder;
-grant execute on function stream.key_subject, stream.publish, stream.sent, stream.acknowledged to goldenthread_recorder;
+grant execute on function stream.key_subject, stream.publish, stream.sent, stream.acknowledged, stream.beaten
+    to goldenthread_recorder;
 
 grant select on log.event, log.key to goldenthread_projector;
 grant select, insert, update, delete on log.view, log.parked to goldenthread_projector;

@@ -57,6 +57,17 @@ create table case_manager.match (
     number boolean not null
 );
 
+-- MatchRecord (role): Whom the record of a match names, and nothing else that it says: until it is linked, it may be a stranger's.
+create table case_manager.match_record (
+    subject_id uuid not null,
+    as_of bigint not null,
+    match_id uuid not null,
+    name text not null,
+    born date,
+    sid text,
+    shown text not null
+);
+
 -- Participant (role): A person whom the team carries or may come to carry.
 create table case_manager.participant (
     subject_id uuid not null,
@@ -144,7 +155,7 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
-comment on schema case_manager is 'case_manager/10 sha256 82db6e7f8a1bbb836b40e8236f2aef593f7d363ea5055962d9e68b3d34c9ee19';
+comment on schema case_manager is 'case_manager/11 sha256 22556e30d05e2b9e0667e0c7a79bb5fd435b7d6733be621e0b44d0e639ba74a0';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id);
@@ -153,6 +164,8 @@ create index on case_manager.duty (subject_id);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.match add primary key (score, match_id);
 create index on case_manager.match (subject_id);
+alter table case_manager.match_record add primary key (match_id);
+create index on case_manager.match_record (subject_id);
 alter table case_manager.participant add primary key (name, subject_id);
 create index on case_manager.participant (subject_id);
 alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
@@ -199,6 +212,15 @@ create policy role on case_manager.match for select to goldenthread_case_manager
 create policy projector on case_manager.match for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.match to goldenthread_case_manager;
 grant select, insert, delete on case_manager.match to goldenthread_projector;
+
+alter table case_manager.match_record enable row level security;
+alter table case_manager.match_record force row level security;
+create policy role on case_manager.match_record for select to goldenthread_case_manager using (
+    (select gate.party()) is not null
+);
+create policy projector on case_manager.match_record for all to goldenthread_projector using (true) with check (true);
+grant select on case_manager.match_record to goldenthread_case_manager;
+grant select, insert, delete on case_manager.match_record to goldenthread_projector;
 
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;

@@ -107,7 +107,7 @@ create table counsel.task (
     kind text not null,
     incident_number text not null
 );
-comment on schema counsel is 'counsel/6 sha256 0a3741a5d874b83cef3c46fc92c5b632a81edb73db99ca661ed649baebf1fccb';
+comment on schema counsel is 'counsel/7 sha256 0a3741a5d874b83cef3c46fc92c5b632a81edb73db99ca661ed649baebf1fccb';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id);

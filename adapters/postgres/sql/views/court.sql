@@ -124,7 +124,7 @@ create table court.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema court is 'court/9 sha256 57ae91cf3f76e176e80e1cf4553304679390db849025272a5c1d5097c8a88a0a';
+comment on schema court is 'court/10 sha256 57ae91cf3f76e176e80e1cf4553304679390db849025272a5c1d5097c8a88a0a';
 
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on court.granted_entry (subject_id);

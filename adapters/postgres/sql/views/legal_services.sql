@@ -28,7 +28,7 @@ create table legal_services.participant (
     case_manager text,
     call text
 );
-comment on schema legal_services is 'legal_services/3 sha256 1022b4612abf46359ab731e26b2d624d8d8a31788a8b0eea5b6a3313535d1cfe';
+comment on schema legal_services is 'legal_services/4 sha256 1022b4612abf46359ab731e26b2d624d8d8a31788a8b0eea5b6a3313535d1cfe';
 
 alter table legal_services.entry add primary key (subject_id, occurred_at, entry_id);
 alter table legal_services.participant add primary key (name, subject_id);

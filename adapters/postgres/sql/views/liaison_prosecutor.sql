@@ -232,7 +232,7 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/12 sha256 38b159eb56f4ade5ba2b154df01621ec10f54089e23e489c3930168c548594a4';
+comment on schema liaison_prosecutor is 'liaison_prosecutor/13 sha256 38b159eb56f4ade5ba2b154df01621ec10f54089e23e489c3930168c548594a4';
 
 alter table liaison_prosecutor.granted_case add primary key (party_id, case_id, subject_id);
 create index on liaison_prosecutor.granted_case (subject_id);

@@ -42,7 +42,7 @@ create table participant.recipient (
     until timestamptz,
     items bigint not null
 );
-comment on schema participant is 'participant/5 sha256 4909b6c0cc5ddb85f7453d7cb296ffcba2bca56beeb35835146b4411df579aba';
+comment on schema participant is 'participant/6 sha256 4909b6c0cc5ddb85f7453d7cb296ffcba2bca56beeb35835146b4411df579aba';
 
 alter table participant.entry add primary key (occurred_at, entry_id);
 create index on participant.entry (subject_id);

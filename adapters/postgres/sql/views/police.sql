@@ -122,7 +122,7 @@ create table police.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema police is 'police/10 sha256 c0cede9dc5929dd30a6ef192cd8ddcfc97bffe3f5eab0af8f3277180a285a98c';
+comment on schema police is 'police/11 sha256 c0cede9dc5929dd30a6ef192cd8ddcfc97bffe3f5eab0af8f3277180a285a98c';
 
 alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
 create index on police.granted_entry (subject_id);
