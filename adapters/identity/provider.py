@@ -85,6 +85,7 @@ class Provider:
         self._lock = Lock()
         self._metadata: dict[str, Any] = {}
         self._metadata_at = -float(_DISCOVERY_SECONDS)
+        self._not_before = 0.0
         self.keys = _Keys(self)
 
     def close(self) -> None:
@@ -181,11 +182,14 @@ class Provider:
     def _described(self) -> dict[str, Any]:
         """Return what the provider says of itself, where it names itself and nothing is asked in clear."""
         with self._lock:
+            if time.monotonic() < self._not_before:
+                raise Unavailable("the provider did not answer a moment ago")
             if time.monotonic() - self._metadata_at > _DISCOVERY_SECONDS:
+                self._not_before = time.monotonic() + _TIMEOUT_SECONDS  # if it fails, nobody queues up behind it
                 found = self._fetch("GET", f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration")
                 if found.get("issuer") != self._client.issuer or not all(_is_safe(found.get(e)) for e in _ENDPOINTS):
                     raise Unavailable("the provider describes itself as another, or not safely")
-                self._metadata, self._metadata_at = found, time.monotonic()
+                self._metadata, self._metadata_at, self._not_before = found, time.monotonic(), 0.0
             return self._metadata
 
     def fetch_keys(self) -> dict[str, Any]:
@@ -217,6 +221,8 @@ class _Keys(Mapping[str, Any]):
         self._fetched_at = -float(_AGAIN_SECONDS)
 
     def __getitem__(self, kid: str) -> Any:
+        if (known := self._known.get(kid)) is not None:  # nobody with a known key waits for the provider
+            return known
         with self._lock:
             if kid not in self._known and time.monotonic() - self._fetched_at >= _AGAIN_SECONDS:
                 self._known = self._provider.fetch_keys()
