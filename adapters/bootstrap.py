@@ -31,6 +31,7 @@ from services.feed import feed_of
 from services.findings import Audit
 from services.ids import PartyIds
 from services.people import People
+from services.retention import Retentions
 from services.site import Site
 from services.standing import Standing
 from services.tokens import Tokens
@@ -150,6 +151,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, parts.database.revive),
         (settings.sweep_seconds, Clocks(parts.site).fire),
         (settings.sweep_seconds, Audit(parts.site).beat),
+        (settings.sweep_seconds, Retentions(parts.site).beat),
         (settings.sweep_seconds, feed_of(parts.site).sweep),
         (settings.sweep_seconds, parts.log.forget_senders),
         (settings.sweep_seconds, parts.access.sweep),

@@ -364,7 +364,7 @@ def docketed(history: Iterable[Recorded[Event]], state: LegalCase | None = None)
                 state = replace(state, defendant=event.defendant or state.defendant)
             case CaseRenumbered() as event if state:
                 state = replace(state, docket=event.docket)
-            case CaseSealed() | CaseRetracted() as event if state:
+            case event if event.withdraws and state:
                 state = replace(state, withdrawn=event)
             case DecisionRecorded() as event if state and not recorded.erased:
                 state = replace(state, ceiling=event.ceiling)

@@ -30,6 +30,7 @@ from domain.labels import (
 )
 from domain.legal_case import TAKES_BACK, left_of_cases
 from domain.referral import Referral, referral
+from domain.retention import ParticipantErased
 from domain.roi import grants
 from domain.roster import Roster, roster
 
@@ -158,9 +159,15 @@ class History:
         return before
 
 
+_LEFT = frozenset({Label.CONSENT_SCOPE, Label.AUDIT_ACCESS})
+"""What stays of somebody who was erased: who might be shown what, and why nothing else is there any more."""
+
+
 def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
-    """Return what is not withdrawn, in whole or in part."""
+    """Return what is not withdrawn, in whole or in part; of somebody who was erased, what consent there was."""
     kinds = {type(recorded.event) for recorded in events}
+    if ParticipantErased in kinds:
+        return [recorded for recorded in events if type(recorded.event).label in _LEFT and not recorded.erased]
     if not any(kind.withdraws or kind in TAKES_BACK for kind in kinds):
         return events
     if gone := {_matter(recorded) for recorded in events if recorded.event.withdraws}:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from domain.disclosure import CopyWithdrawn, ReceiptGiven
 from domain.labels import Ceiling, Label, Reader, Viewer
+from domain.retention import RETENTION, OrderCarriedOut, OrderReceived, ParticipantErased, retention
 from domain.roi import RoiSigned
-from projections.lens import NOBODY, History, Lens, Traced
+from projections.lens import NOBODY, History, Lens, Traced, plain
 from projections.record import RoleEntry, RoleRecipient, entry_of, is_participant, recipients, seen
 from projections.rows import ALLOWED, Holding, PartyId, Ref, RoleRow, Row, model
 
@@ -53,9 +54,23 @@ class Withdrawal(RoleRow):
     answered_at: Annotated[datetime | None, Label.CONSENT_STATE]
 
 
+@model(READER, "seal_order", order=("received_at", "entry_id"), descending=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealOrder(RoleRow):
+    """An order to seal, vacate or expunge: when it was carried out, or what it waits for."""
+
+    received_at: Annotated[datetime, Label.AUDIT_ACCESS]
+    entry_id: Ref
+    order_kind: Annotated[str | None, Label.AUDIT_ACCESS]
+    ordered_on: Annotated[date | None, Label.AUDIT_ACCESS]
+    names: Annotated[str, Label.AUDIT_ACCESS]
+    carried_out_at: Annotated[datetime | None, Label.AUDIT_ACCESS]
+    waits_for: Annotated[list[str], Label.AUDIT_ACCESS]
+
+
 def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] | None = None) -> Iterator[Row]:
     """Yield every row that the privacy officer has of one participant."""
-    if not is_participant(history):
+    if not is_participant(history) and not any(history.of(ParticipantErased)):
         return
     lens = Lens(Viewer(READER, NOBODY), None, ceiling, at, trace)
     signed = [r for r in history.of(RoiSigned) if "occurred_at" not in r.erased]
@@ -71,6 +86,29 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         if one.shown != Label.REGISTRY:
             yield Entry(**entry_of(history, one))
     yield from _withdrawals(history, lens)
+    yield from _seal_orders(history, lens)
+
+
+def _seal_orders(history: History, lens: Lens) -> Iterator[SealOrder]:
+    state = retention(history.subject, history.events)
+    done = {carried.event.order: carried for carried in history.of(OrderCarriedOut)}
+    for received in history.of(OrderReceived):
+        matter, carried = received.event.matter, done.get(received.id)
+        kind = lens.see(received, "order", _ROLE)
+        if kind is None:
+            continue
+        waits = [] if carried else [*state.held(matter), *([RETENTION] if matter is None else [])]
+        yield SealOrder(
+            subject_id=history.subject,
+            as_of=history.position,
+            received_at=received.event.occurred_at,
+            entry_id=received.id,
+            order_kind=kind,
+            ordered_on=lens.see(received, "ordered_on", _ROLE),
+            names="the participant" if matter is None else "a matter",
+            carried_out_at=carried.event.occurred_at if carried else None,
+            waits_for=plain(waits),
+        )
 
 
 def _withdrawals(history: History, lens: Lens) -> Iterator[Withdrawal]:

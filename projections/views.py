@@ -69,6 +69,6 @@ VIEWS: dict[Reader, View] = {
         View(Reader.COUNSEL, "counsel/7", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/4", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/6", participant.rows),
-        View(Reader.PRIVACY, "privacy/2", privacy.rows),
+        View(Reader.PRIVACY, "privacy/3", privacy.rows),
     )
 }

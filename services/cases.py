@@ -46,11 +46,13 @@ from domain.legal_case import (
 from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused
 from domain.registry import PartyKind
+from domain.retention import MatterErased
 from domain.warrant import Warrant, WarrantEnd, WarrantEnded, WarrantIssued, WarrantKind, end, warrant
 from services.court import Charges, of_case, office, standing_at
 from services.feed import Early, Effect, Told, tells
 from services.links import attribute, detach
 from services.ports import Append, Caller, Keeping
+from services.retention import sealed
 from services.site import Command, Site, append, day
 from services.warrants import of_warrant
 
@@ -265,7 +267,8 @@ class _Docket:
         """Return what becomes of a message about what has not come yet; None if it has. Raises `Early`."""
         if self.matters or self.warrants:
             return None
-        return _waits(_place(self.caller, self.told.docket, whole=self.whole), whole=self.whole)
+        matter = _place(self.caller, self.told.docket, whole=self.whole)
+        return Effect() if _is_erased(self.site, matter) else _waits(matter, whole=self.whole)
 
     def concerned(self) -> list[_Matter]:
         """Return the cases that the message is about; nobody but whom it names."""
@@ -602,9 +605,12 @@ def _stand(
         several = len(accused) > 1 or (any(docket.counts(m.state) for m in docket.matters) and not own)
         name = f"{told.docket} {each.person.key}" if several else told.docket
         alike = [matter.state.id for matter in own if matter.state.public is docket.public]
-        stream = standing_at(site, alike[-1] if alike else _place(caller, name, whole=docket.whole))
+        first = alike[-1] if alike else _place(caller, name, whole=docket.whole)
+        stream = standing_at(site, first)
         begun = begin(stream, each)
-        if begun is None or site.log.existing([stream]):  # there is none to begin beside, or it was forgotten
+        if begun is None:  # there is none to begin beside
+            continue
+        if site.log.existing([stream]) or (not alike and _is_erased(site, first)):  # it was forgotten
             continue
         whose = _whose(site, caller, stream, each.person, incident_number)
         if not whose and not docket.whole:
@@ -614,6 +620,10 @@ def _stand(
         before = told.follows and CaseRenumbered(**of, before=told.follows, docket=told.docket)
         appends += [append(stream, 0, begun, *([before] if before else [])), *whose]
     return Effect(docket.appends(appends), keep=docket.keep, whole=docket.whole)
+
+
+def _is_erased(site: Site, matter: UUID) -> bool:
+    return any(isinstance(recorded.event, MatterErased) for recorded in site.log.load(matter))
 
 
 def _update(docket: _Docket, matter: _Matter, accused: Accused, incident_number: str | None) -> list[Append]:
@@ -649,18 +659,23 @@ def _withdrawn(docket: _Docket, kind: type[CaseSealed | CaseRetracted], **said: 
     _only(docket.caller, OFFICE, COURT)
     if (waits := docket.absent()) is not None:
         return waits
-    gone: list[UUID] = []
-    for matter in docket.concerned():
-        matter.events.append(kind(**of_case(docket.caller, matter.state), occurred_at=docket.at, **said))
-        gone.append(matter.state.id)
-    appends = []
-    for issued in docket.warrants:
-        if docket.about(issued):
-            event = kind(**of_warrant(issued.event), occurred_at=docket.at, **said)
-            appends.append(append(issued.issued.stream, issued.version, event))
-            gone.append(issued.issued.stream)
-            docket.missed &= not docket.counts(issued.event)
-    return Effect(docket.appends([*appends, *detach(docket.site, docket.caller, gone)]), keep=docket.keep)
+    site, caller = docket.site, docket.caller
+    cases, warrants = docket.concerned(), [each for each in docket.warrants if docket.about(each)]
+    gone = {matter.state.id: matter.state.participant for matter in cases}
+    gone |= {issued.issued.stream: issued.event.participant_id for issued in warrants}
+    appends = detach(site, caller, gone)
+    erased: dict[UUID, list[Event]] = {}
+    if kind is CaseSealed:
+        erased, orders = sealed(site, caller, gone, said["sealed_on"])
+        appends += orders
+    for matter in cases:
+        event = kind(**of_case(caller, matter.state), occurred_at=docket.at, **said)
+        matter.events += [event, *erased.get(matter.state.id, ())]
+    for issued in warrants:
+        event, stream = kind(**of_warrant(issued.event), occurred_at=docket.at, **said), issued.issued.stream
+        appends.append(append(stream, issued.version, event, *erased.get(stream, ())))
+        docket.missed &= not docket.counts(issued.event)
+    return Effect(docket.appends(appends), keep=docket.keep)
 
 
 def _warrant_changed(site: Site, caller: Caller, told: WarrantTold, state: Warrant, at: datetime) -> list[Append]:

@@ -22,7 +22,7 @@ from domain.protocol import NoProtocol, Protocol
 from domain.referral import DeadlineSet, ReleasedFromCustody
 from domain.registry import Role
 from domain.roi import CounselAuthorised, CounselNarrowed, RoiGranted, RoiNarrowed, RoiRevoked, RoiSigned
-from services.ports import NOBODY, Conflict
+from services.ports import NOBODY, Conflict, Erased
 from services.site import ATTEMPTS, Site, append
 
 Due = Callable[[Sequence[Recorded[Event]], datetime, Protocol], Sequence[Event]]
@@ -145,6 +145,8 @@ class Clocks:
                 self.site.log.record([append(stream, history[-1].version, *events)], envelope)
             except Conflict:  # another worker, or a command that came between
                 continue
+            except Erased:  # nothing falls due any more
+                return 0
             return len(events)
         raise Conflict("the stream moves too fast")
 

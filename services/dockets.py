@@ -13,10 +13,11 @@ from uuid import UUID
 
 from domain.event import Event
 from domain.legal_case import CaseEntered, CaseFiled, CaseRenumbered
+from domain.retention import MatterErased
 from domain.warrant import WarrantIssued
 from services.ports import Log
 
-_TOPICS: Final = tuple(kind.topic for kind in (CaseFiled, CaseEntered, CaseRenumbered, WarrantIssued))
+_TOPICS: Final = tuple(kind.topic for kind in (CaseFiled, CaseEntered, CaseRenumbered, WarrantIssued, MatterErased))
 
 
 @dataclass(slots=True)
@@ -49,6 +50,10 @@ class Dockets:
             return [*self._tracked.get((party, number), ())]
 
     def _note(self, matter: UUID, event: Event) -> None:
+        if isinstance(event, MatterErased):
+            for numbers in (self._dockets, self._tracked):
+                for matters in numbers.values():
+                    matters.pop(matter, None)
         if event.party_id is None:
             return
         match event:

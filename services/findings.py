@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from domain.referral import NoticeCode, ProsecutorNotified
 from domain.refusal import Unknown
 from domain.registry import PartyKind, Role
 from services.person import records
-from services.ports import NOBODY, Caller, Conflict, ShownTo
+from services.ports import NOBODY, Caller, Conflict, Erased, ShownTo
 from services.site import Command, Outcome, Site, append, day, example, handles, reference
 
 _JOINING = (ProsecutorNotified.topic, RecordLinked.topic, RecordUnlinked.topic)
@@ -73,7 +74,8 @@ class Audit:
         raised, failed = 0, None
         for stream, left in list(self._left.items()):
             try:
-                raised += self._raise(stream, left)
+                with suppress(Erased):  # then there is nobody to raise it about
+                    raised += self._raise(stream, left)
                 del self._left[stream]
             except Exception as error:  # noqa: BLE001 - one action's trouble keeps no other from being looked at
                 failed = error

@@ -32,6 +32,7 @@ from domain.legal_case import CaseUpdated
 from domain.participant import AliasRecorded, NameCorrected, ParticipantIdentified, RecordsMerged, RecordsUnmerged
 from domain.protocol import Protocol
 from domain.referral import ReferralCalledIn, ReferralOffered
+from domain.retention import ParticipantErased
 from services.ports import Log
 
 _REFERRED: Final = (SocialContactReferred, CommunityReferred, LegalSystemReferred)
@@ -41,7 +42,7 @@ _TOPICS: Final = tuple(
     for kind in (
         *(ParticipantIdentified, NameCorrected, AliasRecorded, RecordsMerged, RecordsUnmerged),
         *_REFERRED,
-        *(ReferralOffered, ReferralCalledIn, RecordLinked, RecordUnlinked),
+        *(ReferralOffered, ReferralCalledIn, RecordLinked, RecordUnlinked, ParticipantErased),
         *_TOLD_AGAIN,
     )
 )
@@ -118,6 +119,11 @@ class People:
         """Return whether a further record of someone whom its source calls by a known id is of this participant."""
         return identity.follows(self.evidence(who, described), protocol)
 
+    def linked_to(self, matter: UUID) -> UUID | None:
+        """Return the participant to whom an agency's record is linked."""
+        with self._lock:
+            return self._linked_to.get(matter)
+
     def evidence(self, who: UUID, described: Described) -> Evidence:
         """Return in what a description agrees with a participant, at its likeliest."""
         with self._lock:
@@ -145,6 +151,9 @@ class People:
             case RecordUnlinked(matter_id=UUID() as matter):
                 self._linked_to.pop(matter, None)
                 known.records.pop(matter, None)
+            case ParticipantErased():
+                self._known[who] = _Known()
+                self._kept_as.pop(who, None)
             case ArrestReported() | BookingReported() | CaseUpdated() if event.matter_id in known.records:
                 known.records |= _said_in(self.log, event.matter_id)
             case RecordsMerged() if not event.kept:

@@ -501,6 +501,10 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
+    def quiet(self, before: datetime, apart: Sequence[str]) -> list[UUID]:
+        """Return the participants about whom nothing was recorded since, these topics apart, and who are not erased."""
+        ...
+
     def ending(
         self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
     ) -> list[tuple[str, UUID]]:

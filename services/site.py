@@ -28,6 +28,7 @@ from services.ports import (
     AuthorityEnded,
     Caller,
     Conflict,
+    Erased,
     Log,
     Outbox,
     Raw,
@@ -182,6 +183,8 @@ def carry_out(
             position = site.log.record(outcome.appends, caller.envelope(came.version()), answer, since, outcome.taken)
         except Conflict:
             continue
+        except Erased:  # about whoever was erased there is nothing to say, nor to read
+            raise Unknown from None
         except (AlreadyAnswered, Refused, Stale, Unknown):
             # The same request, sent twice at once, may have been carried out since we looked.
             if key is not None and (before := _answered(site, caller, key, request)):

@@ -70,7 +70,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The URL of a server's owner."""
+    """The URL of a server's owner. As its keeper must, we let no site's login into another database than its own."""
+    with _running() as url:
+        with psycopg.connect(url) as connection:
+            connection.execute(f"revoke connect on database {connection.info.dbname} from public".encode())
+        yield url
+
+
+@contextmanager
+def _running() -> Iterator[str]:
     if url := os.environ.get(_VARIABLE):
         yield url
         return
@@ -198,6 +206,7 @@ def _created(server: str, template: str = "template0") -> Iterator[str]:
     name = f"gt_{token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}".encode())
+        connection.execute(f"revoke connect on database {name} from public".encode())
     try:
         yield make_conninfo(server, dbname=name)
     finally:

@@ -12,6 +12,7 @@ from adapters.bootstrap import Parts
 from adapters.cli.resume import Holds, holds
 from adapters.kafka.contract import ACK, CONTROL, PARTICIPANT_STATUS
 from adapters.kafka.relay import BEAT_SECONDS_MOST
+from adapters.postgres.lint import lint
 from adapters.postgres.projector import parked, receipts_overdue
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
@@ -53,6 +54,11 @@ def examine(parts: Parts, settings: Settings) -> bool:
         well = False
         typer.echo(f"protocol: {error}")
     well &= _streams(parts, settings)
+    faults = lint(parts.database.login("recorder"))
+    typer.echo("privileges: TOO WIDE" if faults else "privileges: nobody may more than the policies say")
+    for fault in faults:
+        typer.echo(f"  {fault}")
+    well = well and not faults
     sealer = Sealer(parts.database.login("sealer"), parts.database.secrets.checkpoint_key, settings.origin)
     findings = sealer.verify()
     well = well and not findings

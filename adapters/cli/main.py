@@ -11,6 +11,7 @@ from psycopg import Error as DatabaseError
 from pydantic import ValidationError
 
 from adapters.bootstrap import database, opened
+from adapters.cli.backup import backup, restore
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
@@ -76,7 +77,7 @@ def migrate_() -> None:
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Say what is going on: the server, the views, whom they could not compute, the streams, the broker, the seals."""
+    """Say how the site is: views, whom they could not compute, streams, the broker, privileges, seals."""
     settings = _settings(data_dir=data_dir)
     with database(settings) as db, opened(db, settings) as parts:
         raise typer.Exit(0 if examine(parts, settings) else 1)
@@ -95,6 +96,8 @@ app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("rebuild")(rebuild)
 app.command("check-message")(check_message)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 def main() -> None:

@@ -176,6 +176,17 @@ class PostgresLog:
         )
         return [ShownTo(*line) for line in found]
 
+    def quiet(self, before: datetime, apart: Sequence[str]) -> list[UUID]:
+        """Return the participants about whom nothing was recorded since, these topics apart, and who are not erased."""
+        found = self._ask(
+            "select participant_id from log.event where participant_id is not null group by participant_id"
+            " having max(recorded_at) filter (where topic <> all(%s)) < %s"
+            " and not bool_or(topic = 'participant.erased') order by participant_id",
+            list(apart),
+            before,
+        )
+        return [participant for (participant,) in found]
+
     def ending(
         self, until: Mapping[str, datetime], after: Mapping[str, datetime], position: int
     ) -> list[tuple[str, UUID]]:

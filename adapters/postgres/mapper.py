@@ -48,6 +48,7 @@ import domain.plan
 import domain.protocol
 import domain.referral
 import domain.registry
+import domain.retention
 import domain.roi
 import domain.roster
 import domain.share

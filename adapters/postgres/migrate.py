@@ -174,6 +174,10 @@ def _make_login(connection: Connection, role: str, login: str, password: str) ->
     exists = connection.execute("select from pg_roles where rolname = %s", [login]).fetchall()
     verb = sql.SQL("alter" if exists else "create")
     connection.execute(sql.SQL("{} role {} login inherit password {}").format(verb, name, sql.Literal(verifier)))
+    # A login may give itself settings, and so every session of the application that logs in with it.
+    connection.execute(sql.SQL("alter role {} reset all").format(name))
+    here = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL("alter role {} in database {} reset all").format(name, here))
     options = sql.SQL(" with inherit true, set false" if connection.info.server_version >= _GRANT_OPTIONS else "")
     connection.execute(sql.SQL("grant {} to {}").format(group, name) + options)
     excess = connection.execute(

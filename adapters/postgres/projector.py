@@ -164,7 +164,8 @@ class Projector:
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection]:
-        with psycopg.connect(self._url, autocommit=True) as connection:
+        # Of what a column holds the planner knows nothing, since EXPLAIN would tell: it would read a table for a page.
+        with psycopg.connect(self._url, autocommit=True, options="-c enable_seqscan=off") as connection:
             yield connection
 
     def _process(self, connection: psycopg.Connection) -> int:

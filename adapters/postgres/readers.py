@@ -38,10 +38,21 @@ class Unreleased(RuntimeError):
     """A session read after its release, released twice, or was left without release: a programming error."""
 
 
-def signed_context(key: bytes, reader: Reader, caller: Caller, seconds: int = CONTEXT_SECONDS) -> str:
-    """Return what `gate.whoami` takes a reader's word for: `reader|party|staff|end|HMAC-SHA256 in hex of the rest`."""
-    claim = f"{reader.value}|{caller.party}|{caller.staff}|{int(time.time()) + seconds}"
+def signed_context(
+    key: bytes, reader: Reader, caller: Caller, database_session: str, seconds: int = CONTEXT_SECONDS
+) -> str:
+    """Return what `gate.whoami` takes a reader's word for: `reader|party|staff|end|session|HMAC-SHA256 of the rest`.
+
+    `database_session` is what `gate.session` names the one in which it will be said; it is worth nothing in another.
+    """
+    claim = f"{reader.value}|{caller.party}|{caller.staff}|{int(time.time()) + seconds}|{database_session}"
     return f"{claim}|{hmac.digest(key, claim.encode(), 'sha256').hex()}"
+
+
+class _Connection(psycopg.Connection):
+    """A connection that knows what the server calls its session."""
+
+    session: str
 
 
 class PostgresReaders:
@@ -74,7 +85,7 @@ class PostgresReaders:
                 ("idle_in_transaction_session_timeout", idle),
             )
         )
-        self._pools: dict[Reader, ConnectionPool] = {}
+        self._pools: dict[Reader, ConnectionPool[_Connection]] = {}
         self._opening = Lock()
 
     def __enter__(self) -> Self:
@@ -100,9 +111,8 @@ class PostgresReaders:
         if caller.reader is None or caller.reader not in self._urls:
             raise LookupError(f"no reader's tables are open to the role {caller.role}")
         pool = self._pool(caller.reader)
-        context = signed_context(self._key, caller.reader, caller, self._context_seconds)
         with _translated():
-            connection = self._begin(pool, context)
+            connection = self._begin(pool, caller.reader, caller)
         session = PostgresSession(connection, caller)
         try:
             try:
@@ -114,10 +124,11 @@ class PostgresReaders:
         finally:
             pool.putconn(connection)
 
-    def _begin(self, pool: ConnectionPool, context: str) -> psycopg.Connection:
+    def _begin(self, pool: ConnectionPool[_Connection], reader: Reader, caller: Caller) -> _Connection:
         """Begin and say who reads, in one round trip. A pooled connection may have died with a server's restart."""
         for _ in range(self._pool_size):
             connection = pool.getconn(self._wait)
+            context = signed_context(self._key, reader, caller, connection.session, self._context_seconds)
             try:
                 connection.execute(sql.SQL(_BEGIN).format(sql.Literal(context)))
             except psycopg.OperationalError:
@@ -129,11 +140,12 @@ class PostgresReaders:
                 return connection
         raise Unavailable("the database does not answer")
 
-    def _pool(self, reader: Reader) -> ConnectionPool:
+    def _pool(self, reader: Reader) -> ConnectionPool[_Connection]:
         with self._opening:
             if reader not in self._pools:
                 self._pools[reader] = ConnectionPool(
                     self._urls[reader],
+                    connection_class=_Connection,
                     kwargs={"autocommit": True, "options": self._options},
                     min_size=1,
                     max_size=self._pool_size,
@@ -242,8 +254,9 @@ class PostgresSession:
             return cursor.execute(statement, values).fetchall()
 
 
-def _configure(connection: psycopg.Connection) -> None:
+def _configure(connection: _Connection) -> None:
     set_json_loads(orjson.loads, connection)
+    (connection.session,) = connection.execute("select gate.session()").fetchall()[0]
 
 
 def _roll_back(connection: psycopg.Connection) -> None:

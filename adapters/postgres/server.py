@@ -322,7 +322,7 @@ class EmbeddedServer:
             os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def _run(self, program: str, *arguments: str) -> None:
-        account, folder = self._account(), _binaries()
+        account, folder = self._account(), binaries()
         if account and (closed := _closed(account, self.data.parent)):
             who = f"PostgreSQL runs as {account.pw_name}, who may not pass through {closed}"
             raise ServerFailed(f"{who}: choose another data directory, or chmod o+x {closed}")
@@ -343,7 +343,8 @@ class EmbeddedServer:
         return copy / folder.relative_to(package.parent)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises `ServerFailed`."""
     spec = importlib.util.find_spec(_WHEEL)  # of a top-level name: this does not import it
     for location in (spec and spec.submodule_search_locations) or ():
         if (folder := Path(location, f"pginstall{_MAJOR}", "bin")).is_dir():

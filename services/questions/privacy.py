@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.labels import Reader
 from domain.refusal import Unknown
-from projections.privacy import Entry, Participant, Recipient, Withdrawal
+from projections.privacy import Entry, Participant, Recipient, SealOrder, Withdrawal
 from services.ports import Caller, Session
 from services.questions.listing import Asking, Items, Listing, by_participant
 from services.questions.showing import columns_of, require, show, who
@@ -45,6 +45,15 @@ LISTINGS = (
         doc="What parties had been sent and was withdrawn, by when they were to answer, and who is late with it.",
         items=_late_or_not,
         columns=(*columns_of(Withdrawal), "participant", "overdue"),
+    ),
+    Listing(
+        path="privacy/seal-orders",
+        key="orders",
+        row=SealOrder,
+        reader=Reader.PRIVACY,
+        purpose=Purpose.ACCOUNTING,
+        doc="Orders to seal, vacate or expunge: when each was carried out, or what it waits for.",
+        items=by_participant,
     ),
 )
 

@@ -116,6 +116,7 @@ EMPTY = {
     "observer.stop": "stops are loaded, not lived",
     "police.granted_entry": "care tells departments nothing but by the ROI's own fields",
     "police.own_booking": "few are booked",
+    "privacy.seal_order": "no court orders in a played year",
     "privacy.withdrawal": "no stream in a played year",
     "program.stop": "stops are loaded, not lived",
 }

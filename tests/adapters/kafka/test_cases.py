@@ -25,6 +25,7 @@ from domain.charge_table import ChargeListed, ChargeUnlisted, charge_stream, las
 from domain.hearing import hearings
 from domain.identity import MatchProposed
 from domain.legal_case import legal_case
+from domain.retention import MatterErased
 from services.dockets import Dockets
 from services.feed import Feed
 from services.messages import DropMessage
@@ -499,6 +500,11 @@ def test_a_warrant_stands_and_ends(office: Publisher, court: Publisher, ray: sto
 # What is not there any more ------------------------------------------------------------------------------------------
 
 
+def erased(lead: SiteUnderTest) -> set[UUID | None]:
+    """Return the matters whose keys are destroyed."""
+    return {recorded.event.matter_id for recorded in lead.parts.log.of_topics([MatterErased.topic])}
+
+
 @pytest.mark.parametrize("how", ["sealed", "retracted"])
 def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
     office: Publisher, ray: story.Ray, how: str
@@ -507,7 +513,7 @@ def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
     pat, ames = lead.person("pat"), lead.person("ames")
     readers = [ray.kim, ray.chen, ray.dana, pat, ames]
     audited(lead)
-    found, everyone = findings(pat), [everything(who, lookups=(story.RAY,)) for who in readers]
+    gone, found, everyone = erased(lead), findings(pat), [everything(who, lookups=(story.RAY,)) for who in readers]
     office.told("case.filed", filed(docket, accused(RAY)))
     office.told("case.hearing", hearing(docket))
     accept(lead, ray)
@@ -530,6 +536,21 @@ def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
     assert cases(ray, docket) == [], "an old word does not bring it back"
     office.told("case.filed", filed(docket, accused(RAY)), at + timedelta(hours=1))
     assert len(cases(ray, docket)) == (how == "retracted"), "what is sealed stays so; an error is put right"
+    assert len(erased(lead)) - len(gone) == (how == "sealed"), "and its key is destroyed"
+
+
+def test_a_hold_makes_a_seal_wait_and_what_waits_is_dark_all_the_same(office: Publisher, ray: story.Ray) -> None:
+    lead, noor = office.lead, office.lead.person("noor")
+    office.told("case.filed", filed("H-1", accused(RAY)))
+    accept(lead, ray)
+    gone = erased(lead)
+    hold = noor.do(f"/v1/participants/{ray.care}/holds", {"ground": "litigation"})["hold"]
+    seal = of("H-1", SealedScopeCode="case") | {"CourtOrder": {"CourtOrderIssuingDate": {"Date": "2026-03-23"}}}
+    office.told("case.sealed", seal, TOLD + timedelta(days=1))
+    assert cases(ray, "H-1") == []
+    assert erased(lead) == gone
+    noor.do(f"/v1/participants/{ray.care}/holds/{hold}/endings", {})
+    assert len(erased(lead)) - len(gone) == 1
 
 
 def test_a_sealed_case_that_the_office_named_a_participant_in_is_nowhere_either(

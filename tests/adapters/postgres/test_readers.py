@@ -76,17 +76,19 @@ def test_a_session_sees_its_own_partys_rows_and_nobody_elses(lead: Site, opened:
 def test_a_context_that_is_forged_or_stale_or_anothers_sees_nothing(lead: Site) -> None:
     granted_to_police(lead)
     key, caller = lead.database.secrets.context, lead.caller(lead.police, Reader.POLICE)
-    good = signed_context(key, Reader.POLICE, caller)
-    contexts = {
-        good: 1,
-        "": 0,
-        good[:-1] + ("0" if good[-1] != "0" else "1"): 0,
-        signed_context(b"another key".ljust(32), Reader.POLICE, caller): 0,
-        signed_context(key, Reader.POLICE, caller, seconds=-1): 0,
-        signed_context(key, Reader.PROSECUTOR, caller): 0,  # the session logged in as police
-        signed_context(key, Reader.POLICE, lead.caller(lead.other_police, Reader.POLICE)): 0,
-    }
     with psycopg.connect(lead.database.login("police"), autocommit=True) as connection:
+        ((here,),) = connection.execute("select gate.session()").fetchall()
+        good = signed_context(key, Reader.POLICE, caller, here)
+        contexts = {
+            good: 1,
+            "": 0,
+            good[:-1] + ("0" if good[-1] != "0" else "1"): 0,
+            signed_context(b"another key".ljust(32), Reader.POLICE, caller, here): 0,
+            signed_context(key, Reader.POLICE, caller, here, seconds=-1): 0,
+            signed_context(key, Reader.POLICE, caller, f"1{here}"): 0,
+            signed_context(key, Reader.PROSECUTOR, caller, here): 0,  # the session logged in as police
+            signed_context(key, Reader.POLICE, lead.caller(lead.other_police, Reader.POLICE), here): 0,
+        }
         assert connection.execute("select * from police.granted_entry").fetchall() == []
         for context, expected in contexts.items():
             with connection.transaction():

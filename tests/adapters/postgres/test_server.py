@@ -483,10 +483,10 @@ def test_root_runs_it_as_somebody_else_and_opens_no_folder(server: EmbeddedServe
 
 
 @as_root
-def test_root_with_binaries_that_only_root_can_reach(
+def test_root_withbinaries_that_only_root_can_reach(
     server: EmbeddedServer, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed, wheel = base / "closed", module._binaries().parents[1]
+    closed, wheel = base / "closed", module.binaries().parents[1]
     closed.mkdir(mode=0o700)
     for part in wheel, wheel.with_name(f"{wheel.name}.libs"):
         (closed / part.name).symlink_to(part)

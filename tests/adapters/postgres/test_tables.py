@@ -8,11 +8,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from adapters.postgres.lint import lint
 from adapters.postgres.tables import FOLDER, ddl, digest, script
 from domain.labels import NAMES, PARTNERS, Reader
 from projections.rows import Holding, Model
 from projections.views import VIEWS, View
-from tests.adapters.postgres.test_migrate import MODELS, apply, context, execute, fetch, hire, lint, seed, visible
+from tests.adapters.postgres.test_migrate import MODELS, apply, context, execute, fetch, hire, say, seed, visible
 from tests.conftest import Database
 
 GRANTED = [model for model in MODELS if model.holding is Holding.GRANTED]
@@ -133,7 +134,7 @@ def test_a_page_is_read_in_the_order_of_its_key(shared_db: Database, model: Mode
     direction = " desc" if model.descending else ""
     page = f"select * from {model.table} order by {', '.join(c + direction for c in model.order)} limit 50"
     with psycopg.connect(shared_db.login(model.reader)) as connection:
-        connection.execute("select set_config('app.context', %s, true)", [context(shared_db, model.reader, who)])
+        say(connection, context(shared_db, model.reader, who))
         connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
         plan = "\n".join(line for (line,) in connection.execute(f"explain {page}".encode()).fetchall())
     assert "Sort" not in plan

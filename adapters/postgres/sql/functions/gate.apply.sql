@@ -26,6 +26,9 @@ begin
         when 'item.withdrawn' then
             insert into gate.consent as g values (party, participant, pos, '-infinity', '-infinity')
             on conflict (party_id, participant_id) do update set epoch = pos;
+        when 'participant.erased' then
+            update gate.consent g set epoch = pos, roi_until = '-infinity', item_until = '-infinity'
+            where g.participant_id = participant;
         when 'staff.registered', 'access.given' then
             insert into gate.authority as a values (staff, party, pos, true)
             on conflict (staff_id) do update set party_id = excluded.party_id, epoch = pos, alive = true;

@@ -1,7 +1,7 @@
 -- Append events: the only way in. One call, one transaction: fence (for a narrowing event), log lock, the caller's
 -- authority, the keys that seal, the answer that makes a repeated command harmless, what the decision was taken on
 -- (the streams `read` still stand at `read_at`; about the participants `known` nothing is past `known_at`), the events,
--- their effect on the gate, an empty NOTIFY.
+-- their effect on the gate, the keys that an erasure destroys, an empty NOTIFY.
 create or replace function log.record(
     streams uuid[], versions bigint[], topics text[], states bytea[],
     participants uuid[], matters uuid[], parties uuid[], staff uuid[], expiries timestamptz[],
@@ -56,9 +56,11 @@ begin
     )
     select array_agg(notification_id order by notification_id) into ids from added;
     for n in 1 .. coalesce(array_length(topics, 1), 0) loop
-        if topics[n] like 'roi.%' or topics[n] like 'item.%' or topics[n] like 'counsel.%' or topics[n] like 'staff.%'
-           or topics[n] in ('conflict.declared', 'access.given') then
+        if gate.is_of(topics[n]) then
             perform gate.apply(topics[n], participants[n], parties[n], staff[n], expiries[n], ids[n]);
+        end if;
+        if topics[n] in ('matter.erased', 'participant.erased') then
+            perform log.destroy(case topics[n] when 'matter.erased' then matters[n] else participants[n] end);
         end if;
     end loop;
     notify log;

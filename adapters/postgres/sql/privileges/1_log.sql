@@ -38,6 +38,7 @@ grant execute on function log.set_aside to goldenthread_recorder;
 grant execute on function log.exposures to goldenthread_recorder;
 grant execute on function log.set_fired to goldenthread_recorder;
 grant execute on function log.admit, log.forget_senders to goldenthread_recorder;
+grant execute on function site.telling to goldenthread_recorder;
 
 grant select on stream.partition, stream.message, stream.kept, stream.settled, stream.published,
     stream.acknowledgement, stream.never_told, stream.beat to goldenthread_recorder;
@@ -53,7 +54,7 @@ grant insert on log.checkpoint to goldenthread_sealer;
 grant execute on function log.horizon to goldenthread_sealer;
 grant execute on function log.append_leaves to goldenthread_sealer;
 
-grant execute on function gate.party, gate.release to
+grant execute on function gate.session, gate.party, gate.release to
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
     goldenthread_participant, goldenthread_privacy;
@@ -70,32 +71,8 @@ drop policy if exists own_and_alive on gate.consent;
 create policy own_and_alive on gate.consent for select
     to goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient, goldenthread_court,
        goldenthread_observer, goldenthread_counsel
-    using (party_id = (select gate.party()) and greatest(roi_until, item_until) > (select site.clock()));
+    using (
+        (select gate.party()) is not null and party_id = (select gate.party())
+        and greatest(roi_until, item_until) > (select site.clock())
+    );
 drop policy if exists recorder_reads on gate.consent;  -- of an earlier version
-
--- What the statistics would tell a reader with psql: how often rows came and went. Only a superuser may close them.
-do $$
-declare
-    name text;
-begin
-    if not (select rolsuper from pg_roles where rolname = current_user) then
-        raise warning 'The statistics views stay open to every role: only a superuser may close them.';
-        return;
-    end if;
-    for name in
-        select c.oid::regclass::text from pg_class c
-        where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'v'
-          and (c.relname like 'pg\_stat\_%' or c.relname like 'pg\_statio\_%' or c.relname in ('pg_locks', 'pg_stats'))
-    loop
-        execute format('revoke select on %s from public', name);
-    end loop;
-    for name in
-        select p.oid::regprocedure::text from pg_proc p
-        where p.pronamespace = 'pg_catalog'::regnamespace
-          and (p.proname like 'pg\_stat\_get\_%' or p.proname = 'pg_lock_status' or p.proname like 'pg\_%\_size')
-          and p.prokind = 'f'
-    loop
-        execute format('revoke execute on function %s from public', name);
-        execute format('grant execute on function %s to pg_monitor', name);
-    end loop;
-end $$;

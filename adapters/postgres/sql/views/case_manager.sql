@@ -155,32 +155,34 @@ create table case_manager.task (
     about uuid,
     incident_number text
 );
-comment on schema case_manager is 'case_manager/11 sha256 22556e30d05e2b9e0667e0c7a79bb5fd435b7d6733be621e0b44d0e639ba74a0';
+
+select site.keep_no_statistics('case_manager');
+comment on schema case_manager is 'case_manager/11 sha256 b35613f2888caa9efe05c80fa73cc8d70de2c47ba5a1119be11011c9e80a83d2';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
-create index on case_manager.ask (subject_id);
+create index on case_manager.ask (subject_id, asked_at);
 alter table case_manager.duty add primary key (begins_at, staff_id);
-create index on case_manager.duty (subject_id);
+create index on case_manager.duty (subject_id, begins_at);
 alter table case_manager.entry add primary key (subject_id, occurred_at, entry_id);
 alter table case_manager.match add primary key (score, match_id);
-create index on case_manager.match (subject_id);
+create index on case_manager.match (subject_id, score);
 alter table case_manager.match_record add primary key (match_id);
-create index on case_manager.match_record (subject_id);
+create index on case_manager.match_record (subject_id, match_id);
 alter table case_manager.participant add primary key (name, subject_id);
-create index on case_manager.participant (subject_id);
+create index on case_manager.participant (subject_id, name);
 alter table case_manager.plan_entry add primary key (subject_id, noted_at, plan_entry, kind);
 alter table case_manager.recipient add primary key (subject_id, party_id);
 alter table case_manager.referral add primary key (referred_at, referral_id);
-create index on case_manager.referral (subject_id);
+create index on case_manager.referral (subject_id, referred_at);
 alter table case_manager.task add primary key (due_at, task_id);
-create index on case_manager.task (subject_id);
+create index on case_manager.task (subject_id, due_at);
 
 grant usage on schema case_manager to goldenthread_case_manager, goldenthread_projector;
 
 alter table case_manager.ask enable row level security;
 alter table case_manager.ask force row level security;
 create policy role on case_manager.ask for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and asked_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.ask for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.ask to goldenthread_case_manager;
@@ -189,7 +191,7 @@ grant select, insert, delete on case_manager.ask to goldenthread_projector;
 alter table case_manager.duty enable row level security;
 alter table case_manager.duty force row level security;
 create policy role on case_manager.duty for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and begins_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.duty for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.duty to goldenthread_case_manager;
@@ -198,7 +200,7 @@ grant select, insert, delete on case_manager.duty to goldenthread_projector;
 alter table case_manager.entry enable row level security;
 alter table case_manager.entry force row level security;
 create policy role on case_manager.entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.entry to goldenthread_case_manager;
@@ -207,7 +209,7 @@ grant select, insert, delete on case_manager.entry to goldenthread_projector;
 alter table case_manager.match enable row level security;
 alter table case_manager.match force row level security;
 create policy role on case_manager.match for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and score >= (select '-9223372036854775808'::bigint where gate.party() is not null)
 );
 create policy projector on case_manager.match for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.match to goldenthread_case_manager;
@@ -216,7 +218,7 @@ grant select, insert, delete on case_manager.match to goldenthread_projector;
 alter table case_manager.match_record enable row level security;
 alter table case_manager.match_record force row level security;
 create policy role on case_manager.match_record for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and match_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.match_record for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.match_record to goldenthread_case_manager;
@@ -225,7 +227,7 @@ grant select, insert, delete on case_manager.match_record to goldenthread_projec
 alter table case_manager.participant enable row level security;
 alter table case_manager.participant force row level security;
 create policy role on case_manager.participant for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and name >= (select '' where gate.party() is not null)
 );
 create policy projector on case_manager.participant for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.participant to goldenthread_case_manager;
@@ -234,7 +236,7 @@ grant select, insert, delete on case_manager.participant to goldenthread_project
 alter table case_manager.plan_entry enable row level security;
 alter table case_manager.plan_entry force row level security;
 create policy role on case_manager.plan_entry for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.plan_entry for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.plan_entry to goldenthread_case_manager;
@@ -243,7 +245,7 @@ grant select, insert, delete on case_manager.plan_entry to goldenthread_projecto
 alter table case_manager.recipient enable row level security;
 alter table case_manager.recipient force row level security;
 create policy role on case_manager.recipient for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on case_manager.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.recipient to goldenthread_case_manager;
@@ -252,7 +254,7 @@ grant select, insert, delete on case_manager.recipient to goldenthread_projector
 alter table case_manager.referral enable row level security;
 alter table case_manager.referral force row level security;
 create policy role on case_manager.referral for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and referred_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.referral for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.referral to goldenthread_case_manager;
@@ -261,7 +263,7 @@ grant select, insert, delete on case_manager.referral to goldenthread_projector;
 alter table case_manager.task enable row level security;
 alter table case_manager.task force row level security;
 create policy role on case_manager.task for select to goldenthread_case_manager using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and due_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on case_manager.task for all to goldenthread_projector using (true) with check (true);
 grant select on case_manager.task to goldenthread_case_manager;

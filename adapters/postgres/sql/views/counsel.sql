@@ -107,29 +107,31 @@ create table counsel.task (
     kind text not null,
     incident_number text not null
 );
-comment on schema counsel is 'counsel/7 sha256 0a3741a5d874b83cef3c46fc92c5b632a81edb73db99ca661ed649baebf1fccb';
+
+select site.keep_no_statistics('counsel');
+comment on schema counsel is 'counsel/7 sha256 89c923226401303bdd7eaf372e0e2642cdb215a319c567fe6d32a53fcfff6e6f';
 
 alter table counsel.client add primary key (party_id, subject_id);
-create index on counsel.client (subject_id);
+create index on counsel.client (subject_id, party_id);
 alter table counsel.entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on counsel.entry (subject_id);
+create index on counsel.entry (subject_id, party_id);
 alter table counsel.own_ask add primary key (party_id, asked_at, ask_id);
-create index on counsel.own_ask (subject_id);
+create index on counsel.own_ask (subject_id, party_id);
 alter table counsel.own_concern add primary key (party_id, raised_at, concern_id);
-create index on counsel.own_concern (subject_id);
+create index on counsel.own_concern (subject_id, party_id);
 alter table counsel.own_referral add primary key (party_id, referred_at, referral_id);
-create index on counsel.own_referral (subject_id);
+create index on counsel.own_referral (subject_id, party_id);
 alter table counsel.recipient add primary key (party_id, subject_id, recipient_id);
-create index on counsel.recipient (subject_id);
+create index on counsel.recipient (subject_id, party_id);
 alter table counsel.task add primary key (party_id, due_at, task_id);
-create index on counsel.task (subject_id);
+create index on counsel.task (subject_id, party_id);
 
 grant usage on schema counsel to goldenthread_counsel, goldenthread_projector;
 
 alter table counsel.client enable row level security;
 alter table counsel.client force row level security;
 create policy granted on counsel.client for select to goldenthread_counsel using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = client.party_id and g.participant_id = client.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -144,7 +146,7 @@ grant select, insert, delete on counsel.client to goldenthread_projector;
 alter table counsel.entry enable row level security;
 alter table counsel.entry force row level security;
 create policy granted on counsel.entry for select to goldenthread_counsel using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = entry.party_id and g.participant_id = entry.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -159,7 +161,7 @@ grant select, insert, delete on counsel.entry to goldenthread_projector;
 alter table counsel.own_ask enable row level security;
 alter table counsel.own_ask force row level security;
 create policy own on counsel.own_ask for select to goldenthread_counsel using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on counsel.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on counsel.own_ask to goldenthread_counsel;
@@ -168,7 +170,7 @@ grant select, insert, delete on counsel.own_ask to goldenthread_projector;
 alter table counsel.own_concern enable row level security;
 alter table counsel.own_concern force row level security;
 create policy own on counsel.own_concern for select to goldenthread_counsel using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on counsel.own_concern for all to goldenthread_projector using (true) with check (true);
 grant select on counsel.own_concern to goldenthread_counsel;
@@ -177,7 +179,7 @@ grant select, insert, delete on counsel.own_concern to goldenthread_projector;
 alter table counsel.own_referral enable row level security;
 alter table counsel.own_referral force row level security;
 create policy own on counsel.own_referral for select to goldenthread_counsel using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on counsel.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on counsel.own_referral to goldenthread_counsel;
@@ -186,7 +188,7 @@ grant select, insert, delete on counsel.own_referral to goldenthread_projector;
 alter table counsel.recipient enable row level security;
 alter table counsel.recipient force row level security;
 create policy granted on counsel.recipient for select to goldenthread_counsel using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = recipient.party_id and g.participant_id = recipient.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -201,7 +203,7 @@ grant select, insert, delete on counsel.recipient to goldenthread_projector;
 alter table counsel.task enable row level security;
 alter table counsel.task force row level security;
 create policy granted on counsel.task for select to goldenthread_counsel using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = task.party_id and g.participant_id = task.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.

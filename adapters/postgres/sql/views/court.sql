@@ -124,31 +124,33 @@ create table court.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema court is 'court/10 sha256 57ae91cf3f76e176e80e1cf4553304679390db849025272a5c1d5097c8a88a0a';
+
+select site.keep_no_statistics('court');
+comment on schema court is 'court/10 sha256 311af25e2691214d4325f0c3098c42ea1d04bca2be3cbf4c136cea4d06e9c0dd';
 
 alter table court.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on court.granted_entry (subject_id);
+create index on court.granted_entry (subject_id, party_id);
 alter table court.granted_participant add primary key (party_id, place, subject_id);
-create index on court.granted_participant (subject_id);
+create index on court.granted_participant (subject_id, party_id);
 alter table court.own_ask add primary key (party_id, asked_at, ask_id);
-create index on court.own_ask (subject_id);
+create index on court.own_ask (subject_id, party_id);
 alter table court.own_referral add primary key (party_id, referred_at, referral_id);
-create index on court.own_referral (subject_id);
+create index on court.own_referral (subject_id, party_id);
 alter table court.own_violation add primary key (party_id, alleged_at, violation_id);
-create index on court.own_violation (subject_id);
+create index on court.own_violation (subject_id, party_id);
 alter table court.public_case add primary key (docket, case_id);
-create index on court.public_case (subject_id);
+create index on court.public_case (subject_id, docket);
 alter table court.public_hearing add primary key (starts_at, hearing_id);
-create index on court.public_hearing (subject_id);
+create index on court.public_hearing (subject_id, starts_at);
 alter table court.public_warrant add primary key (issued_on, warrant_id);
-create index on court.public_warrant (subject_id);
+create index on court.public_warrant (subject_id, issued_on);
 
 grant usage on schema court to goldenthread_court, goldenthread_projector;
 
 alter table court.granted_entry enable row level security;
 alter table court.granted_entry force row level security;
 create policy granted on court.granted_entry for select to goldenthread_court using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -163,7 +165,7 @@ grant select, insert, delete on court.granted_entry to goldenthread_projector;
 alter table court.granted_participant enable row level security;
 alter table court.granted_participant force row level security;
 create policy granted on court.granted_participant for select to goldenthread_court using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -178,7 +180,7 @@ grant select, insert, delete on court.granted_participant to goldenthread_projec
 alter table court.own_ask enable row level security;
 alter table court.own_ask force row level security;
 create policy own on court.own_ask for select to goldenthread_court using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on court.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on court.own_ask to goldenthread_court;
@@ -187,7 +189,7 @@ grant select, insert, delete on court.own_ask to goldenthread_projector;
 alter table court.own_referral enable row level security;
 alter table court.own_referral force row level security;
 create policy own on court.own_referral for select to goldenthread_court using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on court.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on court.own_referral to goldenthread_court;
@@ -196,7 +198,7 @@ grant select, insert, delete on court.own_referral to goldenthread_projector;
 alter table court.own_violation enable row level security;
 alter table court.own_violation force row level security;
 create policy own on court.own_violation for select to goldenthread_court using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on court.own_violation for all to goldenthread_projector using (true) with check (true);
 grant select on court.own_violation to goldenthread_court;
@@ -205,7 +207,7 @@ grant select, insert, delete on court.own_violation to goldenthread_projector;
 alter table court.public_case enable row level security;
 alter table court.public_case force row level security;
 create policy public on court.public_case for select to goldenthread_court using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and docket >= (select '' where gate.party() is not null)
 );
 create policy projector on court.public_case for all to goldenthread_projector using (true) with check (true);
 grant select on court.public_case to goldenthread_court;
@@ -214,7 +216,7 @@ grant select, insert, delete on court.public_case to goldenthread_projector;
 alter table court.public_hearing enable row level security;
 alter table court.public_hearing force row level security;
 create policy public on court.public_hearing for select to goldenthread_court using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and starts_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on court.public_hearing for all to goldenthread_projector using (true) with check (true);
 grant select on court.public_hearing to goldenthread_court;
@@ -223,7 +225,7 @@ grant select, insert, delete on court.public_hearing to goldenthread_projector;
 alter table court.public_warrant enable row level security;
 alter table court.public_warrant force row level security;
 create policy public on court.public_warrant for select to goldenthread_court using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and issued_on >= (select '-infinity'::date where gate.party() is not null)
 );
 create policy projector on court.public_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on court.public_warrant to goldenthread_court;

@@ -28,18 +28,20 @@ create table legal_services.participant (
     case_manager text,
     call text
 );
-comment on schema legal_services is 'legal_services/4 sha256 1022b4612abf46359ab731e26b2d624d8d8a31788a8b0eea5b6a3313535d1cfe';
+
+select site.keep_no_statistics('legal_services');
+comment on schema legal_services is 'legal_services/4 sha256 5e9f92f82d2bb73df4b9371477bf2b3a987e12a11c2a95315de9f688def67bdc';
 
 alter table legal_services.entry add primary key (subject_id, occurred_at, entry_id);
 alter table legal_services.participant add primary key (name, subject_id);
-create index on legal_services.participant (subject_id);
+create index on legal_services.participant (subject_id, name);
 
 grant usage on schema legal_services to goldenthread_legal_services, goldenthread_projector;
 
 alter table legal_services.entry enable row level security;
 alter table legal_services.entry force row level security;
 create policy role on legal_services.entry for select to goldenthread_legal_services using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on legal_services.entry for all to goldenthread_projector using (true) with check (true);
 grant select on legal_services.entry to goldenthread_legal_services;
@@ -48,7 +50,7 @@ grant select, insert, delete on legal_services.entry to goldenthread_projector;
 alter table legal_services.participant enable row level security;
 alter table legal_services.participant force row level security;
 create policy role on legal_services.participant for select to goldenthread_legal_services using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and name >= (select '' where gate.party() is not null)
 );
 create policy projector on legal_services.participant for all to goldenthread_projector using (true) with check (true);
 grant select on legal_services.participant to goldenthread_legal_services;

@@ -232,45 +232,47 @@ create table liaison_prosecutor.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema liaison_prosecutor is 'liaison_prosecutor/13 sha256 38b159eb56f4ade5ba2b154df01621ec10f54089e23e489c3930168c548594a4';
+
+select site.keep_no_statistics('liaison_prosecutor');
+comment on schema liaison_prosecutor is 'liaison_prosecutor/13 sha256 0f725baa207ea9efc477091f84e1e3096ae188ce4550e2b6b88de2c7f299658c';
 
 alter table liaison_prosecutor.granted_case add primary key (party_id, case_id, subject_id);
-create index on liaison_prosecutor.granted_case (subject_id);
+create index on liaison_prosecutor.granted_case (subject_id, party_id);
 alter table liaison_prosecutor.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on liaison_prosecutor.granted_entry (subject_id);
+create index on liaison_prosecutor.granted_entry (subject_id, party_id);
 alter table liaison_prosecutor.granted_participant add primary key (party_id, place, subject_id);
-create index on liaison_prosecutor.granted_participant (subject_id);
+create index on liaison_prosecutor.granted_participant (subject_id, party_id);
 alter table liaison_prosecutor.granted_request add primary key (party_id, asked_at, request_id);
-create index on liaison_prosecutor.granted_request (subject_id);
+create index on liaison_prosecutor.granted_request (subject_id, party_id);
 alter table liaison_prosecutor.own_ask add primary key (party_id, asked_at, ask_id);
-create index on liaison_prosecutor.own_ask (subject_id);
+create index on liaison_prosecutor.own_ask (subject_id, party_id);
 alter table liaison_prosecutor.own_case add primary key (party_id, filed_on, case_id);
-create index on liaison_prosecutor.own_case (subject_id);
+create index on liaison_prosecutor.own_case (subject_id, party_id);
 alter table liaison_prosecutor.own_date add primary key (party_id, due_at, date_id);
-create index on liaison_prosecutor.own_date (subject_id);
+create index on liaison_prosecutor.own_date (subject_id, party_id);
 alter table liaison_prosecutor.own_decision add primary key (party_id, decided_at, decision_id);
-create index on liaison_prosecutor.own_decision (subject_id);
+create index on liaison_prosecutor.own_decision (subject_id, party_id);
 alter table liaison_prosecutor.own_finding add primary key (party_id, acted_at, finding_id);
-create index on liaison_prosecutor.own_finding (subject_id);
+create index on liaison_prosecutor.own_finding (subject_id, party_id);
 alter table liaison_prosecutor.own_notice add primary key (party_id, sent_at, notice_id);
-create index on liaison_prosecutor.own_notice (subject_id);
+create index on liaison_prosecutor.own_notice (subject_id, party_id);
 alter table liaison_prosecutor.own_obligation add primary key (party_id, since, obligation_id);
-create index on liaison_prosecutor.own_obligation (subject_id);
+create index on liaison_prosecutor.own_obligation (subject_id, party_id);
 alter table liaison_prosecutor.own_referral add primary key (party_id, referred_at, referral_id);
-create index on liaison_prosecutor.own_referral (subject_id);
+create index on liaison_prosecutor.own_referral (subject_id, party_id);
 alter table liaison_prosecutor.own_warrant add primary key (party_id, issued_on, warrant_id);
-create index on liaison_prosecutor.own_warrant (subject_id);
+create index on liaison_prosecutor.own_warrant (subject_id, party_id);
 alter table liaison_prosecutor.public_case add primary key (docket, case_id);
-create index on liaison_prosecutor.public_case (subject_id);
+create index on liaison_prosecutor.public_case (subject_id, docket);
 alter table liaison_prosecutor.public_warrant add primary key (issued_on, warrant_id);
-create index on liaison_prosecutor.public_warrant (subject_id);
+create index on liaison_prosecutor.public_warrant (subject_id, issued_on);
 
 grant usage on schema liaison_prosecutor to goldenthread_liaison_prosecutor, goldenthread_projector;
 
 alter table liaison_prosecutor.granted_case enable row level security;
 alter table liaison_prosecutor.granted_case force row level security;
 create policy granted on liaison_prosecutor.granted_case for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_case.party_id and g.participant_id = granted_case.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -285,7 +287,7 @@ grant select, insert, delete on liaison_prosecutor.granted_case to goldenthread_
 alter table liaison_prosecutor.granted_entry enable row level security;
 alter table liaison_prosecutor.granted_entry force row level security;
 create policy granted on liaison_prosecutor.granted_entry for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -300,7 +302,7 @@ grant select, insert, delete on liaison_prosecutor.granted_entry to goldenthread
 alter table liaison_prosecutor.granted_participant enable row level security;
 alter table liaison_prosecutor.granted_participant force row level security;
 create policy granted on liaison_prosecutor.granted_participant for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -315,7 +317,7 @@ grant select, insert, delete on liaison_prosecutor.granted_participant to golden
 alter table liaison_prosecutor.granted_request enable row level security;
 alter table liaison_prosecutor.granted_request force row level security;
 create policy granted on liaison_prosecutor.granted_request for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_request.party_id and g.participant_id = granted_request.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -330,7 +332,7 @@ grant select, insert, delete on liaison_prosecutor.granted_request to goldenthre
 alter table liaison_prosecutor.own_ask enable row level security;
 alter table liaison_prosecutor.own_ask force row level security;
 create policy own on liaison_prosecutor.own_ask for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_ask to goldenthread_liaison_prosecutor;
@@ -339,7 +341,7 @@ grant select, insert, delete on liaison_prosecutor.own_ask to goldenthread_proje
 alter table liaison_prosecutor.own_case enable row level security;
 alter table liaison_prosecutor.own_case force row level security;
 create policy own on liaison_prosecutor.own_case for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_case for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_case to goldenthread_liaison_prosecutor;
@@ -348,7 +350,7 @@ grant select, insert, delete on liaison_prosecutor.own_case to goldenthread_proj
 alter table liaison_prosecutor.own_date enable row level security;
 alter table liaison_prosecutor.own_date force row level security;
 create policy own on liaison_prosecutor.own_date for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_date for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_date to goldenthread_liaison_prosecutor;
@@ -357,7 +359,7 @@ grant select, insert, delete on liaison_prosecutor.own_date to goldenthread_proj
 alter table liaison_prosecutor.own_decision enable row level security;
 alter table liaison_prosecutor.own_decision force row level security;
 create policy own on liaison_prosecutor.own_decision for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_decision for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_decision to goldenthread_liaison_prosecutor;
@@ -366,7 +368,7 @@ grant select, insert, delete on liaison_prosecutor.own_decision to goldenthread_
 alter table liaison_prosecutor.own_finding enable row level security;
 alter table liaison_prosecutor.own_finding force row level security;
 create policy own on liaison_prosecutor.own_finding for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_finding for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_finding to goldenthread_liaison_prosecutor;
@@ -375,7 +377,7 @@ grant select, insert, delete on liaison_prosecutor.own_finding to goldenthread_p
 alter table liaison_prosecutor.own_notice enable row level security;
 alter table liaison_prosecutor.own_notice force row level security;
 create policy own on liaison_prosecutor.own_notice for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_notice for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_notice to goldenthread_liaison_prosecutor;
@@ -384,7 +386,7 @@ grant select, insert, delete on liaison_prosecutor.own_notice to goldenthread_pr
 alter table liaison_prosecutor.own_obligation enable row level security;
 alter table liaison_prosecutor.own_obligation force row level security;
 create policy own on liaison_prosecutor.own_obligation for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_obligation for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_obligation to goldenthread_liaison_prosecutor;
@@ -393,7 +395,7 @@ grant select, insert, delete on liaison_prosecutor.own_obligation to goldenthrea
 alter table liaison_prosecutor.own_referral enable row level security;
 alter table liaison_prosecutor.own_referral force row level security;
 create policy own on liaison_prosecutor.own_referral for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_referral to goldenthread_liaison_prosecutor;
@@ -402,7 +404,7 @@ grant select, insert, delete on liaison_prosecutor.own_referral to goldenthread_
 alter table liaison_prosecutor.own_warrant enable row level security;
 alter table liaison_prosecutor.own_warrant force row level security;
 create policy own on liaison_prosecutor.own_warrant for select to goldenthread_liaison_prosecutor using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on liaison_prosecutor.own_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.own_warrant to goldenthread_liaison_prosecutor;
@@ -411,7 +413,7 @@ grant select, insert, delete on liaison_prosecutor.own_warrant to goldenthread_p
 alter table liaison_prosecutor.public_case enable row level security;
 alter table liaison_prosecutor.public_case force row level security;
 create policy public on liaison_prosecutor.public_case for select to goldenthread_liaison_prosecutor using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and docket >= (select '' where gate.party() is not null)
 );
 create policy projector on liaison_prosecutor.public_case for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.public_case to goldenthread_liaison_prosecutor;
@@ -420,7 +422,7 @@ grant select, insert, delete on liaison_prosecutor.public_case to goldenthread_p
 alter table liaison_prosecutor.public_warrant enable row level security;
 alter table liaison_prosecutor.public_warrant force row level security;
 create policy public on liaison_prosecutor.public_warrant for select to goldenthread_liaison_prosecutor using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and issued_on >= (select '-infinity'::date where gate.party() is not null)
 );
 create policy projector on liaison_prosecutor.public_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on liaison_prosecutor.public_warrant to goldenthread_liaison_prosecutor;

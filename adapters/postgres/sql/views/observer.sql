@@ -122,22 +122,24 @@ create table observer.stop (
     race_as_perceived text,
     arrested boolean not null
 );
-comment on schema observer is 'observer/8 sha256 f9ae1d67b8f8848d5ce5042c952b9eb7539a26cc30889b92a945e4b41cbde9b1';
+
+select site.keep_no_statistics('observer');
+comment on schema observer is 'observer/8 sha256 3705e2e1f5a8affd795cb954102dfda3e6a0182a7c570e86aac41962b02ab418';
 
 alter table observer.decision add primary key (decided_at, decision_id);
-create index on observer.decision (subject_id);
+create index on observer.decision (subject_id, decided_at);
 alter table observer.diversion add primary key (offered_at, referral_id);
-create index on observer.diversion (subject_id);
+create index on observer.diversion (subject_id, offered_at);
 alter table observer.finding add primary key (raised_at, finding_id);
-create index on observer.finding (subject_id);
+create index on observer.finding (subject_id, raised_at);
 alter table observer.missed_diversion add primary key (arrested_at, subject_id);
-create index on observer.missed_diversion (subject_id);
+create index on observer.missed_diversion (subject_id, arrested_at);
 alter table observer.named add primary key (party_id, subject_id);
-create index on observer.named (subject_id);
+create index on observer.named (subject_id, party_id);
 alter table observer.offer_not_taken add primary key (arrested_at, subject_id);
-create index on observer.offer_not_taken (subject_id);
+create index on observer.offer_not_taken (subject_id, arrested_at);
 alter table observer.own_concern add primary key (party_id, raised_at, concern_id);
-create index on observer.own_concern (subject_id);
+create index on observer.own_concern (subject_id, party_id);
 alter table observer.stop add primary key (subject_id);
 
 grant usage on schema observer to goldenthread_observer, goldenthread_projector;
@@ -145,7 +147,7 @@ grant usage on schema observer to goldenthread_observer, goldenthread_projector;
 alter table observer.decision enable row level security;
 alter table observer.decision force row level security;
 create policy role on observer.decision for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and decided_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on observer.decision for all to goldenthread_projector using (true) with check (true);
 grant select on observer.decision to goldenthread_observer;
@@ -154,7 +156,7 @@ grant select, insert, delete on observer.decision to goldenthread_projector;
 alter table observer.diversion enable row level security;
 alter table observer.diversion force row level security;
 create policy role on observer.diversion for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and offered_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on observer.diversion for all to goldenthread_projector using (true) with check (true);
 grant select on observer.diversion to goldenthread_observer;
@@ -163,7 +165,7 @@ grant select, insert, delete on observer.diversion to goldenthread_projector;
 alter table observer.finding enable row level security;
 alter table observer.finding force row level security;
 create policy role on observer.finding for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and raised_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on observer.finding for all to goldenthread_projector using (true) with check (true);
 grant select on observer.finding to goldenthread_observer;
@@ -172,7 +174,7 @@ grant select, insert, delete on observer.finding to goldenthread_projector;
 alter table observer.missed_diversion enable row level security;
 alter table observer.missed_diversion force row level security;
 create policy role on observer.missed_diversion for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and arrested_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on observer.missed_diversion for all to goldenthread_projector using (true) with check (true);
 grant select on observer.missed_diversion to goldenthread_observer;
@@ -181,7 +183,7 @@ grant select, insert, delete on observer.missed_diversion to goldenthread_projec
 alter table observer.named enable row level security;
 alter table observer.named force row level security;
 create policy granted on observer.named for select to goldenthread_observer using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = named.party_id and g.participant_id = named.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -196,7 +198,7 @@ grant select, insert, delete on observer.named to goldenthread_projector;
 alter table observer.offer_not_taken enable row level security;
 alter table observer.offer_not_taken force row level security;
 create policy role on observer.offer_not_taken for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and arrested_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on observer.offer_not_taken for all to goldenthread_projector using (true) with check (true);
 grant select on observer.offer_not_taken to goldenthread_observer;
@@ -205,7 +207,7 @@ grant select, insert, delete on observer.offer_not_taken to goldenthread_project
 alter table observer.own_concern enable row level security;
 alter table observer.own_concern force row level security;
 create policy own on observer.own_concern for select to goldenthread_observer using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on observer.own_concern for all to goldenthread_projector using (true) with check (true);
 grant select on observer.own_concern to goldenthread_observer;
@@ -214,7 +216,7 @@ grant select, insert, delete on observer.own_concern to goldenthread_projector;
 alter table observer.stop enable row level security;
 alter table observer.stop force row level security;
 create policy role on observer.stop for select to goldenthread_observer using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on observer.stop for all to goldenthread_projector using (true) with check (true);
 grant select on observer.stop to goldenthread_observer;

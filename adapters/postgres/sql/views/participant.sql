@@ -42,10 +42,12 @@ create table participant.recipient (
     until timestamptz,
     items bigint not null
 );
-comment on schema participant is 'participant/6 sha256 4909b6c0cc5ddb85f7453d7cb296ffcba2bca56beeb35835146b4411df579aba';
+
+select site.keep_no_statistics('participant');
+comment on schema participant is 'participant/6 sha256 9e7d7f236f77e82aefd4c9ffa23dda2cbb1b93f3f60a842adf146504f8d357f6';
 
 alter table participant.entry add primary key (occurred_at, entry_id);
-create index on participant.entry (subject_id);
+create index on participant.entry (subject_id, occurred_at);
 alter table participant.own add primary key (subject_id);
 alter table participant.recipient add primary key (subject_id, party_id);
 
@@ -54,7 +56,7 @@ grant usage on schema participant to goldenthread_participant, goldenthread_proj
 alter table participant.entry enable row level security;
 alter table participant.entry force row level security;
 create policy role on participant.entry for select to goldenthread_participant using (
-    subject_id in (select gate.records())
+    (select gate.party()) is not null and occurred_at >= (select '-infinity'::timestamptz where gate.party() is not null) and subject_id in (select gate.records())
 );
 create policy projector on participant.entry for all to goldenthread_projector using (true) with check (true);
 grant select on participant.entry to goldenthread_participant;
@@ -63,7 +65,7 @@ grant select, insert, delete on participant.entry to goldenthread_projector;
 alter table participant.own enable row level security;
 alter table participant.own force row level security;
 create policy role on participant.own for select to goldenthread_participant using (
-    subject_id in (select gate.records())
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null) and subject_id in (select gate.records())
 );
 create policy projector on participant.own for all to goldenthread_projector using (true) with check (true);
 grant select on participant.own to goldenthread_participant;
@@ -72,7 +74,7 @@ grant select, insert, delete on participant.own to goldenthread_projector;
 alter table participant.recipient enable row level security;
 alter table participant.recipient force row level security;
 create policy role on participant.recipient for select to goldenthread_participant using (
-    subject_id in (select gate.records())
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null) and subject_id in (select gate.records())
 );
 create policy projector on participant.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on participant.recipient to goldenthread_participant;

@@ -122,29 +122,31 @@ create table police.public_warrant (
     state text not null,
     ended_on date
 );
-comment on schema police is 'police/11 sha256 c0cede9dc5929dd30a6ef192cd8ddcfc97bffe3f5eab0af8f3277180a285a98c';
+
+select site.keep_no_statistics('police');
+comment on schema police is 'police/11 sha256 0ee7a2ae3459197121743457d71c076bf2949681abf5761ca006158c32263904';
 
 alter table police.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on police.granted_entry (subject_id);
+create index on police.granted_entry (subject_id, party_id);
 alter table police.granted_participant add primary key (party_id, place, subject_id);
-create index on police.granted_participant (subject_id);
+create index on police.granted_participant (subject_id, party_id);
 alter table police.own_ask add primary key (party_id, asked_at, ask_id);
-create index on police.own_ask (subject_id);
+create index on police.own_ask (subject_id, party_id);
 alter table police.own_booking add primary key (party_id, booked_at, booking_id);
-create index on police.own_booking (subject_id);
+create index on police.own_booking (subject_id, party_id);
 alter table police.own_referral add primary key (party_id, offered_at, referral_id);
-create index on police.own_referral (subject_id);
+create index on police.own_referral (subject_id, party_id);
 alter table police.public_case add primary key (docket, case_id);
-create index on police.public_case (subject_id);
+create index on police.public_case (subject_id, docket);
 alter table police.public_warrant add primary key (issued_on, warrant_id);
-create index on police.public_warrant (subject_id);
+create index on police.public_warrant (subject_id, issued_on);
 
 grant usage on schema police to goldenthread_police, goldenthread_projector;
 
 alter table police.granted_entry enable row level security;
 alter table police.granted_entry force row level security;
 create policy granted on police.granted_entry for select to goldenthread_police using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -159,7 +161,7 @@ grant select, insert, delete on police.granted_entry to goldenthread_projector;
 alter table police.granted_participant enable row level security;
 alter table police.granted_participant force row level security;
 create policy granted on police.granted_participant for select to goldenthread_police using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -174,7 +176,7 @@ grant select, insert, delete on police.granted_participant to goldenthread_proje
 alter table police.own_ask enable row level security;
 alter table police.own_ask force row level security;
 create policy own on police.own_ask for select to goldenthread_police using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on police.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on police.own_ask to goldenthread_police;
@@ -183,7 +185,7 @@ grant select, insert, delete on police.own_ask to goldenthread_projector;
 alter table police.own_booking enable row level security;
 alter table police.own_booking force row level security;
 create policy own on police.own_booking for select to goldenthread_police using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on police.own_booking for all to goldenthread_projector using (true) with check (true);
 grant select on police.own_booking to goldenthread_police;
@@ -192,7 +194,7 @@ grant select, insert, delete on police.own_booking to goldenthread_projector;
 alter table police.own_referral enable row level security;
 alter table police.own_referral force row level security;
 create policy own on police.own_referral for select to goldenthread_police using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on police.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on police.own_referral to goldenthread_police;
@@ -201,7 +203,7 @@ grant select, insert, delete on police.own_referral to goldenthread_projector;
 alter table police.public_case enable row level security;
 alter table police.public_case force row level security;
 create policy public on police.public_case for select to goldenthread_police using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and docket >= (select '' where gate.party() is not null)
 );
 create policy projector on police.public_case for all to goldenthread_projector using (true) with check (true);
 grant select on police.public_case to goldenthread_police;
@@ -210,7 +212,7 @@ grant select, insert, delete on police.public_case to goldenthread_projector;
 alter table police.public_warrant enable row level security;
 alter table police.public_warrant force row level security;
 create policy public on police.public_warrant for select to goldenthread_police using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and issued_on >= (select '-infinity'::date where gate.party() is not null)
 );
 create policy projector on police.public_warrant for all to goldenthread_projector using (true) with check (true);
 grant select on police.public_warrant to goldenthread_police;

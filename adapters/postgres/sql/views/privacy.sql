@@ -37,6 +37,19 @@ create table privacy.recipient (
     items bigint not null
 );
 
+-- SealOrder (role): An order to seal, vacate or expunge: when it was carried out, or what it waits for.
+create table privacy.seal_order (
+    subject_id uuid not null,
+    as_of bigint not null,
+    received_at timestamptz not null,
+    entry_id uuid not null,
+    order_kind text,
+    ordered_on date,
+    names text not null,
+    carried_out_at timestamptz,
+    waits_for jsonb not null
+);
+
 -- Withdrawal (role): A copy that a party was sent and that was withdrawn, and what the party has answered by now.
 create table privacy.withdrawal (
     subject_id uuid not null,
@@ -48,20 +61,24 @@ create table privacy.withdrawal (
     receipt text,
     answered_at timestamptz
 );
-comment on schema privacy is 'privacy/2 sha256 853414521716ec3e0b067254a0747b29956185d15b54dd1b6445127944a229a2';
+
+select site.keep_no_statistics('privacy');
+comment on schema privacy is 'privacy/3 sha256 0a398f86f028072f230813aca688b5e2cdd1bc3033b96c5d9c50daeb7554d85d';
 
 alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);
 alter table privacy.recipient add primary key (subject_id, party_id);
+alter table privacy.seal_order add primary key (received_at, entry_id);
+create index on privacy.seal_order (subject_id, received_at);
 alter table privacy.withdrawal add primary key (receipt_by, entry_id);
-create index on privacy.withdrawal (subject_id);
+create index on privacy.withdrawal (subject_id, receipt_by);
 
 grant usage on schema privacy to goldenthread_privacy, goldenthread_projector;
 
 alter table privacy.entry enable row level security;
 alter table privacy.entry force row level security;
 create policy role on privacy.entry for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.entry for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.entry to goldenthread_privacy;
@@ -70,7 +87,7 @@ grant select, insert, delete on privacy.entry to goldenthread_projector;
 alter table privacy.participant enable row level security;
 alter table privacy.participant force row level security;
 create policy role on privacy.participant for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.participant for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.participant to goldenthread_privacy;
@@ -79,16 +96,25 @@ grant select, insert, delete on privacy.participant to goldenthread_projector;
 alter table privacy.recipient enable row level security;
 alter table privacy.recipient force row level security;
 create policy role on privacy.recipient for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on privacy.recipient for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.recipient to goldenthread_privacy;
 grant select, insert, delete on privacy.recipient to goldenthread_projector;
 
+alter table privacy.seal_order enable row level security;
+alter table privacy.seal_order force row level security;
+create policy role on privacy.seal_order for select to goldenthread_privacy using (
+    (select gate.party()) is not null and received_at >= (select '-infinity'::timestamptz where gate.party() is not null)
+);
+create policy projector on privacy.seal_order for all to goldenthread_projector using (true) with check (true);
+grant select on privacy.seal_order to goldenthread_privacy;
+grant select, insert, delete on privacy.seal_order to goldenthread_projector;
+
 alter table privacy.withdrawal enable row level security;
 alter table privacy.withdrawal force row level security;
 create policy role on privacy.withdrawal for select to goldenthread_privacy using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and receipt_by >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on privacy.withdrawal for all to goldenthread_projector using (true) with check (true);
 grant select on privacy.withdrawal to goldenthread_privacy;

@@ -153,23 +153,25 @@ create table program.way (
     race_self_reported text not null,
     race_as_perceived text not null
 );
-comment on schema program is 'program/11 sha256 63463640bddadb909892f4321e170a3e3d0caa2f122ca3283f57a49fb4e5af95';
+
+select site.keep_no_statistics('program');
+comment on schema program is 'program/11 sha256 915b66467b7f449afdef6df62eed3f69e7649f7dc3c5176b31ab72fd718f50f4';
 
 alter table program.concern add primary key (raised_at, concern_id);
-create index on program.concern (subject_id);
+create index on program.concern (subject_id, raised_at);
 alter table program.deadline add primary key (due_at, deadline_id);
-create index on program.deadline (subject_id);
+create index on program.deadline (subject_id, due_at);
 alter table program.duty add primary key (begins_at, staff_id);
-create index on program.duty (subject_id);
+create index on program.duty (subject_id, begins_at);
 alter table program.finding add primary key (raised_at, finding_id);
-create index on program.finding (subject_id);
+create index on program.finding (subject_id, raised_at);
 alter table program.missed_diversion add primary key (arrested_at, subject_id);
-create index on program.missed_diversion (subject_id);
+create index on program.missed_diversion (subject_id, arrested_at);
 alter table program.offer_not_taken add primary key (arrested_at, subject_id);
-create index on program.offer_not_taken (subject_id);
+create index on program.offer_not_taken (subject_id, arrested_at);
 alter table program.place add primary key (subject_id);
 alter table program.referral add primary key (referred_at, referral_id);
-create index on program.referral (subject_id);
+create index on program.referral (subject_id, referred_at);
 alter table program.status add primary key (subject_id);
 alter table program.stop add primary key (subject_id);
 alter table program.way add primary key (subject_id, referral_id);
@@ -179,7 +181,7 @@ grant usage on schema program to goldenthread_program, goldenthread_projector;
 alter table program.concern enable row level security;
 alter table program.concern force row level security;
 create policy role on program.concern for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and raised_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.concern for all to goldenthread_projector using (true) with check (true);
 grant select on program.concern to goldenthread_program;
@@ -188,7 +190,7 @@ grant select, insert, delete on program.concern to goldenthread_projector;
 alter table program.deadline enable row level security;
 alter table program.deadline force row level security;
 create policy role on program.deadline for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and due_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.deadline for all to goldenthread_projector using (true) with check (true);
 grant select on program.deadline to goldenthread_program;
@@ -197,7 +199,7 @@ grant select, insert, delete on program.deadline to goldenthread_projector;
 alter table program.duty enable row level security;
 alter table program.duty force row level security;
 create policy role on program.duty for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and begins_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.duty for all to goldenthread_projector using (true) with check (true);
 grant select on program.duty to goldenthread_program;
@@ -206,7 +208,7 @@ grant select, insert, delete on program.duty to goldenthread_projector;
 alter table program.finding enable row level security;
 alter table program.finding force row level security;
 create policy role on program.finding for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and raised_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.finding for all to goldenthread_projector using (true) with check (true);
 grant select on program.finding to goldenthread_program;
@@ -215,7 +217,7 @@ grant select, insert, delete on program.finding to goldenthread_projector;
 alter table program.missed_diversion enable row level security;
 alter table program.missed_diversion force row level security;
 create policy role on program.missed_diversion for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and arrested_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.missed_diversion for all to goldenthread_projector using (true) with check (true);
 grant select on program.missed_diversion to goldenthread_program;
@@ -224,7 +226,7 @@ grant select, insert, delete on program.missed_diversion to goldenthread_project
 alter table program.offer_not_taken enable row level security;
 alter table program.offer_not_taken force row level security;
 create policy role on program.offer_not_taken for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and arrested_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.offer_not_taken for all to goldenthread_projector using (true) with check (true);
 grant select on program.offer_not_taken to goldenthread_program;
@@ -233,7 +235,7 @@ grant select, insert, delete on program.offer_not_taken to goldenthread_projecto
 alter table program.place enable row level security;
 alter table program.place force row level security;
 create policy role on program.place for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on program.place for all to goldenthread_projector using (true) with check (true);
 grant select on program.place to goldenthread_program;
@@ -242,7 +244,7 @@ grant select, insert, delete on program.place to goldenthread_projector;
 alter table program.referral enable row level security;
 alter table program.referral force row level security;
 create policy role on program.referral for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and referred_at >= (select '-infinity'::timestamptz where gate.party() is not null)
 );
 create policy projector on program.referral for all to goldenthread_projector using (true) with check (true);
 grant select on program.referral to goldenthread_program;
@@ -251,7 +253,7 @@ grant select, insert, delete on program.referral to goldenthread_projector;
 alter table program.status enable row level security;
 alter table program.status force row level security;
 create policy role on program.status for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on program.status for all to goldenthread_projector using (true) with check (true);
 grant select on program.status to goldenthread_program;
@@ -260,7 +262,7 @@ grant select, insert, delete on program.status to goldenthread_projector;
 alter table program.stop enable row level security;
 alter table program.stop force row level security;
 create policy role on program.stop for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on program.stop for all to goldenthread_projector using (true) with check (true);
 grant select on program.stop to goldenthread_program;
@@ -269,7 +271,7 @@ grant select, insert, delete on program.stop to goldenthread_projector;
 alter table program.way enable row level security;
 alter table program.way force row level security;
 create policy role on program.way for select to goldenthread_program using (
-    (select gate.party()) is not null
+    (select gate.party()) is not null and subject_id >= (select '00000000-0000-0000-0000-000000000000'::uuid where gate.party() is not null)
 );
 create policy projector on program.way for all to goldenthread_projector using (true) with check (true);
 grant select on program.way to goldenthread_program;

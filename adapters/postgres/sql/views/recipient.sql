@@ -63,23 +63,25 @@ create table recipient.own_referral (
     place text,
     reason text not null
 );
-comment on schema recipient is 'recipient/6 sha256 f506c67728b8adfc23ab6b5f11511bf5442c58ebdb23b0689ddb67204f5add95';
+
+select site.keep_no_statistics('recipient');
+comment on schema recipient is 'recipient/6 sha256 d1fd59a0ee907b6f4568b64373133695383255892fd1bae447c0565e75c6aa33';
 
 alter table recipient.granted_entry add primary key (party_id, subject_id, occurred_at, entry_id);
-create index on recipient.granted_entry (subject_id);
+create index on recipient.granted_entry (subject_id, party_id);
 alter table recipient.granted_participant add primary key (party_id, place, subject_id);
-create index on recipient.granted_participant (subject_id);
+create index on recipient.granted_participant (subject_id, party_id);
 alter table recipient.own_ask add primary key (party_id, asked_at, ask_id);
-create index on recipient.own_ask (subject_id);
+create index on recipient.own_ask (subject_id, party_id);
 alter table recipient.own_referral add primary key (party_id, referred_at, referral_id);
-create index on recipient.own_referral (subject_id);
+create index on recipient.own_referral (subject_id, party_id);
 
 grant usage on schema recipient to goldenthread_recipient, goldenthread_projector;
 
 alter table recipient.granted_entry enable row level security;
 alter table recipient.granted_entry force row level security;
 create policy granted on recipient.granted_entry for select to goldenthread_recipient using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_entry.party_id and g.participant_id = granted_entry.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -94,7 +96,7 @@ grant select, insert, delete on recipient.granted_entry to goldenthread_projecto
 alter table recipient.granted_participant enable row level security;
 alter table recipient.granted_participant force row level security;
 create policy granted on recipient.granted_participant for select to goldenthread_recipient using (
-    party_id = (select gate.party()) and until > (select site.clock()) and exists (
+    (select gate.party()) is not null and party_id = (select gate.party()) and until > (select site.clock()) and exists (
         select from gate.consent g
         where g.party_id = granted_participant.party_id and g.participant_id = granted_participant.subject_id
           -- Not `epoch = epoch`: the planner would hash the whole gate for a page of fifty.
@@ -109,7 +111,7 @@ grant select, insert, delete on recipient.granted_participant to goldenthread_pr
 alter table recipient.own_ask enable row level security;
 alter table recipient.own_ask force row level security;
 create policy own on recipient.own_ask for select to goldenthread_recipient using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on recipient.own_ask for all to goldenthread_projector using (true) with check (true);
 grant select on recipient.own_ask to goldenthread_recipient;
@@ -118,7 +120,7 @@ grant select, insert, delete on recipient.own_ask to goldenthread_projector;
 alter table recipient.own_referral enable row level security;
 alter table recipient.own_referral force row level security;
 create policy own on recipient.own_referral for select to goldenthread_recipient using (
-    party_id = (select gate.party())
+    (select gate.party()) is not null and party_id = (select gate.party())
 );
 create policy projector on recipient.own_referral for all to goldenthread_projector using (true) with check (true);
 grant select on recipient.own_referral to goldenthread_recipient;

@@ -1,0 +1,43 @@
+"""Copy a site, keys apart, and restore it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.bootstrap import database
+from adapters.postgres import backup as copies
+from adapters.postgres.migrate import MigrationRefused
+from adapters.secrets import Secrets
+from adapters.settings import Settings
+
+Copy = Annotated[Path, typer.Argument(help="The copy of the database.")]
+Keys = Annotated[Path, typer.Option(help="The file of keys, on another medium; written over each time.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the site keeps its own PostgreSQL.")]
+
+
+def backup(copy: Copy, keys: Keys, data_dir: DataDir = None) -> None:
+    """Copy the database, without its keys; and the keys, over those that were copied before."""
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    if settings.owner_url is not None:
+        count = copies.back_up(settings.owner_url, copy, keys)
+    elif settings.database_url is not None:
+        raise MigrationRefused("A copy is the owner's to make: give the owner's URL in GOLDENTHREAD_OWNER_URL.")
+    else:
+        with database(settings) as db:
+            count = copies.back_up(db.url, copy, keys)
+    typer.echo(
+        f"Copied to {copy}; {count} keys to {keys}. Keep no older copy of the keys: it would open what was erased."
+    )
+
+
+def restore(copy: Copy, keys: Keys) -> None:
+    """Restore a copy into the empty database of GOLDENTHREAD_OWNER_URL, with the keys as they were copied last."""
+    settings = Settings()
+    if settings.owner_url is None:
+        raise MigrationRefused("Give the URL of an empty database's owner in GOLDENTHREAD_OWNER_URL.")
+    changed = copies.restore(settings.owner_url, copy, keys, Secrets.read(settings.secrets_dir), prefix=settings.prefix)
+    typer.echo(f"Restored. The gate was made anew from the log; {changed} of its rows had stood otherwise.")
+    typer.echo("What was signed, revoked or told after the copy was made is not in it: ask before you share.")
