@@ -2,9 +2,9 @@
 
 A leaf's hash is `leaf_hash(salt + body)` (`services/tree.py`). The salt is 16 random bytes of the row's own, so that a
 hash tells nothing of a body. A body is JSON in UTF-8: keys sorted, no spaces, non-ASCII as itself; `f` is the version
-of this format. A format once used is never changed; another gets another number. In every body:
+of this format. A format once used is never changed; another gets another number (1 was used by no site). In every body:
 
-- `f` 1, `index` of the leaf from 0, `kind` "event", "disclosure", "access" (a reading by role) or "padding".
+- `f` 2, `index` of the leaf from 0, `kind` "event", "disclosure", "access" (a reading by role) or "padding".
 
 In all but padding, which has nothing more:
 
@@ -14,7 +14,7 @@ In all but padding, which has nothing more:
 
 An event: `stream`, `version`, `topic`, `matter`, `party`, `staff`, `expires_at`, `state` (the SHA-256 of the stored
 bytes, sealed as they are: a destroyed key changes no leaf). A disclosure or access: `reader`, `party`, `staff`,
-`epoch`, `as_of`, `view_version`, `labels`, `grants`, `purpose`, `surface`, `digest`, `correlation`.
+`epoch`, `as_of`, `view_version`, `labels`, `grants`, `purpose`, `surface`, `digest`, `marks`, `correlation`.
 
 Ids are lower-case with hyphens, hashes and digests lower-case hex, times UTC as in 2026-01-31T08:00:00.000000+00:00.
 """
@@ -30,7 +30,7 @@ import orjson
 
 from services.tree import leaf_hash
 
-FORMAT = 1
+FORMAT = 2
 
 
 class StoredEvent(NamedTuple):
@@ -74,6 +74,7 @@ class StoredDisclosure(NamedTuple):
     purpose: str
     surface: str
     digest: bytes
+    marks: bytes | None
     correlation: UUID
 
 

@@ -453,8 +453,11 @@ class Log(Protocol):
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         ...
 
-    def histories(self, subjects: Sequence[UUID]) -> dict[UUID, History]:
-        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one."""
+    def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one.
+
+        `upto`: a position or a moment; left out, as it stands.
+        """
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
@@ -501,6 +504,10 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
+    def recorded_at(self, position: int) -> datetime:
+        """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
+        ...
+
     def quiet(self, before: datetime, apart: Sequence[str]) -> list[UUID]:
         """Return the participants about whom nothing was recorded since, these topics apart, and who are not erased."""
         ...
@@ -541,7 +548,8 @@ class Log(Protocol):
 class Disclosed:
     """What an answer shows of one participant: what `release` checks and writes down.
 
-    `epoch` None: read by role. `purpose`: of this participant; None: the answer's.
+    `epoch` None: read by role. `digest` and `marks`: of its rows, as `release.sealed` makes them. `purpose`: of this
+    participant; None: the answer's.
     """
 
     participant: UUID
@@ -551,12 +559,16 @@ class Disclosed:
     labels: str
     grants: str
     digest: bytes
+    marks: bytes = b""
     purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """One line of a participant's accounting of disclosures."""
+    """One line of a participant's accounting of disclosures, and what it is computed again from.
+
+    `as_of`: the position that its rows stood at. `marks` None: it left before they were kept.
+    """
 
     disclosed_at: datetime
     kind: str
@@ -567,6 +579,10 @@ class Accounted:
     grants: str
     purpose: str
     surface: str
+    as_of: int
+    view_version: str
+    digest: bytes
+    marks: bytes | None
 
 
 class Session(Protocol):

@@ -15,6 +15,7 @@ from adapters.cli.backup import backup, restore
 from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
+from adapters.cli.explain import explain
 from adapters.cli.gateway import make_topics, run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
@@ -94,6 +95,7 @@ app.command("load")(load)
 app.command("watch")(watch)
 app.command("resume")(resume)
 app.command("simulate")(simulate)
+app.command("explain")(explain)
 app.command("rebuild")(rebuild)
 app.command("check-message")(check_message)
 app.command("backup")(backup)

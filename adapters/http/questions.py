@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems
@@ -19,6 +20,7 @@ from services.ports import Caller, Unavailable
 from services.questions import (
     accounting,
     anyone,
+    as_of,
     case_manager,
     counsel,
     legal_services,
@@ -202,6 +204,26 @@ def routes(  # noqa: C901, PLR0915 - one after the other
     def accounting_of(caller: Asking, participant: str) -> Response:
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
         return reply(accounting.of(site, caller, participant))
+
+    @api.get(
+        "/v1/participants/{participant}/accounting/{disclosure}", tags=["participant", "counsel"], responses=_UNKNOWN
+    )
+    def disclosure_of(caller: Asking, participant: str, disclosure: str) -> Response:
+        """One disclosure, computed again from the log: what it showed, whether its digest says the same, and why."""
+        return reply(as_of.of_disclosure(site, caller, participant, disclosure))
+
+    @api.get("/v1/participants/{participant}/as-of", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def as_of_(
+        caller: Asking,
+        participant: str,
+        party: Party,
+        reader: Annotated[
+            Reader | None, Query(description="As what its people read, where they read as several.")
+        ] = None,
+        at: Annotated[AwareDatetime | None, Query(description="The moment; left out: now.")] = None,
+    ) -> Response:
+        """What a party had before it of a participant at a moment, and why each field was shown to it or withheld."""
+        return reply(as_of.at(site, caller, participant, party, reader, at))
 
     return api
 

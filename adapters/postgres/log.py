@@ -24,7 +24,6 @@ from domain.labels import Reader
 from projections.lens import History
 from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
 
-_LAST: Final = 2**63 - 1
 _POSITION: Final = attrgetter("position")
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
 
@@ -165,6 +164,14 @@ class PostgresLog:
         position: int = self._ask("select coalesce(max(notification_id), 0) from log.event")[0][0]
         return position
 
+    def recorded_at(self, position: int) -> datetime:
+        """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
+        found = self._ask(
+            "select recorded_at from log.event where notification_id <= %s order by notification_id desc limit 1",
+            position,
+        )
+        return found[0][0] if found else self.now()
+
     def exposures(self, participant: UUID, party: UUID, before: int) -> list[ShownTo]:
         """Return what a party's people were shown of a participant by consent before a position, by person."""
         found = self._ask(
@@ -255,9 +262,10 @@ class PostgresLog:
             limit,
         )
 
-    def histories(self, subjects: Sequence[UUID], upto: int | None = None) -> dict[UUID, History]:
-        """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
-        last = _LAST if upto is None else upto
+    def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, perhaps an empty one; up to a position, or a moment."""
+        # Two reads, of one state of the log: else what is linked could stand later than what is left out before it.
+        last = self.position() if upto is None else upto
         found = self._by_subject(subjects, last)
         records = {subject: (linked(events), frozenset(waiting(events))) for subject, events in found.items()}
         told = self._by_subject([*{m for of_subject in records.values() for some in of_subject for m in some}], last)
@@ -267,13 +275,14 @@ class PostgresLog:
 
         return {subject: History(subject, events, *map(whole, records[subject])) for subject, events in found.items()}
 
-    def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, list[Recorded[Event]]]:
+    def _by_subject(self, subjects: Sequence[UUID], last: int | datetime) -> dict[UUID, list[Recorded[Event]]]:
         if not subjects:
             return {}
         wanted = list(subjects)
+        upto = "notification_id <= %s" if isinstance(last, int) else "recorded_at <= %s"
         events = self._events(
-            f"{_SELECT} where participant_id = any(%s) and notification_id <= %s union all {_SELECT}"
-            " where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and notification_id <= %s"
+            f"{_SELECT} where participant_id = any(%s) and {upto} union all {_SELECT}"
+            f" where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and {upto}"
             " order by notification_id",
             wanted,
             last,

@@ -220,8 +220,9 @@ class Projector:
         return _State(*found)
 
     def _compute(self, subjects: Sequence[UUID]) -> list[_Computed]:
-        now = self._log.now()
-        return [*_computed(self._view, _histories(self._log, subjects, None), self._ceiling(now), now)]
+        histories = list(_histories(self._log, subjects, None))
+        now = self._log.now()  # after what was read: rows are never of a moment before their last event
+        return [*_computed(self._view, histories, self._ceiling(now), now)]
 
     def _write(
         self, connection: psycopg.Connection, before: _State, after: _State, computed: Sequence[_Computed]

@@ -217,6 +217,7 @@ class PostgresSession:
             [d.labels for d in disclosed],
             [d.grants for d in disclosed],
             [d.digest for d in disclosed],
+            [d.marks for d in disclosed],
             view_version,
             purpose,
             surface,
@@ -337,11 +338,12 @@ def _select(
 _HOLDS = "strpos(lower({}), lower(%s::{})) > 0"
 _RELEASE = (
     b"select gate.release(%b::uuid[], %b::bigint[], %b::timestamptz[], %b::bigint[], %b::text[], %b::text[],"
-    b" %b::bytea[], %s, %s, %s, %s)"
+    b" %b::bytea[], %b::bytea[], %s, %s, %s, %s)"
 )
 _ALIVE = b"select participant_id from gate.consent"  # by its policy: the party's own, and alive
 _ACCOUNTING = (
-    b"select disclosed_at, kind, reader, party_id, staff_id, labels, grants, purpose, surface from log.accounting(%s)"
+    b"select disclosed_at, kind, reader, party_id, staff_id, labels, grants, purpose, surface, as_of, view_version,"
+    b" digest, marks from log.accounting(%s)"
 )
 _FUNNEL = (
     b"select precinct, race_as_perceived, count(*), count(*) filter (where arrested) from program.stop"

@@ -33,7 +33,7 @@ _EVENT = sql.SQL(
 )
 _DISCLOSURE = sql.SQL(
     "position, recorded_at, participant_id, salt, kind, reader, party_id, staff_id, epoch, as_of, view_version, labels,"
-    " grants, purpose, surface, digest, correlation_id"
+    " grants, purpose, surface, digest, marks, correlation_id"
 )
 _EVENTS = sql.SQL(
     "select {} from log.event where notification_id > %s and notification_id <= %s order by 1 limit %s"

@@ -87,24 +87,25 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
     event = StoredEvent(7, local, ONE, b"s" * 16, ONE, 3, "roi.revoked", None, ONE, None, at, b"\1" * 32)
     i = "00000000-0000-0000-0000-000000000001"
     assert body(event, Place(5, 2, b"\2" * 32)).decode() == (
-        f'{{"expires_at":"2026-01-31T08:00:00.000000+00:00","f":1,"index":5,"kind":"event","matter":null,"number":2,'
+        f'{{"expires_at":"2026-01-31T08:00:00.000000+00:00","f":2,"index":5,"kind":"event","matter":null,"number":2,'
         f'"participant":"{i}","party":"{i}","position":7,"previous":"{"02" * 32}",'
         f'"recorded_at":"2026-01-31T08:00:00.000000+00:00","staff":null,"state":"{"01" * 32}","stream":"{i}",'
         '"topic":"roi.revoked","version":3}'
     )
     shown = StoredDisclosure(
         8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", i, "é", "item",
-        b"\3" * 32, ONE,
+        b"\3" * 32, b"\4" * 8, ONE,
     )  # fmt: skip
     assert body(shown, Place(6, 3, None)).decode() == (
-        f'{{"as_of":7,"correlation":"{i}","digest":"{"03" * 32}","epoch":4,"f":1,"grants":"{i}","index":6,'
-        f'"kind":"disclosure","labels":"need.housing","number":3,"participant":"{i}","party":"{i}","position":8,'
+        f'{{"as_of":7,"correlation":"{i}","digest":"{"03" * 32}","epoch":4,"f":2,"grants":"{i}","index":6,'
+        f'"kind":"disclosure","labels":"need.housing","marks":"{"04" * 8}","number":3,"participant":"{i}",'
+        f'"party":"{i}","position":8,'
         f'"previous":null,"purpose":"é","reader":"police","recorded_at":"2026-01-31T08:00:00.000000+00:00",'
         f'"staff":"{i}","surface":"item","view_version":"police/1"}}'
     )
-    assert padding_body(9) == b'{"f":1,"index":9,"kind":"padding"}'
+    assert padding_body(9) == b'{"f":2,"index":9,"kind":"padding"}'
     assert hashed(event, Place(5)) == sha256(b"\0" + b"s" * 16 + body(event, Place(5))).digest()
-    assert hashed(event, Place(5)).hex() == "6c1842a50c7c251a5eb018602e73f693d8d31b51050ad2d169d0fa3a381add05"
+    assert hashed(event, Place(5)).hex() == "0f9da1262a611d1f3f98f310d883c72dba9f6f20e3689fd6a173b70a46c0979d"
     assert set(orjson.loads(body(event, Place(5)))) - {"f", "index", "kind"} == (
         set(StoredEvent._fields) - {"salt"}
     ) | {
@@ -254,7 +255,7 @@ def test_a_changed_row_is_found_with_its_position(lead: Site, change: str) -> No
 DISCLOSURES = {
     "reader": "'x'", "party_id": "gen_random_uuid()", "staff_id": "gen_random_uuid()", "epoch": "epoch + 1",
     "as_of": "as_of + 1", "view_version": "'x'", "labels": "''", "grants": "''", "purpose": "''", "surface": "''",
-    "digest": "''", "correlation_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'access'",
+    "digest": "''", "marks": "salt", "correlation_id": "gen_random_uuid()", "recorded_at": "now()", "kind": "'access'",
     "participant_id": "gen_random_uuid()", "salt": "''",
 }  # fmt: skip
 
