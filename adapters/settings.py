@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words.
     Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
     `jwks_file` holds the issuer's keys where they are not fetched from it. `site_code`: what stands in the source of
-    every message of ours. `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a
-    broker of several. With `kafka_user` the client signs in with SCRAM over TLS; its password is the file
+    every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
+    `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With `kafka_user` the client signs in with SCRAM over TLS; its password is the file
     `kafka.password` among the secrets.
     """
 
@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     origin: str = "goldenthread.invalid/site"
     checkpoint_seconds: PositiveFloat = 3600.0
     checkpoint_pad: PositiveInt = 256
+    witnesses_file: Path | None = None
+    witness_seconds: PositiveFloat = 60.0
     sweep_seconds: PositiveFloat = 2.0
     stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
@@ -82,6 +84,7 @@ class Settings(BaseSettings):
             origin="goldenthread.invalid/demo",
             otlp_endpoint=None,
             kafka=None,
+            witnesses_file=None,
             host="127.0.0.1",
             port=port,
         )

@@ -21,6 +21,7 @@ from services.questions import (
     accounting,
     anyone,
     as_of,
+    bundle,
     case_manager,
     counsel,
     legal_services,
@@ -47,6 +48,9 @@ REFUSALS = problems.responses(
 
 
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
+Since = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="The size of a checkpoint that you hold: its second line.")
+]
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
 
 
@@ -204,6 +208,16 @@ def routes(  # noqa: C901, PLR0915 - one after the other
     def accounting_of(caller: Asking, participant: str) -> Response:
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
         return reply(accounting.of(site, caller, participant))
+
+    @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
+        """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
+        return reply(bundle.of(site, caller, participant, since))
+
+    @api.get("/v1/defender/participants/{participant}/bundle", tags=["observer"], responses=_UNKNOWN)
+    def bundle_observed(caller: Asking, participant: str, since: Since = None) -> Response:
+        """The same of a participant whose ROI names your office: who saw what, and that the rest is there."""
+        return reply(bundle.observed(site, caller, participant, since))
 
     @api.get(
         "/v1/participants/{participant}/accounting/{disclosure}", tags=["participant", "counsel"], responses=_UNKNOWN

@@ -338,6 +338,8 @@ QUESTIONS |= {
     "/v1/program/messages": plain,
     "/v1/program/messages/{message}": by_id,
     "/v1/case-manager/on-call": plain,
+    "/v1/participants/{participant}/bundle": by_id,  # nothing is sealed yet: what is, is random bytes in either world
+    "/v1/defender/participants/{participant}/bundle": by_id,
     **dict(zip(OF_PARTICIPANT, (by_id, computed_again, at_moments), strict=True)),
     "/v1/stream/keys": stream_keys,
     "/v1/public/referrals": public_form,
@@ -346,6 +348,7 @@ QUESTIONS |= {
     "/sign-out": signed_out,
     "/v1/sessions": plain,
     "/v1/sessions/endings": sessions_ended,
+    "/v1/public/checkpoint": plain,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
