@@ -23,8 +23,8 @@ class Settings(BaseSettings):
     Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
     `jwks_file` holds the issuer's keys where they are not fetched from it. `site_code`: what stands in the source of
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
-    `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With `kafka_user` the client signs in with SCRAM over TLS; its password is the file
-    `kafka.password` among the secrets.
+    `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
+    `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
