@@ -434,6 +434,7 @@ NAMED_IN_PATH = {
     "warrant": "warrant",
     "match": "item",
     "link": "item",
+    "hold": "item",
     "message": "",
 }
 
