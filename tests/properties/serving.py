@@ -19,8 +19,8 @@ import jwt.api_jwt
 import uvicorn
 
 from adapters.bootstrap import Database, at_work, opened
+from adapters.http import signin
 from adapters.http.app import create_app
-from adapters.http.signin import SignIn
 from adapters.identity import issuer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
@@ -39,7 +39,7 @@ def ahead(seconds: float) -> None:
             return cls.fromtimestamp(wrong(), tz)
 
     mock.patch.object(time, "time", wrong).start()
-    for module in (issuer, jwt.api_jwt):
+    for module in (issuer, signin, jwt.api_jwt):
         mock.patch.object(module, "datetime", Wrong).start()
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     db = Database(given["url"], Secrets.read(Path(given["secrets"])), given["prefix"])
     with opened(db, settings) as parts, at_work(parts, settings):
         demo = issuer.DemoIssuer(settings.audience)
-        app = create_app(parts.site, SignIn(parts.site, demo), settings, parts.spans, lambda: True)
+        app = create_app(parts.site, signin.SignIn(parts.site, parts.access, demo), settings, parts.spans, lambda: True)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
