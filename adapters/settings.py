@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     server's files where a `data_dir` is named, else with the user's configuration. `database_url` says where a packaged
     server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
     `owner_url` is for `goldenthread migrate` alone. `site_code`: what stands in the source of every message of ours.
+    `witnesses_file`: who signs that the log only ever grew, a line each: its verifier key and its URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
     """
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
     origin: str = "goldenthread.invalid/site"
     checkpoint_seconds: PositiveFloat = 3600.0
     checkpoint_pad: PositiveInt = 256
+    witnesses_file: Path | None = None
+    witness_seconds: PositiveFloat = 60.0
     sweep_seconds: PositiveFloat = 2.0
     stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
@@ -72,6 +75,7 @@ class Settings(BaseSettings):
             origin="goldenthread.invalid/demo",
             otlp_endpoint=None,
             kafka=None,
+            witnesses_file=None,
             host="127.0.0.1",
             port=port,
         )

@@ -151,7 +151,7 @@ class History:
         """By position: how often the same party was told the like on the same stream before."""
         told: Counter[tuple[object, ...]] = Counter()
         before = {}
-        for recorded in self.events:
+        for recorded in (*self.events, *self.linked):  # in this order: no id of its own depends on what is linked
             event = recorded.event
             like = (recorded.stream, event.topic, event.party_id, event.matter_id)
             before[recorded.position] = told[like]
@@ -327,7 +327,7 @@ def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
         return value
     if isinstance(value, BaseModel):
         dumped = value.model_dump(mode="json")
-        return {name: dumped[name] for name, v in value if name not in without and not is_id(v)}
+        return {name: _ordered(v, dumped[name]) for name, v in value if name not in without and not is_id(v)}
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, frozenset | set):
@@ -337,3 +337,14 @@ def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return str(value) if isinstance(value, UUID) or hasattr(value, "isoformat") else value
+
+
+def _ordered(value: Any, dumped: Any) -> Any:
+    """Return what a model's part was dumped as, its sets sorted: their own order is another in every process."""
+    if isinstance(value, frozenset | set):
+        return sorted(dumped, key=str)
+    if isinstance(value, BaseModel):
+        return {name: _ordered(v, dumped[name]) for name, v in value}
+    if isinstance(value, list | tuple):
+        return [_ordered(v, d) for v, d in zip(value, dumped, strict=True)]
+    return dumped

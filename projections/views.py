@@ -59,16 +59,16 @@ class View:
 VIEWS: dict[Reader, View] = {
     view.reader: view
     for view in (
-        View(Reader.CASE_MANAGER, "case_manager/11", case_manager.rows),
+        View(Reader.CASE_MANAGER, "case_manager/12", case_manager.rows),
         View(Reader.PROSECUTOR, "liaison_prosecutor/13", liaison_prosecutor.rows),
         View(Reader.POLICE, "police/11", police.rows),
         View(Reader.RECIPIENT, "recipient/6", recipient.rows),
         View(Reader.COURT, "court/10", court.rows),
-        View(Reader.PROGRAM, "program/11", program.rows),
-        View(Reader.OBSERVER, "observer/8", observer.rows),
-        View(Reader.COUNSEL, "counsel/7", counsel.rows),
-        View(Reader.LEGAL_SERVICES, "legal_services/4", legal_services.rows),
-        View(Reader.PARTICIPANT, "participant/6", participant.rows),
+        View(Reader.PROGRAM, "program/12", program.rows),
+        View(Reader.OBSERVER, "observer/9", observer.rows),
+        View(Reader.COUNSEL, "counsel/8", counsel.rows),
+        View(Reader.LEGAL_SERVICES, "legal_services/5", legal_services.rows),
+        View(Reader.PARTICIPANT, "participant/7", participant.rows),
         View(Reader.PRIVACY, "privacy/3", privacy.rows),
     )
 }

@@ -15,6 +15,8 @@ from domain.labels import Reader
 from domain.registry import PartyKind, Role
 from projections.lens import History
 from projections.rows import Row
+from services.heads import Heads
+from services.leaves import Place, Stored
 
 R = TypeVar("R", bound=Row)
 
@@ -453,8 +455,11 @@ class Log(Protocol):
         """Return everything recorded about a participant, or what of it names one party, in the order of the log."""
         ...
 
-    def histories(self, subjects: Sequence[UUID]) -> dict[UUID, History]:
-        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one."""
+    def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, with what is linked to it; perhaps an empty one.
+
+        `upto`: a position or a moment; left out, as it stands.
+        """
         ...
 
     def of_topics(self, topics: Iterable[str], after: int = 0) -> list[Recorded[Event]]:
@@ -501,6 +506,10 @@ class Log(Protocol):
         """Return the position of the last event."""
         ...
 
+    def recorded_at(self, position: int) -> datetime:
+        """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
+        ...
+
     def quiet(self, before: datetime, apart: Sequence[str]) -> list[UUID]:
         """Return the participants about whom nothing was recorded since, these topics apart, and who are not erased."""
         ...
@@ -541,7 +550,8 @@ class Log(Protocol):
 class Disclosed:
     """What an answer shows of one participant: what `release` checks and writes down.
 
-    `epoch` None: read by role. `purpose`: of this participant; None: the answer's.
+    `epoch` None: read by role. `digest` and `marks`: of its rows, as `release.sealed` makes them. `purpose`: of this
+    participant; None: the answer's.
     """
 
     participant: UUID
@@ -551,12 +561,16 @@ class Disclosed:
     labels: str
     grants: str
     digest: bytes
+    marks: bytes = b""
     purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """One line of a participant's accounting of disclosures."""
+    """One line of a participant's accounting of disclosures, and what it is computed again from.
+
+    `as_of`: the position that its rows stood at. `marks` None: it left before they were kept.
+    """
 
     disclosed_at: datetime
     kind: str
@@ -567,6 +581,46 @@ class Accounted:
     grants: str
     purpose: str
     surface: str
+    as_of: int
+    view_version: str
+    digest: bytes
+    marks: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A published checkpoint: the log's size then, and the signed note, with what witnesses signed of it."""
+
+    size: int
+    note: str
+
+
+class Seals(Protocol):
+    """What was sealed of the log: checkpoints, and the proofs that go with them."""
+
+    origin: str
+    key: str
+    """The log's verifier key, as C2SP writes it."""
+
+    def latest(self) -> Seal | None:
+        """Return the last checkpoint; None before there is one."""
+        ...
+
+    def published(self, size: int) -> bool:
+        """Return whether there is a checkpoint of this size."""
+        ...
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the proof that a leaf is in the log of a size."""
+        ...
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return the proof that the log of a size continues that of an earlier one."""
+        ...
+
+    def heads(self, size: int) -> tuple[Heads, bytes]:
+        """Return where each line ended at a checkpoint, and the salt of the leaf that says so."""
+        ...
 
 
 class Session(Protocol):
@@ -599,6 +653,10 @@ class Session(Protocol):
 
     def accounting(self, participant: UUID) -> list[Accounted]:
         """Return everything that left about a participant, oldest first."""
+        ...
+
+    def sealed(self, participant: UUID, size: int) -> list[tuple[Place, Stored]]:
+        """Return a participant's rows that were sealed when the log had this size, each at its place, in order."""
         ...
 
     def funnel(self) -> list[tuple[str, str, int, int]]:

@@ -72,12 +72,14 @@ class Out:
 @dataclass(frozen=True, slots=True)
 class Relay:
     """Tells the parties. `send` and `acknowledge` give to the broker what was told at a moment, and what became of a
-    party's messages; they raise `Unavailable`.
+    party's messages; they raise `Unavailable`. `reaches` says whom of these parties the broker has topics for now: of
+    whom else nothing is released, again and again, that cannot be sent; what is withdrawn is so all the same.
     """
 
     site: Site
     send: Callable[[datetime, Sequence[Out]], None]
     acknowledge: Callable[[datetime, Party, Sequence[Acknowledged]], None]
+    reaches: Callable[[Sequence[Party]], frozenset[UUID]]
 
     def caught_up(self) -> bool:
         """Return whether the views show all that is recorded: what they do not show yet waits for the next beat."""
@@ -103,12 +105,14 @@ class Relay:
         heard: dict[UUID, list[Acknowledged]] = {}
         for said in site.outbox.acknowledged(ACKNOWLEDGED_MOST):
             heard.setdefault(said.party, []).append(said)
+        parties = [site.directory.party(party) for party in sorted({*held, *accounts, *heard})]
+        reached = self.reaches(parties) if parties else frozenset[UUID]()
         told, failed = 0, False
-        for party in sorted({*held, *accounts, *heard}):
-            known, account = site.directory.party(party), accounts.get(party)
+        for known in parties:
+            party, account = known.id, accounts.get(known.id)
             caller = None if account is None else _caller(known, account)
             try:
-                told += self._tell(site, known, caller, held.get(party, {}), lease)
+                told += self._tell(site, known, caller, held.get(party, {}), lease, party in reached)
                 told += self._acknowledge(site, known, heard.get(party, []))
             except (Conflict, Unavailable):
                 failed = True
@@ -117,18 +121,29 @@ class Relay:
         return told
 
     def _tell(
-        self, site: Site, party: Party, caller: Caller | None, held: Mapping[UUID, Published], lease: datetime
+        self,
+        site: Site,
+        party: Party,
+        caller: Caller | None,
+        held: Mapping[UUID, Published],
+        lease: datetime,
+        is_reached: bool,
     ) -> int:
-        stays, due = _released(site, caller, held, lease) if caller is not None else (frozenset[UUID](), [])
+        stays, due = frozenset[UUID](), list[GrantedParticipant]()
+        if caller is not None:
+            stays, due = _released(site, caller, held, lease, is_reached)
+        waits, due = bool(due) and not is_reached, due if is_reached else []
         rows = {row.subject_id: row for row in due}
         gone = [one for one in held.values() if one.participant not in stays and not one.withdrawn]
         changed = [_next(site, row, held.get(row.subject_id), lease) for row in due]
         changed += [replace(one, version=one.version + 1, withdrawn=True) for one in gone]
         again = [one for one in held.values() if one.withdrawn and not one.sent and one.participant not in rows]
-        if not changed and not again:
+        if not changed and not again and not waits:
             return 0
         kept = [*site.outbox.publish(changed), *again]
         _note(site, [one for one in kept if one.withdrawn])
+        if not is_reached:
+            raise Unavailable
         outs = [
             Out(
                 party=party,
@@ -234,9 +249,11 @@ def _note(site: Site, withdrawn: Sequence[Published]) -> None:
 
 
 def _released(
-    site: Site, caller: Caller, held: Mapping[UUID, Published], lease: datetime
+    site: Site, caller: Caller, held: Mapping[UUID, Published], lease: datetime, is_reached: bool
 ) -> tuple[frozenset[UUID], list[GrantedParticipant]]:
     """Return of whom the party keeps what it has, and what is to be told anew: that is released. Nobody, unauthorised.
+
+    For a party that is not reached nothing is released: it is not told.
 
     A view that is behind may not show yet what a living consent gives: that is no reason to withdraw it.
     """
@@ -248,7 +265,7 @@ def _released(
                 rows = [carried(row) for row in session.select(TABLES[reader].who)]
                 alive = session.alive()
                 due = [row for row in rows if _is_news(site, row, held.get(row.subject_id), lease)]
-                lines = disclosures(site.digests, Rendered({}, list(due)))
+                lines = disclosures(site.digests, Rendered({}, list(due) if is_reached else []))
                 released = session.release(lines, VIEWS[reader].version, Purpose.AS_THE_ROI_STATES, SURFACE)
         except AuthorityEnded:
             return frozenset(), []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,9 @@ from services.site import ATTEMPTS, Site
 
 PART2_NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """42 CFR 2.32(a)(2), the short statement, to the letter."""
+
+MARK = 8
+"""How many bytes of a row's keyed digest are kept, to know the row again. What proves it is the digest of all."""
 
 
 class Purpose:
@@ -42,13 +46,15 @@ class Rendered:
     """An answer before it leaves: its body, and the rows about participants that it shows.
 
     `accessed`: of whom it tells who saw what and why, read by role; `under`: that, read by counsel under a client's
-    authority. `torn`: the view was seen to change between two of its reads, so that it must be rendered again.
+    authority; `told`: the labels of the facts that it tells with that. `torn`: the view was seen to change between two
+    of its reads, so that it must be rendered again.
     """
 
     body: dict[str, Any]
     shown: list[Row] = field(default_factory=list)
     accessed: list[UUID] = field(default_factory=list)
     under: list[GrantedRow] = field(default_factory=list)
+    told: frozenset[Label] = frozenset()
     torn: bool = False
 
 
@@ -99,23 +105,24 @@ def disclosures(digests: bytes, rendered: Rendered) -> list[Disclosed]:
             by_participant.setdefault(row.subject_id, []).append(row)
     lines = {participant: _line(digests, participant, rows) for participant, rows in by_participant.items()}
     for row in rendered.under:
-        lines[row.subject_id] = _under(row, lines.get(row.subject_id), digests)
+        lines[row.subject_id] = _under(row, lines.get(row.subject_id), rendered.told, digests)
+    accessed = " ".join(sorted({Label.AUDIT_ACCESS, *rendered.told}))
     return [*lines.values()] + [
-        Disclosed(participant, None, None, 0, Label.AUDIT_ACCESS, "", digest(digests, []))
-        for participant in rendered.accessed
+        Disclosed(participant, None, None, 0, accessed, "", *sealed(digests, [])) for participant in rendered.accessed
     ]
 
 
-def _under(row: GrantedRow, line: Disclosed | None, digests: bytes) -> Disclosed:
+def _under(row: GrantedRow, line: Disclosed | None, told: frozenset[Label], digests: bytes) -> Disclosed:
     """Return a client's line, with it that who saw what was read under the client's authority."""
-    audit, authority = str(Label.AUDIT_ACCESS), str(row.authority)
+    labels, authority = {Label.AUDIT_ACCESS, *told}, str(row.authority)
     if line is None or line.epoch is None or line.until is None:
-        return Disclosed(row.subject_id, row.epoch, row.until, row.as_of, audit, authority, digest(digests, []))
+        read = " ".join(sorted(labels))
+        return Disclosed(row.subject_id, row.epoch, row.until, row.as_of, read, authority, *sealed(digests, []))
     return replace(
         line,
         epoch=min(line.epoch, row.epoch),
         until=min(line.until, row.until),
-        labels=" ".join(sorted({audit, *line.labels.split()})),
+        labels=" ".join(sorted({*labels, *line.labels.split()})),
         grants=" ".join(sorted({authority, *line.grants.split()})),
     )
 
@@ -129,6 +136,7 @@ def _line(digests: bytes, participant: UUID, rows: list[GrantedRow | RoleRow]) -
         read = {label for row in rows if isinstance(row, RoleRow) for label in _labels_of(row)}
         labels = " ".join(sorted(named | read))
         grants = " ".join(sorted({str(row.authority) for row in granted}))
+    digest, marks = sealed(digests, (fingerprint(digests, row) for row in rows))
     return Disclosed(
         participant=participant,
         epoch=min((row.epoch for row in granted), default=None),  # the oldest: any that went dark is refused
@@ -136,7 +144,8 @@ def _line(digests: bytes, participant: UUID, rows: list[GrantedRow | RoleRow]) -
         as_of=max(row.as_of for row in rows),
         labels=labels,
         grants=grants,
-        digest=digest(digests, rows),
+        digest=digest,
+        marks=marks,
     )
 
 
@@ -149,15 +158,21 @@ def _labels_of(row: RoleRow) -> set[str]:
     return {label for column in filled for label in column.labels}
 
 
-def digest(key: bytes, rows: Iterable[Row]) -> bytes:
-    """Return the keyed digest of the canonical facts of some rows: what can be computed again from the log."""
-    facts = [_facts(row) for row in rows]
+def fingerprint(key: bytes, row: Row) -> bytes:
+    """Return the keyed digest, 32 bytes, of the canonical facts of a row: the same read from its table or computed."""
+    model = MODELS[type(row)]
+    facts = {column.name: _canonical(getattr(row, column.name)) for column in model.columns} | {"table": model.table}
     return hmac.digest(key, orjson.dumps(facts, option=orjson.OPT_SORT_KEYS), sha256)
 
 
-def _facts(row: Row) -> dict[str, Any]:
-    model = MODELS[type(row)]
-    return {column.name: getattr(row, column.name) for column in model.columns} | {"table": model.table}
+def sealed(key: bytes, fingerprints: Iterable[bytes]) -> tuple[bytes, bytes]:
+    """Return the digest of a set of rows, in whatever order they were shown, and the mark of each in one string."""
+    each = sorted({*fingerprints})
+    return hmac.digest(key, b"".join(each), sha256), b"".join(one[:MARK] for one in each)
+
+
+def _canonical(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def is_part2(rows: Iterable[Row]) -> bool:

@@ -61,7 +61,7 @@ def at_the_broker(parts: Parts, settings: Settings, broker: Broker) -> Iterator[
     stop = Stop()
     source = f"urn:lead:{settings.site_code}:{_program(parts)}:golden-thread"
     publisher = Publisher(broker, parts.site.outbox, source, settings.kafka_prefix, parts.spans.sent)
-    relay = Relay(parts.site, publisher.send, publisher.acknowledge)
+    relay = Relay(parts.site, publisher.send, publisher.acknowledge, publisher.reaches)
     outbox = parts.site.outbox
     beats = Beats(relay, parts.database.login("recorder"), settings.stream_beat_seconds, outbox.beaten)
     threads = [Thread(target=one.run, args=(stop,), daemon=True) for one in (gateway(parts, settings, broker), beats)]

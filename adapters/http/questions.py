@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems
@@ -19,6 +20,8 @@ from services.ports import Caller, Unavailable
 from services.questions import (
     accounting,
     anyone,
+    as_of,
+    bundle,
     case_manager,
     counsel,
     legal_services,
@@ -44,6 +47,9 @@ REFUSALS = problems.responses(
 
 
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
+Since = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="The size of a checkpoint that you hold: its second line.")
+]
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
 
 
@@ -198,6 +204,36 @@ def routes(  # noqa: C901, PLR0915 - one after the other
     def accounting_of(caller: Asking, participant: str) -> Response:
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
         return reply(accounting.of(site, caller, participant))
+
+    @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
+        """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
+        return reply(bundle.of(site, caller, participant, since))
+
+    @api.get("/v1/defender/participants/{participant}/bundle", tags=["observer"], responses=_UNKNOWN)
+    def bundle_observed(caller: Asking, participant: str, since: Since = None) -> Response:
+        """The same of a participant whose ROI names your office: who saw what, and that the rest is there."""
+        return reply(bundle.observed(site, caller, participant, since))
+
+    @api.get(
+        "/v1/participants/{participant}/accounting/{disclosure}", tags=["participant", "counsel"], responses=_UNKNOWN
+    )
+    def disclosure_of(caller: Asking, participant: str, disclosure: str) -> Response:
+        """One disclosure, computed again from the log: what it showed, whether its digest says the same, and why."""
+        return reply(as_of.of_disclosure(site, caller, participant, disclosure))
+
+    @api.get("/v1/participants/{participant}/as-of", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def as_of_(
+        caller: Asking,
+        participant: str,
+        party: Party,
+        reader: Annotated[
+            Reader | None, Query(description="As what its people read, where they read as several.")
+        ] = None,
+        at: Annotated[AwareDatetime | None, Query(description="The moment; left out: now.")] = None,
+    ) -> Response:
+        """What a party had before it of a participant at a moment, and why each field was shown to it or withheld."""
+        return reply(as_of.at(site, caller, participant, party, reader, at))
 
     return api
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event as Stop
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from kafka import KafkaProducer
@@ -71,6 +72,20 @@ class Publisher:
     prefix: str = ""
     observe: Callable[[str, int], AbstractContextManager[None]] = lambda _party, _messages: nullcontext()
     _producer: KafkaProducer | None = field(default=None, repr=False)
+
+    def reaches(self, parties: Sequence[Party]) -> frozenset[UUID]:
+        """Return the parties that have their topics on the broker; nobody, where it does not answer."""
+        wanted = {
+            party.id: {self.prefix + family.topic(party.code) for family in (PARTICIPANT_STATUS, CONTROL)}
+            for party in parties
+        }
+        try:
+            with self.broker.admin() as admin:
+                there = set(admin.list_topics())
+        except KafkaError as error:
+            _log.warning("the broker does not answer: %s", type(error).__name__)
+            return frozenset()
+        return frozenset(party for party, topics in wanted.items() if topics <= there)
 
     def send(self, at: datetime, outs: Sequence[Out]) -> None:
         """Write, and return once the broker has all of it. Raises `Unavailable`: then it may have some of it."""

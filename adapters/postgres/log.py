@@ -16,15 +16,16 @@ from adapters.postgres.keyring import Keyring
 from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.recorder import GateRecorder, LogDatastore, available
+from adapters.postgres.seals import PostgresSeals
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
 from domain.identity import linked, waiting
 from domain.labels import Reader
 from projections.lens import History
+from services.checkpoint import Verifier
 from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
 
-_LAST: Final = 2**63 - 1
 _POSITION: Final = attrgetter("position")
 _SELECT: Final = f"select {COLUMNS} from log.event"  # noqa: S608  # our own names
 
@@ -44,6 +45,10 @@ class PostgresLog:
         self._mapper = SealingMapper(keyring)
         self.stream = PostgresStream(self._datastore, keyring)
         self.outbox = PostgresOutbox(self._datastore, keyring)
+
+    def seals(self, verifier: Verifier) -> PostgresSeals:
+        """Return what was sealed of this log, signed by a key."""
+        return PostgresSeals(self._datastore, verifier)
 
     def close(self) -> None:
         """Close every connection."""
@@ -165,6 +170,14 @@ class PostgresLog:
         position: int = self._ask("select coalesce(max(notification_id), 0) from log.event")[0][0]
         return position
 
+    def recorded_at(self, position: int) -> datetime:
+        """Return when the log came to a position: the time of the last event that is not after it; before any, now."""
+        found = self._ask(
+            "select recorded_at from log.event where notification_id <= %s order by notification_id desc limit 1",
+            position,
+        )
+        return found[0][0] if found else self.now()
+
     def exposures(self, participant: UUID, party: UUID, before: int) -> list[ShownTo]:
         """Return what a party's people were shown of a participant by consent before a position, by person."""
         found = self._ask(
@@ -255,9 +268,10 @@ class PostgresLog:
             limit,
         )
 
-    def histories(self, subjects: Sequence[UUID], upto: int | None = None) -> dict[UUID, History]:
-        """Return the history of each of these subjects, up to a position if one is given; perhaps an empty one."""
-        last = _LAST if upto is None else upto
+    def histories(self, subjects: Sequence[UUID], upto: int | datetime | None = None) -> dict[UUID, History]:
+        """Return the history of each of these subjects, perhaps an empty one; up to a position, or a moment."""
+        # Two reads, of one state of the log: else what is linked could stand later than what is left out before it.
+        last = self.position() if upto is None else upto
         found = self._by_subject(subjects, last)
         records = {subject: (linked(events), frozenset(waiting(events))) for subject, events in found.items()}
         told = self._by_subject([*{m for of_subject in records.values() for some in of_subject for m in some}], last)
@@ -267,13 +281,14 @@ class PostgresLog:
 
         return {subject: History(subject, events, *map(whole, records[subject])) for subject, events in found.items()}
 
-    def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, list[Recorded[Event]]]:
+    def _by_subject(self, subjects: Sequence[UUID], last: int | datetime) -> dict[UUID, list[Recorded[Event]]]:
         if not subjects:
             return {}
         wanted = list(subjects)
+        upto = "notification_id <= %s" if isinstance(last, int) else "recorded_at <= %s"
         events = self._events(
-            f"{_SELECT} where participant_id = any(%s) and notification_id <= %s union all {_SELECT}"
-            " where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and notification_id <= %s"
+            f"{_SELECT} where participant_id = any(%s) and {upto} union all {_SELECT}"
+            f" where participant_id is null and coalesce(matter_id, originator_id) = any(%s) and {upto}"
             " order by notification_id",
             wanted,
             last,

@@ -220,8 +220,9 @@ class Projector:
         return _State(*found)
 
     def _compute(self, subjects: Sequence[UUID]) -> list[_Computed]:
-        now = self._log.now()
-        return [*_computed(self._view, _histories(self._log, subjects, None), self._ceiling(now), now)]
+        histories = list(_histories(self._log, subjects, None))
+        now = self._log.now()  # after what was read: rows are never of a moment before their last event
+        return [*_computed(self._view, histories, self._ceiling(now), now)]
 
     def _write(
         self, connection: psycopg.Connection, before: _State, after: _State, computed: Sequence[_Computed]
@@ -282,7 +283,7 @@ def rebuild(
         with connection.transaction():
             for tally in tallies:
                 connection.execute(ddl(tally.view, tally.schema).tables.encode())
-            for some in _pages(_subjects(log, position), page):
+            for some in _pages(subjects_of(log, position), page):
                 histories = list(_histories(log, some, position))
                 subjects += len(some)
                 events += sum(len(h.events) for _, h in histories if isinstance(h, History))
@@ -460,7 +461,7 @@ def _expired(connection: psycopg.Connection, since: datetime | None, now: dateti
     return [subject for (subject,) in found]
 
 
-def _subjects(log: PostgresLog, upto: int) -> Iterator[UUID]:
+def subjects_of(log: PostgresLog, upto: int) -> Iterator[UUID]:
     """Yield every subject of the log once, in the order in which they first appear."""
     seen: set[UUID] = set()
     after = 0

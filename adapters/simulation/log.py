@@ -27,7 +27,7 @@ from services.standing import Standing
 
 _NOT_DURABLE = "-c synchronous_commit=off"
 """A year that is cut off is played anew: no act waits for the disk."""
-_POSITION = attrgetter("position")
+_POSITION, _RECORDED_AT = attrgetter("position"), attrgetter("recorded_at")
 
 Events = list[Recorded[Event]]
 
@@ -110,9 +110,10 @@ class PlayedLog(PostgresLog):
         links = [r.event for r in self._told.topics.get(RecordLinked.topic, ()) if r.event.matter_id == subject]
         return {subject, *(link.participant_id for link in links if link.participant_id is not None)}
 
-    def _by_subject(self, subjects: Sequence[UUID], last: int) -> dict[UUID, Events]:
+    def _by_subject(self, subjects: Sequence[UUID], last: int | datetime) -> dict[UUID, Events]:
         found = {subject: self._told.subjects.get(subject, []) for subject in subjects}
-        return {subject: events[: bisect_right(events, last, key=_POSITION)] for subject, events in found.items()}
+        key = _POSITION if isinstance(last, int) else _RECORDED_AT
+        return {subject: events[: bisect_right(events, last, key=key)] for subject, events in found.items()}
 
     def _append(
         self,

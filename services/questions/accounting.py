@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain.disclosure import OralDisclosure, Receipt, ReceiptGiven
 from domain.event import Recorded
@@ -32,12 +33,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     For the participant itself, counsel with its authority, care and the privacy officer; reading it is recorded.
     Raises `Unknown`.
     """
-    if caller.reader not in _ACCOUNTED_TO:
-        raise Forbidden
-    asked = site.ids.open(caller.party, text)
-    if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
-        raise Unknown
-    person = _person(site, caller, asked)
+    asked, person = whose(site, caller, text)
     history = sorted(
         (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
     )
@@ -68,18 +64,53 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
-        client = session.select(counsel.Client, {"subject_id": asked}) if caller.reader is Reader.COUNSEL else []
-        if not identified or (caller.reader is Reader.COUNSEL and not client):
+        client = client_of(session, caller, asked)
+        if not identified:
             raise Unknown
-        left = [row for record in person for row in session.accounting(record)]
+        left = [each for record in person for each in numbered(record, session.accounting(record))]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
-        lines = [(row.disclosed_at, _accounted(site, caller, row, purposes, person, followed)) for row in left]
+        lines = [
+            (
+                row.disclosed_at,
+                {"id": site.ids.seal(caller.party, number)} | _accounted(site, caller, row, purposes, person, followed),
+            )
+            for number, row in left
+        ]
         ordered = sorted([*lines, *told], key=lambda line: line[0])
         body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
         return Rendered(body, known, accessed=[] if client else person, under=list(client))
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
+
+
+def whose(site: Site, caller: Caller, text: str) -> tuple[UUID, list[UUID]]:
+    """Return whose accounting is asked for, and the records that belong to it. Raises `Forbidden`, `Unknown`."""
+    if caller.reader not in _ACCOUNTED_TO:
+        raise Forbidden
+    asked = site.ids.open(caller.party, text)
+    if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
+        raise Unknown
+    return asked, _person(site, caller, asked)
+
+
+def client_of(session: Session, caller: Caller, asked: UUID) -> list[counsel.Client]:
+    """Return a counsel's client, under whose authority it reads; nobody, for who reads by role. Raises `Unknown`."""
+    if caller.reader is not Reader.COUNSEL:
+        return []
+    client = session.select(counsel.Client, {"subject_id": asked})
+    if not client:
+        raise Unknown
+    return client
+
+
+def numbered(record: UUID, lines: Sequence[Accounted]) -> Iterator[tuple[UUID, Accounted]]:
+    """Yield each disclosure about one record with an id to ask for it by: it counts nothing that is about others."""
+    before: Counter[tuple[object, ...]] = Counter()
+    for line in lines:
+        like = (line.disclosed_at.isoformat(), line.reader, line.party, line.staff, line.surface)
+        yield uuid5(record, "/".join(map(str, (*like, before[like])))), line
+        before[like] += 1
 
 
 _LET_GO = {

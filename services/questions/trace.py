@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.labels import Shown, Viewer
+from domain.event import Event, Recorded
+from domain.labels import Ceiling, Shown, Viewer
 from domain.refusal import Refused
 from domain.registry import ADDRESSED_AS
 from projections.lens import History, Lens, explain, plain
@@ -25,20 +28,43 @@ def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens 
         raise Refused("party", "it reads by role, not by consent.", "Name a partner, a recipient or counsel.")
     now, protocol = site.now(), site.protocol()
     history = History(participant, site.log.history(participant))
-    recorded = {each.position: each for each in history.events}
+
+    def knows_of(recorded: Recorded[Event], name: str) -> bool:
+        return eyes is None or isinstance(eyes.decide(recorded, name), Shown)
+
+    def id_of(recorded: Recorded[Event]) -> UUID:
+        return history.id_of(recorded) if eyes else recorded.id
+
+    lines = decisions(site, caller, history, Viewer(reader, viewed.id), protocol.ceiling, now, knows_of, id_of)
+    return {"party": party, "at": plain(now), "protocol": protocol.version, "decisions": lines}
+
+
+def decisions(
+    site: Site,
+    caller: Caller,
+    history: History,
+    viewer: Viewer,
+    ceiling: Ceiling,
+    at: datetime,
+    knows_of: Callable[[Recorded[Event], str], bool],
+    id_of: Callable[[Recorded[Event]], UUID],
+) -> list[dict[str, Any]]:
+    """Return the decisions about a history for one viewer at a moment, as far as who asks may know of the fields."""
+    recorded = {each.position: each for each in history.read_by(viewer.reader)}
     lines = []
-    for line in explain(history, Viewer(reader, viewed.id), protocol.ceiling, now):
-        event = recorded[line.position]
-        if eyes is None or isinstance(eyes.decide(event, line.field), Shown):
-            shown = isinstance(line.decision, Shown)
+    for line in explain(history, viewer, ceiling, at):
+        event, decision = recorded[line.position], line.decision
+        if knows_of(event, line.field):
+            shown = decision if isinstance(decision, Shown) else None
             lines.append(
                 {
-                    "event": site.ids.seal(caller.party, history.id_of(event) if eyes else event.id),
+                    "event": site.ids.seal(caller.party, id_of(event)),
                     "kind": line.topic,
                     "field": line.field,
                     "labels": sorted(line.labels),
-                    "shown": shown,
-                    "why": line.decision.basis if isinstance(line.decision, Shown) else line.decision.rule,
+                    "shown": shown is not None,
+                    "why": decision.basis if isinstance(decision, Shown) else decision.rule,
+                    "grant": site.ids.seal(caller.party, shown.grant) if shown and shown.grant else None,
                 }
             )
-    return {"party": party, "at": plain(now), "protocol": protocol.version, "decisions": lines}
+    return lines

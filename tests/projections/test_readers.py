@@ -14,7 +14,7 @@ from domain.disclosure import Occasion, OralDisclosure
 from domain.event import PersonName, labels_of
 from domain.hearing import HearingKind, HearingSet
 from domain.labels import TABLE, Label, Reader, grantable
-from domain.legal_case import DecisionKind
+from domain.legal_case import CaseEntered, DecisionKind
 from domain.participant import Enrolment, RecordsMerged
 from domain.refusal import Refused
 from projections import case_manager, counsel, legal_services, observer, participant, police, privacy, program
@@ -182,6 +182,20 @@ def test_counsel_sees_what_the_authority_names_and_consent_by_role() -> None:
     assert {"case.filed", "roi.signed", "roi.granted"} <= kinds
     assert not {"contact.made", "referral.offered", "intake.completed"} & kinds
     assert all(isinstance(row, GrantedRow) and row.party_id == PATEL for row in rows)
+
+
+def test_counsel_reads_a_record_that_is_linked_to_the_client() -> None:
+    """By ids that nothing of the client's own depends on."""
+    story, case = full(), named("a court's case")
+    entered = CaseEntered(matter_id=case, party_id=COURT, occurred_at=story.now, court="District", docket="26-1")
+    last = story.recorded[-1]
+    linked = replace(last, position=last.position + 1, stream=case, version=1, event=entered)
+    alone, both = (
+        {row.entry_id for row in rows_of(Reader.COUNSEL, story, history) if isinstance(row, counsel.Entry)}
+        for history in (story.history, History(story.who, story.history.events, (linked,)))
+    )
+    assert len(both - alone) == 1
+    assert alone < both
 
 
 def test_signing_revoking_and_expiring_an_roi_do_not_touch_counsels_authority() -> None:

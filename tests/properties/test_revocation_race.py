@@ -345,7 +345,8 @@ class Race:
                 # Rows change with time alone only where consent runs out; then their `until` says so.
                 found = [r for r in again(who, party, as_of) if r.until > at and (whole or isinstance(r, HEADS))]
                 assert {r.epoch for r in found} == {epoch}
-                computed = release.digest(self.site.parts.site.digests, found)
+                key = self.site.parts.site.digests
+                computed, _ = release.sealed(key, [release.fingerprint(key, row) for row in found])
                 assert computed == bytes(digest), f"{surface} at {as_of} cannot be computed again"
 
     def _rows_again(self, who: UUID, party: UUID, as_of: int) -> list[GrantedRow]:

@@ -44,6 +44,7 @@ from projections.views import VIEWS
 from services.person import records
 from services.ports import Caller
 from services.questions import FIGURES, LISTINGS, accounting, counsel, listing, partner, police
+from services.questions.as_of import Telling
 from services.questions.listing import Asked, Asking, Listing
 from services.questions.trace import trace
 from services.release import answer
@@ -220,7 +221,7 @@ def followed(pair: Pair, path: str) -> Iterator[Ask]:
 def own(pair: Pair, path: str) -> bool:
     """True for a question about one person that the viewer's kind of reader has."""
     reader = READER[pair.viewer]
-    return path.startswith(PREFIX[reader]) or (path == ACCOUNTING and reader is Reader.COUNSEL)
+    return path.startswith(PREFIX[reader]) or (path in OF_PARTICIPANT and reader is Reader.COUNSEL)
 
 
 def by_id(pair: Pair, path: str) -> Iterator[Ask]:
@@ -240,6 +241,30 @@ def traced(pair: Pair, path: str) -> Iterator[Ask]:
         if own(pair, path):
             for party in ("city-pd", "housing-co", "r-patel", "r-quinn", "lead-care", "no-party"):
                 yield Ask("GET", f"{ask.path}?party={party}")
+
+
+def at_moments(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask what each party had of each before it, now and half way, and care, and nobody; and of what is to come."""
+    half, ahead = (quote(moment.isoformat()) for moment in (BEGIN + (END - BEGIN) / 2, END + (END - BEGIN)))
+    for ask in by_id(pair, path):
+        yield ask
+        if own(pair, path):
+            for party in ("city-pd", "r-patel", "lead-care", "no-party"):
+                yield Ask("GET", f"{ask.path}?party={party}")
+            for how in (f"at={half}", f"at={ahead}", "reader=court"):
+                yield Ask("GET", f"{ask.path}?party=city-pd&{how}")
+
+
+def computed_again(pair: Pair, path: str) -> Iterator[Ask]:
+    """Ask for disclosures that there are, as the accountings of those asked about name them, and that there are not."""
+    yield from by_id(pair, path)
+    if own(pair, path):
+        for text in pair.known(""):
+            of_one = ACCOUNTING.replace("{participant}", text)
+            answers = [one.ask(pair.viewer, "GET", of_one, None, {}) for one in pair.worlds]  # each world hears it
+            lines = json.loads(answers[0].body).get("disclosures", [])
+            for number in [line["id"] for line in lines if "id" in line][::20]:
+                yield Ask("GET", f"{of_one}/{number}")
 
 
 def lookups(pair: Pair, path: str) -> Iterator[Ask]:
@@ -271,6 +296,7 @@ def stream_keys(pair: Pair, path: str) -> Iterator[Ask]:
 
 
 ACCOUNTING = "/v1/participants/{participant}/accounting"
+OF_PARTICIPANT = (ACCOUNTING, f"{ACCOUNTING}/{{disclosure}}", "/v1/participants/{participant}/as-of")
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
@@ -300,9 +326,12 @@ QUESTIONS |= {
     "/v1/program/messages": plain,
     "/v1/program/messages/{message}": by_id,
     "/v1/case-manager/on-call": plain,
-    ACCOUNTING: by_id,
+    "/v1/participants/{participant}/bundle": by_id,  # nothing is sealed yet: what is, is random bytes in either world
+    "/v1/defender/participants/{participant}/bundle": by_id,
+    **dict(zip(OF_PARTICIPANT, (by_id, computed_again, at_moments), strict=True)),
     "/v1/stream/keys": stream_keys,
     "/v1/public/referrals": public_form,
+    "/v1/public/checkpoint": plain,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -908,6 +937,11 @@ def traced_to_anyone(pair: Pair) -> AbstractContextManager[object]:
     return mock.patch.object(counsel, "trace", wrong)
 
 
+def as_of_to_anyone(pair: Pair) -> AbstractContextManager[object]:
+    """What another had before it is told whether or not who asks may see it."""
+    return mock.patch.object(Telling, "sees", return_value=True)
+
+
 def former_client(pair: Pair) -> AbstractContextManager[object]:
     """Counsel whose authority has ended hears another answer than who never had one."""
     right = counsel.participant
@@ -968,6 +1002,7 @@ LEAKS: dict[str, dict[str, Seeded]] = {
         "any label": Seeded(decided(any_label), asked(by_id)),
         "ids": Seeded(ids_of_the_log, asked(listed, by_id)),
         "trace": Seeded(traced_to_anyone, asked(traced)),
+        "as of": Seeded(as_of_to_anyone, asked(at_moments)),
         "former client": Seeded(former_client, asked(by_id)),
         "merged away": Seeded(accounting_of_the_person, asked(by_id)),
     },

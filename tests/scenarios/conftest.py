@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.as_of import computed_again
 from tests.conftest import Database
 from tests.site import SiteUnderTest, running_site
 
 
 @pytest.fixture
 def lead(site_db: Database) -> Iterator[SiteUnderTest]:
-    """A site with the demo's parties and staff, and nobody in LEAD yet."""
+    """A site with the demo's parties and staff, and nobody in LEAD yet. Whatever it discloses is computed again."""
     with running_site(site_db) as running:
         yield running
+        computed_again(running.parts)

@@ -93,7 +93,8 @@ def streams(
     broker = Broker(address)
     publisher = Publisher(broker, site.parts.site.outbox, SOURCE, prefix, site.parts.spans.sent)
     try:
-        yield Streams(site, broker, prefix, Relay(site.parts.site, publisher.send, publisher.acknowledge), publisher)
+        relay = Relay(site.parts.site, publisher.send, publisher.acknowledge, publisher.reaches)
+        yield Streams(site, broker, prefix, relay, publisher)
     finally:
         publisher.close()
         admin.delete_topics(list(wanted), raise_errors=False)

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from adapters.kafka.contract import Message
 from adapters.kafka.messages.outgoing import StatusPublished
-from services.ports import Outbox
+from services.ports import Outbox, Unavailable
 from services.relay import withdrawal_id
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
@@ -319,6 +319,33 @@ def test_a_crash_between_release_and_produce_tells_again_and_never_untold(lead: 
     assert [one.event.tombstone for one in tombstones] == [True] * 3
     assert len({one.event.id for one in controls}) == 1, "sent again, it is the same withdrawal"
     assert out.beat() == 0
+
+
+def test_who_cannot_be_reached_is_told_nothing_and_nothing_is_written_down_as_told(
+    lead: SiteUnderTest, out: Streams
+) -> None:
+    ray = story.arrest(lead)
+    out.account("city-pd")
+    story.enrol(ray)
+    lead.settle()
+    away = replace(out, relay=replace(out.relay, reaches=lambda _parties: frozenset()))
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            away.beat()
+    assert lead.parts.site.outbox.published() == []
+    assert out.beat() == 1
+    (one,) = lead.parts.site.outbox.published()
+    path = f"/v1/participants/{ids(lead, 'lead-program', one.participant)}/accounting"
+    lines = [line for line in lead.person("imani").see(path)["disclosures"] if line.get("surface") == "stream"]
+    assert len(lines) == 1, "as often as it was told"
+
+    revoke(ray, "city-pd")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            away.beat()
+    assert lead.parts.site.outbox.key_of(one) is None, "what is withdrawn is so whether or not the broker is there"
+    assert out.beat() == 1
+    assert [told.event.tombstone for told in out.told("city-pd")[0]] == [False, True]
 
 
 def test_a_record_carries_its_beats_trace_and_no_span_says_of_whom(lead: SiteUnderTest, out: Streams) -> None:

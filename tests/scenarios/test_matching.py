@@ -51,6 +51,8 @@ def test_a_linked_record_is_read_with_the_participant_and_unlinked_it_is_gone(le
 
     match = proposed(lead, ray.care, matter)
     assert dockets(ray.dana, path) == set(), "a match that nobody decided tells nothing of the record"
+    cares = himself.see(f"/v1/participants/{himself.see('/v1/me')['participant']}/as-of?party=lead-care")["shown"]
+    assert {"match", "match_record"} & {row["record"] for row in cares} == {"match"}, "it may be a stranger's"
     review = f"/v1/participants/{ray.care}/matches/{match}/reviews"
     assert ray.dana.post(review, {"same": True, "why": "x"}).status_code == 403
     noor.do(review, {"same": True, "why": "He told us of it himself."})

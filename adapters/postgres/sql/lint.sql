@@ -112,7 +112,7 @@ with ours as (
     from functions f, aclexplode(f.proacl) a
     where a.grantee not in (0, f.proowner) and a.grantee not in (select oid from services)
       and f.oid not in ('site.clock'::regproc, 'gate.session'::regproc) and f.prosrc !~ '(from|in \(select) gate\.(whoami|party|records)\(\)'
-      and f.prosrc !~ 'select gate\.party\(\)'
+      and f.prosrc !~ '(select gate\.party\(\)|and gate\.may_verify\(participant\))'
     union all
     select 'a function that trusts a setting', name, 'ask gate.whoami(), which checks the signature'
     from functions where prosrc ~* 'current_setting' and oid <> 'gate.whoami'::regproc
@@ -142,7 +142,7 @@ with ours as (
             ('log.view', 'insert', 'goldenthread_projector'), ('log.view', 'update', 'goldenthread_projector'),
             ('log.view', 'delete', 'goldenthread_projector'), ('log.parked', 'insert', 'goldenthread_projector'),
             ('log.parked', 'update', 'goldenthread_projector'), ('log.parked', 'delete', 'goldenthread_projector'),
-            ('log.checkpoint', 'insert', 'goldenthread_sealer')
+            ('log.checkpoint', 'insert', 'goldenthread_sealer'), ('log.cosignature', 'insert', 'goldenthread_sealer')
         )
     end
     union all

@@ -642,11 +642,14 @@ READERS: dict[str, set[Role]] = {
     "participant": {Role.PARTICIPANT},
     "privacy": {Role.PRIVACY_OFFICER},
     "participants": CARE | {Role.COUNSEL, Role.PARTICIPANT, Role.PRIVACY_OFFICER},  # the accounting
+    "bundle": {Role.COUNSEL, Role.PARTICIPANT},
+    "public": set(Role),
     "me": set(Role),
     "parties": set(Role),
     "protocol": set(Role),
 }
-"""Whose the questions are, by what their paths begin with."""
+"""Whose the questions are, by what their paths begin with; and the bundle's."""
+BUNDLE = "/v1/participants/{participant}/bundle"
 
 
 def questions(lead: SiteUnderTest) -> dict[str, set[Role]]:
@@ -656,7 +659,7 @@ def questions(lead: SiteUnderTest) -> dict[str, set[Role]]:
     """
     document = lead.person("pat").client.get("/openapi.json").json()
     return {
-        path: READERS[path.split("/")[2]]
+        path: READERS["bundle" if path == BUNDLE else path.split("/")[2]]
         for path, operations in document["paths"].items()
         if "get" in operations and path.startswith("/v1/")
         if not path.endswith((".csv", "/updates"))
@@ -668,7 +671,9 @@ def test_a_question_of_another_role(
     lead: SiteUnderTest, ray: story.Ray, everyone: dict[Role, Person], role: Role
 ) -> None:
     for path, roles in questions(lead).items():
-        answer = everyone[role].get(path.format(participant=UNKNOWN_ID, message=UNKNOWN_ID) + "?party=county-pa")
+        answer = everyone[role].get(
+            path.format(participant=UNKNOWN_ID, message=UNKNOWN_ID, disclosure=UNKNOWN_ID) + "?party=county-pa"
+        )
         if role in roles:
             assert answer.status_code in (200, 404), (path, answer.text)
         else:

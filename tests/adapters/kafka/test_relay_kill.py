@@ -38,7 +38,7 @@ url, folder, db_prefix, address, prefix, source = sys.argv[1:]
 settings = Settings(environment="test", prefix=db_prefix)
 with opened(Database(url, Secrets.read(Path(folder)), db_prefix), settings) as parts:
     publisher = Publisher(Broker(address), parts.site.outbox, source, prefix)
-    relay = Relay(parts.site, publisher.send, publisher.acknowledge)
+    relay = Relay(parts.site, publisher.send, publisher.acknowledge, publisher.reaches)
     print("beats", flush=True)
     while True:
         try:

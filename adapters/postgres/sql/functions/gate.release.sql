@@ -2,7 +2,7 @@
 -- writes one row per participant. False: something went dark meanwhile; the caller renders again.
 create or replace function gate.release(
     participants uuid[], epochs bigint[], untils timestamptz[], as_of bigint[], labels text[], grants text[],
-    digests bytea[], view_version text, purpose text, surface text, correlation uuid
+    digests bytea[], marks bytea[], view_version text, purpose text, surface text, correlation uuid
 ) returns boolean
 language plpgsql volatile security definer set search_path = gate, pg_temp
 as $$
@@ -36,12 +36,12 @@ begin
     end if;
     insert into log.disclosure (
         recorded_at, kind, reader, party_id, staff_id, participant_id, epoch, as_of, view_version, labels, grants,
-        purpose, surface, digest, correlation_id, salt
+        purpose, surface, digest, marks, correlation_id, salt
     )
     select at, case when d.epoch is null then 'access' else 'disclosure' end, who.reader, who.party, who.staff,
-           d.participant, d.epoch, d.seen, view_version, d.label, d.authority, purpose, surface, d.digest, correlation,
-           uuid_send(gen_random_uuid())
-    from unnest(participants, epochs, as_of, labels, grants, digests)
-         as d(participant, epoch, seen, label, authority, digest);
+           d.participant, d.epoch, d.seen, view_version, d.label, d.authority, purpose, surface, d.digest, d.mark,
+           correlation, uuid_send(gen_random_uuid())
+    from unnest(participants, epochs, as_of, labels, grants, digests, marks)
+         as d(participant, epoch, seen, label, authority, digest, mark);
     return true;
 end $$;

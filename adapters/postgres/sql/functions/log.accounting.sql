@@ -3,7 +3,7 @@
 create or replace function log.accounting(participant uuid)
 returns table (
     disclosed_at timestamptz, kind text, reader text, party_id uuid, staff_id uuid, labels text, grants text,
-    purpose text, surface text
+    purpose text, surface text, as_of bigint, view_version text, digest bytea, marks bytea
 )
 language plpgsql stable security definer set search_path = log, pg_temp
 as $$
@@ -22,6 +22,7 @@ begin
         return;
     end if;
     return query
-        select d.recorded_at, d.kind, d.reader, d.party_id, d.staff_id, d.labels, d.grants, d.purpose, d.surface
+        select d.recorded_at, d.kind, d.reader, d.party_id, d.staff_id, d.labels, d.grants, d.purpose, d.surface,
+               d.as_of, d.view_version, d.digest, d.marks
         from log.disclosure d where d.participant_id = participant order by d.position;
 end $$;

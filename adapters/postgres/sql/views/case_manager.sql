@@ -157,7 +157,7 @@ create table case_manager.task (
 );
 
 select site.keep_no_statistics('case_manager');
-comment on schema case_manager is 'case_manager/11 sha256 b35613f2888caa9efe05c80fa73cc8d70de2c47ba5a1119be11011c9e80a83d2';
+comment on schema case_manager is 'case_manager/12 sha256 b35613f2888caa9efe05c80fa73cc8d70de2c47ba5a1119be11011c9e80a83d2';
 
 alter table case_manager.ask add primary key (asked_at, ask_id);
 create index on case_manager.ask (subject_id, asked_at);

@@ -124,7 +124,7 @@ create table observer.stop (
 );
 
 select site.keep_no_statistics('observer');
-comment on schema observer is 'observer/8 sha256 3705e2e1f5a8affd795cb954102dfda3e6a0182a7c570e86aac41962b02ab418';
+comment on schema observer is 'observer/9 sha256 3705e2e1f5a8affd795cb954102dfda3e6a0182a7c570e86aac41962b02ab418';
 
 alter table observer.decision add primary key (decided_at, decision_id);
 create index on observer.decision (subject_id, decided_at);

@@ -155,7 +155,7 @@ create table program.way (
 );
 
 select site.keep_no_statistics('program');
-comment on schema program is 'program/11 sha256 915b66467b7f449afdef6df62eed3f69e7649f7dc3c5176b31ab72fd718f50f4';
+comment on schema program is 'program/12 sha256 915b66467b7f449afdef6df62eed3f69e7649f7dc3c5176b31ab72fd718f50f4';
 
 alter table program.concern add primary key (raised_at, concern_id);
 create index on program.concern (subject_id, raised_at);
