@@ -113,7 +113,7 @@ def test_time_does_not_tell_hidden_from_never_existed(site_db: Database) -> None
 
         with mock.patch.object(partner, "shared", slower):
             _, leaking = _probed(site, cases[:400])
-        assert Classifier(leaking[:200]).right(leaking[200:]) > 0.9
+        assert Classifier(leaking[:200]).right(leaking[200:]) > most_right(200)
 
 
 def _cases(site: SiteUnderTest, site_db: Database, number: int) -> list[Case]:

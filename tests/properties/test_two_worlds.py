@@ -378,6 +378,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "participants/{}/counsel": {"counsel": "r-patel", "labels": [], "expires_on": "2027-01-31"},
     "participants/{}/counsel/endings": {"counsel": "r-patel", "word_of": "counsel"},
     "participants/{}/oral-disclosures": {"party": "county-pa", "labels": ["enrolment.status"], "occasion": "phone"},
+    "participants/{}/holds": {"ground": "litigation"},
+    "participants/{}/orders": {"order": "vacated", "ordered_on": "2026-02-20"},
     "asks": {"kind": "question", "text": "Can you reach this person?"},
     "asks/{}/handling": {"how": "call"},
     "concerns": {"text": "Filings that are not typical."},
@@ -417,6 +419,7 @@ NAMED_IN_PATH = {
     "warrant": "warrant",
     "match": "item",
     "link": "item",
+    "hold": "item",
     "message": "",
 }
 
