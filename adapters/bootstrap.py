@@ -11,6 +11,7 @@ from threading import Event as Stop
 from threading import Thread
 
 from adapters.kafka.translate import reader
+from adapters.postgres.access import Access
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate
 from adapters.postgres.projector import Projector
@@ -84,6 +85,7 @@ class Parts:
     readers: PostgresReaders
     database: Database
     spans: Spans
+    access: Access
     leaves: Leaves
 
 
@@ -95,6 +97,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
         stack.callback(spans.close)
         log = PostgresLog(db.login("recorder"), db.secrets)
         stack.callback(log.close)
+        access = stack.enter_context(Access(db.login("access"), db.secrets.digests))
         urls = {reader: db.login(reader.value) for reader in READERS}
         readers = stack.enter_context(PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size))
         seals = log.seals(verifier_of(settings.origin, db.secrets.checkpoint_key.public_key()))
@@ -114,7 +117,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             read=reader(settings.kafka_prefix),
         )
         site.directory.refresh()
-        yield Parts(site, log, readers, db, spans, seals.leaves)
+        yield Parts(site, log, readers, db, spans, access, seals.leaves)
 
 
 def ceiling_of(directory: Directory) -> Callable[[datetime], Ceiling]:
@@ -157,6 +160,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, Retentions(parts.site).beat),
         (settings.sweep_seconds, feed_of(parts.site).sweep),
         (settings.sweep_seconds, parts.log.forget_senders),
+        (settings.sweep_seconds, parts.access.sweep),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
         *witnessed(parts, settings),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +31,7 @@ from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
 from adapters.settings import Settings
+from adapters.telemetry import logs
 from adapters.witness import WitnessFailed
 from services.ports import Unavailable
 from services.verification import NotVerified
@@ -124,9 +124,7 @@ EXPECTED = (
 
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("psycopg", "kafka"):  # their messages name connections, over and over, and tell nobody anything
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    logs.begin()
     try:
         app()
     except EXPECTED as error:

@@ -41,6 +41,7 @@ REFUSALS = problems.responses(
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
     problems.INVALID,
+    problems.TOO_OFTEN,
     problems.UNAVAILABLE,
     problems.TOO_LARGE,
 )
@@ -78,6 +79,9 @@ def routes(  # noqa: C901, PLR0915 - one after the other
 ) -> APIRouter:
     """Return the routes of the questions."""
     api = APIRouter(responses=REFUSALS)
+    LookingUp = Annotated[  # noqa: N806 - a type
+        Caller, Depends(waiting(site, sign_in.asking(lookup=True), settings))
+    ]
     Asking = Annotated[Caller, Depends(waiting(site, sign_in, settings))]  # noqa: N806 - a type
 
     @api.get("/health/live", tags=["health"])
@@ -106,7 +110,7 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         return reply(anyone.protocol(site, caller))
 
     @api.post("/v1/police/lookups", tags=["police"])
-    def police_lookup(caller: Asking, lookup: Lookup) -> Response:
+    def police_lookup(caller: LookingUp, lookup: Lookup) -> Response:
         """Ask about a person. A question is never stored."""
         return reply(police.lookup(site, caller, lookup))
 

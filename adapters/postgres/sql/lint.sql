@@ -1,7 +1,7 @@
 -- Every row is a finding: what would let somebody see or do more than the policies say, where, and the way out. Reads
 -- the catalog alone, so that any of the application's logins may ask; `goldenthread doctor` does.
 with ours as (
-    select oid, nspname, nspowner, nspacl, nspname in ('site', 'log', 'gate', 'stream') as durable
+    select oid, nspname, nspowner, nspacl, nspname in ('site', 'log', 'gate', 'stream', 'access') as durable
     from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
 ), relation as (
     select c.oid, c.oid::regclass::text as name, c.relname, c.relkind, c.relowner, c.relacl, c.relrowsecurity,
@@ -13,7 +13,9 @@ with ours as (
     select p.polrelid, p.polroles, r.name || ' ' || p.polname as name, coalesce(pg_get_expr(p.polqual, p.polrelid), '') as qual
     from pg_policy p join relation r on r.oid = p.polrelid
 ), services as (
-    select oid from pg_roles where rolname in ('goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer')
+    select oid from pg_roles where rolname in (
+        'goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer', 'goldenthread_access'
+    )
 ), logins as ( -- who logs in here as a part of the application; not the owner, who may only let others in
     select r.* from pg_roles r
     where r.rolcanlogin and has_database_privilege(r.oid, current_database(), 'connect')

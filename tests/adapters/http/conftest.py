@@ -210,6 +210,8 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     lead.settle()
     history = dana.see(f"/v1/case-manager/participants/{participant}")["history"]
     do(noor, "UnlinkRecord", care | {"link": next(e["entry_id"] for e in history if e["kind"] == "identity.linked")})
+    do(noor, "LiftHold", care | {"hold": do(noor, "PlaceHold", care)["hold"]})
+    do(noor, "ReceiveOrder", care, cases=[])
     do(noor, "RecordDeath", care)
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")

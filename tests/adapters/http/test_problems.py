@@ -545,7 +545,13 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
     pat.do("/v1/register/staff", hers)
     other = replace(site, directory=Directory(site.log))
     other.directory.refresh()
-    app = create_app(other, SignIn(other, lead.issuer), Settings(environment="test"), lead.parts.spans, lambda: True)
+    app = create_app(
+        other,
+        SignIn(other, lead.parts.access, lead.issuer),
+        Settings(environment="test"),
+        lead.parts.spans,
+        lambda: True,
+    )
     contact = f"/v1/participants/{ray.care}/contacts"
     signed = {"Authorization": f"Bearer {lead.issuer.token('x.care')}"}
     paths = [f"/v1/case-manager/participants/{one}" for one in (ray.care, UNKNOWN_ID)]
@@ -647,6 +653,7 @@ READERS: dict[str, set[Role]] = {
     "me": set(Role),
     "parties": set(Role),
     "protocol": set(Role),
+    "sessions": set(Role),
 }
 """Whose the questions are, by what their paths begin with; and the bundle's."""
 BUNDLE = "/v1/participants/{participant}/bundle"

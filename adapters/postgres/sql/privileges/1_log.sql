@@ -1,8 +1,8 @@
 -- The application may read the log and call the functions; only the projector and the sealer
 -- write tables, and only those that can be computed again or are signed.
-revoke all on schema site, log, gate, stream from public;
-revoke all on all tables in schema site, log, gate, stream from public;
-revoke all on all functions in schema site, log, gate, stream from public;
+revoke all on schema site, log, gate, stream, access from public;
+revoke all on all tables in schema site, log, gate, stream, access from public;
+revoke all on all functions in schema site, log, gate, stream, access from public;
 
 -- What an earlier version or a hand has granted is taken back first: what follows is all.
 do $$
@@ -10,14 +10,16 @@ declare
     role text;
 begin
     for role in select rolname from pg_roles where rolname ~ '^goldenthread_' loop
-        execute format('revoke all on schema site, log, gate, stream from %I', role);
-        execute format('revoke all on all tables in schema site, log, gate, stream from %I', role);
-        execute format('revoke all on all sequences in schema site, log, gate, stream from %I', role);
-        execute format('revoke all on all functions in schema site, log, gate, stream from %I', role);
+        execute format('revoke all on schema site, log, gate, stream, access from %I', role);
+        execute format('revoke all on all tables in schema site, log, gate, stream, access from %I', role);
+        execute format('revoke all on all sequences in schema site, log, gate, stream, access from %I', role);
+        execute format('revoke all on all functions in schema site, log, gate, stream, access from %I', role);
     end loop;
 end $$;
 
 grant usage on schema stream to goldenthread_recorder;
+grant usage on schema access to goldenthread_access;
+grant execute on function access.admit, access.begin, access.end, access.sessions, access.sweep to goldenthread_access;
 grant usage on schema site, log, gate to goldenthread_recorder, goldenthread_projector, goldenthread_sealer,
     goldenthread_case_manager, goldenthread_liaison_prosecutor, goldenthread_police, goldenthread_recipient,
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
