@@ -19,9 +19,9 @@ import pytest
 from fastapi.responses import Response
 
 import adapters.http.questions as http
+from adapters.http.problems import TooOften
 from domain.participant import ParticipantIdentified, RecordsMerged
 from domain.roi import RoiRevoked
-from services.doors import TooMany
 from services.ports import Caller
 from services.questions import listing
 from services.questions.listing import Asked, Asking, Listing
@@ -139,7 +139,7 @@ def limited_together(pair: Pair) -> AbstractContextManager[object]:
 
     def change(site: Site, _: Caller, __: dict[str, Any]) -> None:
         if len(_everyone(site)) > most:
-            raise TooMany
+            raise TooOften
 
     return on_every_answer(change)(pair)
 
@@ -197,8 +197,8 @@ LEAKS: dict[str, Seeded] = {
     "sentence": Seeded(on_participants(statement), PEOPLE),
     "lookup": Seeded(lookup_of_everyone, asked(lookups)),
 }
-"""Every leak by what gives the hidden away. There is no 304, `Last-Modified` or trace id in any answer of the site, and
-no limit on what one asks: these four put in what the site leaves out."""
+"""Every leak by what gives the hidden away. No answer to an officer has an ETag, a `Last-Modified` or a trace id, and
+none is a 304: these leaks put in what the site leaves out. A limit on asking there is, of each person's own."""
 
 
 def test_every_seeded_leak_is_found_and_without_one_there_is_none(new_site_db: Callable[[], Database]) -> None:
