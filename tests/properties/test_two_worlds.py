@@ -561,11 +561,14 @@ def two_worlds(viewer: str, seed: int, new_site_db: Callable[[], Database]) -> I
     """Two worlds after the same visible acts."""
     with ExitStack() as stack:
         numbers = Numbers()
-        first, second = (stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}")) for n in "ab")
+        script = Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6)
+        first, second = (
+            stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}", observed=script.observes)) for n in "ab"
+        )
         pair = Pair(viewer, first, second)
         for one in pair.worlds:  # what nobody asks of is not computed
             stack.enter_context(one.views_stand_still(VIEWS.keys() - {READER[viewer]}))
-        play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6))
+        play(pair, script)
         yield pair
 
 

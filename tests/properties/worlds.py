@@ -318,8 +318,8 @@ def _opened(tokens: Tokens, staff: UUID, position: str) -> str:
 
 
 @contextmanager
-def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
-    """Run a world of its own on a fresh database."""
+def world(db: Database, numbers: Numbers, seed: str, *, observed: bool) -> Iterator[World]:
+    """Run a world of its own on a fresh database. `observed`: to the observer, who is told of no incident's number."""
     with (
         running_site(db, **BRIEFLY) as site,
         psycopg.connect(db.owner_url, autocommit=True) as owner,
@@ -327,7 +327,8 @@ def world(db: Database, numbers: Numbers, seed: str) -> Iterator[World]:
     ):
         # Random ids, and one made under a key of what is hidden, tell nothing; here they are to be the same in both.
         object.__setattr__(site.parts.site, "new_id", numbers)
-        patch.setattr(referrals, "_next_of_incident", lambda *_: numbers())
+        if observed:
+            patch.setattr(referrals, "_next_of_incident", lambda *_: numbers())
         made = World(site, owner, numbers, random.Random(seed), Clocks(site.parts.site), Audit(site.parts.site))
         made.at(0)
         for code, name, kind in (
