@@ -83,6 +83,8 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         Caller, Depends(waiting(site, sign_in.asking(lookup=True), settings))
     ]
     Asking = Annotated[Caller, Depends(waiting(site, sign_in, settings))]  # noqa: N806 - a type
+    recently = sign_in.asking(recent=True)
+    Taking = Annotated[Caller, Depends(waiting(site, recently, settings))]  # noqa: N806 - a type
 
     @api.get("/health/live", tags=["health"])
     def live() -> Response:
@@ -210,12 +212,12 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         return reply(accounting.of(site, caller, participant))
 
     @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
-    def bundle_of(caller: Asking, participant: str, since: Since = None) -> Response:
+    def bundle_of(caller: Taking, participant: str, since: Since = None) -> Response:
         """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
         return reply(bundle.of(site, caller, participant, since))
 
     @api.get("/v1/defender/participants/{participant}/bundle", tags=["observer"], responses=_UNKNOWN)
-    def bundle_observed(caller: Asking, participant: str, since: Since = None) -> Response:
+    def bundle_observed(caller: Taking, participant: str, since: Since = None) -> Response:
         """The same of a participant whose ROI names your office: who saw what, and that the rest is there."""
         return reply(bundle.observed(site, caller, participant, since))
 
