@@ -39,12 +39,9 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     held = grants(history)
-    # Counsel has its entries by ids that do not count what it is not told of.
-    id_of = History(asked, history).id_of if caller.reader is Reader.COUNSEL else attrgetter("id")
     purposes: list[_Stated] = []
     given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
     told: list[tuple[datetime, dict[str, Any]]] = []
-    decided: dict[UUID, tuple[datetime, UUID | None]] = {}
     for recorded in history:
         match recorded.event:
             case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
@@ -55,19 +52,21 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
                 grant = given_now.get((sent.participant_id, sent.party_id))
                 told.append((recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
-            case DecisionRecorded(party_id=office):
-                decided[id_of(recorded)] = (recorded.recorded_at, office)
             case OralDisclosure(party_id=UUID() as party) as oral:
                 told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:
                 pass
+    left = History(asked, history)
+    # All but care have their entries by ids that do not count what they are not told of.
+    id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
+    decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
     told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
         client = client_of(session, caller, asked)
         if not identified:
             raise Unknown
-        left = [each for record in person for each in numbered(record, session.accounting(record))]
+        shown = [each for record in person for each in numbered(record, session.accounting(record))]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
         lines = [
@@ -75,7 +74,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
                 row.disclosed_at,
                 {"id": site.ids.seal(caller.party, number)} | _accounted(site, caller, row, purposes, person, followed),
             )
-            for number, row in left
+            for number, row in shown
         ]
         ordered = sorted([*lines, *told], key=lambda line: line[0])
         body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
