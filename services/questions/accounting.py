@@ -79,7 +79,8 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         ]
         ordered = sorted([*lines, *told], key=lambda line: line[0])
         body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
-        return Rendered(body, known, accessed=[] if client else person, under=list(client))
+        accessed = [] if client else person
+        return Rendered(body, known, accessed=accessed, under=list(client), told=_labels_told(body["disclosures"]))
 
     return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
 
@@ -111,6 +112,13 @@ def numbered(record: UUID, lines: Sequence[Accounted]) -> Iterator[tuple[UUID, A
         like = (line.disclosed_at.isoformat(), line.reader, line.party, line.staff, line.surface)
         yield uuid5(record, "/".join(map(str, (*like, before[like])))), line
         before[like] += 1
+
+
+def _labels_told(lines: Sequence[Mapping[str, Any]]) -> frozenset[Label]:
+    """Return the labels of what an accounting tells of a participant itself: consents' words, codes, receipts."""
+    codes = {Label(line["labels"][0]) for line in lines if line.get("code")}
+    stated = {Label.CONSENT_SCOPE for line in lines if line.get("grants")}
+    return frozenset(codes | stated | {Label.CONSENT_STATE for line in lines if line["what"] == "receipt"})
 
 
 _LET_GO = {

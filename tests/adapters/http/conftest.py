@@ -114,7 +114,7 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     rosa, judge, brooks = map(lead.person, ("rosa", "judge", "brooks"))
     given: set[str] = set()
 
-    def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
+    def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: Any) -> dict[str, Any]:
         given.add(name)
         return who.do(COMMANDS[name][0].format(**(path or {})), body(name, **ids))
 
@@ -210,6 +210,8 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     lead.settle()
     history = dana.see(f"/v1/case-manager/participants/{participant}")["history"]
     do(noor, "UnlinkRecord", care | {"link": next(e["entry_id"] for e in history if e["kind"] == "identity.linked")})
+    do(noor, "LiftHold", care | do(noor, "PlaceHold", care))
+    do(noor, "ReceiveOrder", care, cases=[], ordered_on="2026-02-13")
     do(noor, "RecordDeath", care)
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")
