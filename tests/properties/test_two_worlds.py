@@ -86,7 +86,7 @@ NOT_OF = {"judge": {"/v1/court/violations"}}
 """Lists of its column that a viewer's kind of party never fills: a court alleges nothing."""
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
-HEADERS |= {"transfer-encoding", "content-disposition"}
+HEADERS |= {"transfer-encoding", "content-disposition", "content-security-policy"}
 RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
 
@@ -296,7 +296,10 @@ def stream_keys(pair: Pair, path: str) -> Iterator[Ask]:
 
 
 ACCOUNTING = "/v1/participants/{participant}/accounting"
-OF_PARTICIPANT = (ACCOUNTING, f"{ACCOUNTING}/{{disclosure}}", "/v1/participants/{participant}/as-of")
+OF_PARTICIPANT = (
+    *(f"{ACCOUNTING}{how}" for how in ("", ".csv", ".html", "/{disclosure}")),
+    "/v1/participants/{participant}/as-of",
+)
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
