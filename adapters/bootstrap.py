@@ -11,18 +11,21 @@ from threading import Event as Stop
 from threading import Thread
 
 from adapters.kafka.translate import reader
+from adapters.postgres.access import Access
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate
 from adapters.postgres.projector import Projector
 from adapters.postgres.readers import PostgresReaders
-from adapters.postgres.sealer import Sealer
+from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.telemetry.spans import Spans
+from adapters.witness import Witnesses, read_witnesses
 from domain.labels import Ceiling, Reader
 from domain.protocol import NoProtocol
 from projections.views import VIEWS
+from services.checkpoint import verifier_of
 from services.clocks import Clocks
 from services.directory import Directory
 from services.dockets import Dockets
@@ -82,6 +85,8 @@ class Parts:
     readers: PostgresReaders
     database: Database
     spans: Spans
+    access: Access
+    leaves: Leaves
 
 
 @contextmanager
@@ -92,8 +97,10 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
         stack.callback(spans.close)
         log = PostgresLog(db.login("recorder"), db.secrets)
         stack.callback(log.close)
+        access = stack.enter_context(Access(db.login("access"), db.secrets.digests))
         urls = {reader: db.login(reader.value) for reader in READERS}
         readers = stack.enter_context(PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size))
+        seals = log.seals(verifier_of(settings.origin, db.secrets.checkpoint_key.public_key()))
         site = Site(
             log=log,
             readers=readers,
@@ -106,10 +113,11 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             outbox=log.outbox,
             digests=db.secrets.digests,
             stream=log.stream,
+            seals=seals,
             read=reader(settings.kafka_prefix),
         )
         site.directory.refresh()
-        yield Parts(site, log, readers, db, spans)
+        yield Parts(site, log, readers, db, spans, access, seals.leaves)
 
 
 def ceiling_of(directory: Directory) -> Callable[[datetime], Ceiling]:
@@ -142,6 +150,7 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         parts.database.secrets.checkpoint_key,
         settings.origin,
         padding=settings.checkpoint_pad,
+        leaves=parts.leaves,
     )
     threads = [Thread(target=runner.run, args=(stop,), daemon=True) for runner in runners]
     beats: tuple[tuple[float, Callable[[], object]], ...] = (
@@ -151,8 +160,10 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         (settings.sweep_seconds, Retentions(parts.site).beat),
         (settings.sweep_seconds, feed_of(parts.site).sweep),
         (settings.sweep_seconds, parts.log.forget_senders),
+        (settings.sweep_seconds, parts.access.sweep),
         (settings.sweep_seconds, parts.site.directory.refresh),  # what another process registered or adopted
         (settings.checkpoint_seconds, sealer.checkpoint),
+        *witnessed(parts, settings),
     )
     threads += [Thread(target=_on_a_beat, args=(stop, *beat), daemon=True) for beat in beats]
     for thread in threads:
@@ -163,6 +174,13 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         stop.set()
         for thread in threads:
             thread.join(timeout=5)
+
+
+def witnessed(parts: Parts, settings: Settings) -> Iterator[tuple[float, Callable[[], object]]]:
+    """Yield the beat on which the site's witnesses are asked, if it has any."""
+    if settings.witnesses_file is not None:
+        named = read_witnesses(settings.witnesses_file)
+        yield settings.witness_seconds, Witnesses(parts.site.seals, parts.database.login("sealer"), named).ask
 
 
 def _on_a_beat(stop: Stop, seconds: float, work: Callable[[], object]) -> None:

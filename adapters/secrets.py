@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ROLES: Final = (
     "recorder", "projector", "sealer", "case_manager", "liaison_prosecutor", "police", "recipient", "program",
-    "court", "observer", "counsel", "legal_services", "participant", "privacy",
+    "court", "observer", "counsel", "legal_services", "participant", "privacy", "access",
 )  # fmt: skip
 _KEYS: Final = ("site_key", "party_ids", "tokens", "digests", "context", "checkpoint_key")
 _KEY_BYTES: Final = 32
@@ -75,6 +75,11 @@ class Secrets:
     def password(self, role: str) -> str:
         """Return the password of the database login for one of `ROLES`; raise `KeyError` for another name."""
         return self._passwords[role]
+
+
+def secret_file(path: Path) -> bytes:
+    """Return what a file holds that only its owner may read. Raises `SecretsUnsafe`."""
+    return _read(path)
 
 
 def _check_folder(folder: Path) -> None:

@@ -17,7 +17,12 @@ class Settings(BaseSettings):
     Without `database_url` the site keeps its own PostgreSQL in `data_dir`. Its secrets lie in `secrets_dir`: beside the
     server's files where a `data_dir` is named, else with the user's configuration. `database_url` says where a packaged
     server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
-    `owner_url` is for `goldenthread migrate` alone. `site_code`: what stands in the source of every message of ours.
+    `owner_url` is for `goldenthread migrate` alone. `issuer`: who says who someone is. People sign in with it where
+    `client_id` names the site to it: `public_url` is where their browsers reach the site, `client_key_file` the private
+    key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words.
+    Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
+    `jwks_file` holds the issuer's keys where they are not fetched from it. `site_code`: what stands in the source of
+    every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
     """
@@ -38,6 +43,7 @@ class Settings(BaseSettings):
     wait_seconds_most: PositiveFloat = 5.0
     page_most: PositiveInt = 200
     export_page: PositiveInt = 200
+    receive_seconds_most: PositiveFloat = 30.0
     updates_beat_seconds: PositiveFloat = 2.0
     updates_seconds_most: PositiveFloat = 900.0
     updates_per_person: PositiveInt = 4
@@ -45,10 +51,16 @@ class Settings(BaseSettings):
     issuer: str | None = None
     audience: str = "goldenthread"
     jwks_file: Path | None = None
+    public_url: str | None = None
+    client_id: str | None = None
+    client_key_file: Path | None = None
+    acr_values: tuple[str, ...] = ()
 
     origin: str = "goldenthread.invalid/site"
     checkpoint_seconds: PositiveFloat = 3600.0
     checkpoint_pad: PositiveInt = 256
+    witnesses_file: Path | None = None
+    witness_seconds: PositiveFloat = 60.0
     sweep_seconds: PositiveFloat = 2.0
     stream_beat_seconds: PositiveFloat = 30.0
     pool_size: PositiveInt = 4
@@ -72,6 +84,7 @@ class Settings(BaseSettings):
             origin="goldenthread.invalid/demo",
             otlp_endpoint=None,
             kafka=None,
+            witnesses_file=None,
             host="127.0.0.1",
             port=port,
         )
@@ -87,6 +100,15 @@ class Settings(BaseSettings):
             "sasl_plain_username": self.kafka_user,
             "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
         }
+
+    @model_validator(mode="after")
+    def _one_kind_of_token_each(self) -> Self:
+        if self.client_id is not None:
+            if self.client_id == self.audience:
+                raise ValueError("the audience of bearer tokens is the client_id: give the issuer another")
+            if not (self.issuer and self.public_url and self.client_key_file):
+                raise ValueError("a client_id needs an issuer, a public_url and a client_key_file")
+        return self
 
     @model_validator(mode="after")
     def _place_secrets(self) -> Self:

@@ -26,10 +26,13 @@ DAYS_MOST = 3660
 LIKENESS_FLOOR = 0.8
 """No site takes names less alike than this for one name."""
 RETENTION_DAYS_MOST = 36_600
+DAY_HOURS = 24
+"""No session outlasts a day (NIST SP 800-63B-4, 2.2.3)."""
 
 Days = Annotated[int, Field(gt=0, le=DAYS_MOST)]
 Hours = Annotated[int, Field(gt=0, le=DAYS_MOST * 24)]
 Caseload = Annotated[int, Field(gt=0, le=CASELOAD_FLOOR)]
+Rate = Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 class Door(StrEnum):
@@ -70,6 +73,27 @@ class LoweredCeiling(Value):
     label: Label
 
 
+class Access(Value):
+    """How people sign in at a site, and how much anyone may ask of it. Durations are in the unit their name says.
+
+    A session ends when nothing was asked in it for `idle_minutes`, and after `session_hours` whatever was asked; nobody
+    has more than `sessions_most` at once. `recent_minutes`: how long ago someone may have signed in who revokes for
+    another, takes a list along or changes who may do what. A person sends `requests_per_minute` at most, of them no
+    more than `lookups_per_hour` lookups of people, and everyone behind one address `requests_per_address`; from one
+    address `sign_ins_per_minute` are begun or finished, each within `sign_in_minutes`.
+    """
+
+    idle_minutes: Annotated[int, Field(gt=0, le=60)] = 15
+    session_hours: Annotated[int, Field(gt=0, le=DAY_HOURS)] = 12
+    sessions_most: Annotated[int, Field(gt=0, le=20)] = 3
+    recent_minutes: Annotated[int, Field(gt=0, le=DAY_HOURS * 60)] = 10
+    requests_per_minute: Rate = 300
+    requests_per_address: Rate = 3000
+    lookups_per_hour: Rate = 60
+    sign_in_minutes: Annotated[int, Field(gt=0, le=60)] = 10
+    sign_ins_per_minute: Rate = 30
+
+
 class Protocol(Value):
     """One version of the site's rules. Durations are in the unit their name says; `zone` is an IANA name.
 
@@ -89,7 +113,8 @@ class Protocol(Value):
     more. `name_likeness`: how alike (0 to 1, Jaro-Winkler) names are that a rule which links records takes for one;
     `review_likeness`: that a reviewer looks at. `public_dockets`: the courts, by their codes, whose stream is kept of
     everybody and is public record; of any other court's only those are kept whom LEAD may know, and no partner is told.
-    `names`: what the site calls its roles and bodies.
+    `access`: how people sign in, and how much anyone may ask; a site that says nothing of it, or has none yet, has
+    the numbers that stand there. `names`: what the site calls its roles and bodies.
     """
 
     version: ShortText
@@ -127,6 +152,7 @@ class Protocol(Value):
     override_ranks: frozenset[ShortText]
     on_call: ShortText
     team_number: ShortText
+    access: Access = Access()
     public_dockets: frozenset[PartyCode] = frozenset()
     lowered: tuple[LoweredCeiling, ...] = ()
     names: tuple[SiteName, ...] = ()
@@ -294,6 +320,8 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
     for smaller, larger in shorter:
         if getattr(protocol, smaller) > getattr(protocol, larger):
             yield Fault(smaller, f"it is above {larger}.", "Lower it, or raise the other.")
+    if protocol.access.requests_per_minute > protocol.access.requests_per_address:
+        yield Fault("access.requests_per_minute", "it is above requests_per_address.", "Lower it, or raise the other.")
     if protocol.non_return > timedelta(days=protocol.intake_days):
         yield Fault(
             "non_return_hours", "they outlast intake_days.", "A person is asked to come in before that: lower it."
@@ -301,9 +329,7 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
     if protocol.exclusions and not protocol.override_ranks & COMMAND:
         ranks = " or ".join(sorted(COMMAND))
         yield Fault("override_ranks", "nobody can override the exclusions (T:393).", f"Name a rank that can: {ranks}.")
-    if set(protocol.priorities) != set(Door) or len(protocol.priorities) != len(Door):
-        doors = ", ".join(Door)
-        yield Fault("priorities", "they do not name every door once.", f"Put these in the order of the site: {doors}.")
+    yield from _of_doors(protocol)
     for n, low in enumerate(protocol.lowered):
         if low.label is Label.CONSENT_SCOPE:
             yield Fault(
@@ -314,3 +340,9 @@ def contradictions(protocol: Protocol) -> Iterator[Fault]:
     for name, items in (("lowered", protocol.lowered), ("names", [n.term for n in protocol.names])):
         if twice := [str(item) for item, count in Counter(items).items() if count > 1]:
             yield Fault(name, "it says something twice.", f"Say it once: {twice[0]}.")
+
+
+def _of_doors(protocol: Protocol) -> Iterator[Fault]:
+    if set(protocol.priorities) != set(Door) or len(protocol.priorities) != len(Door):
+        doors = ", ".join(Door)
+        yield Fault("priorities", "they do not name every door once.", f"Put these in the order of the site: {doors}.")

@@ -7,6 +7,8 @@ A note is the text, an empty line and the signatures:
     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
     — example.com/log <base64 of 4 bytes of key hash and 64 of signature>
+
+A witness adds a line of its own (c2sp.org/tlog-cosignature, v1): its signature covers the time at which it signed, too.
 """
 
 import re
@@ -19,6 +21,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _ED25519 = b"\x01"  # the signature type of signed-note
+_COSIGNATURE = b"\x04"  # of tlog-cosignature: 8 bytes of time, then the signature
+_TIME_SIZE = 8
+_LAST_TIME = 2**63 - 1
 _KEY_SIZE = 32
 _ROOT_SIZE = 32
 _MAX_SIZE = 2**64 - 1  # RFC 9162 counts leaves in 64 bits
@@ -60,12 +65,15 @@ class Checkpoint:
 class Verifier:
     """A name and the raw Ed25519 public key (32 bytes) trusted under it; `str()` gives its C2SP vkey.
 
+    `cosigns`: it is a witness's, whose signatures say when they were made.
+
     Raises ValueError for a name that is empty or has spaces, plus signs or control characters, and for another
     length of key.
     """
 
     name: str
     public_key: bytes
+    cosigns: bool = False
 
     def __post_init__(self) -> None:
         if not _is_key_name(self.name):
@@ -74,7 +82,7 @@ class Verifier:
             raise ValueError(f"An Ed25519 public key has {_KEY_SIZE} bytes, not {len(self.public_key)}.")
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_hash.hex()}+{_base64(_ED25519 + self.public_key)}"
+        return f"{self.name}+{self.key_hash.hex()}+{_base64(self._type + self.public_key)}"
 
     @classmethod
     def parse(cls, vkey: str) -> Self:
@@ -84,30 +92,42 @@ class Verifier:
         """
         name, _, rest = vkey.partition("+")
         key = _from_base64(rest.partition("+")[2])
-        if key is None or key[:1] != _ED25519:
-            raise ValueError("A verifier key is <name>+<hash>+<base64 of 0x01 and an Ed25519 public key>.")
-        verifier = cls(name, key[1:])
+        if key is None or key[:1] not in {_ED25519, _COSIGNATURE}:
+            raise ValueError(
+                "A verifier key is <name>+<hash>+<base64 of 0x01, or of 0x04 for a witness, and an Ed25519 public key>."
+            )
+        verifier = cls(name, key[1:], cosigns=key[:1] == _COSIGNATURE)
         if str(verifier) != vkey:
             raise ValueError(f"The hash in the verifier key of {name} is not that of its name and key.")
         return verifier
 
     @property
     def key_hash(self) -> bytes:
-        """The first 4 bytes of SHA-256(name || newline || 0x01 || public key): which key a signature is of."""
-        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:4]
+        """The first 4 bytes of SHA-256(name || newline || type || public key): which key a signature is of."""
+        return sha256(self.name.encode() + b"\n" + self._type + self.public_key).digest()[:4]
+
+    @property
+    def _type(self) -> bytes:
+        return _COSIGNATURE if self.cosigns else _ED25519
 
     def verify(self, text: str, signature: bytes) -> bool:
-        """Whether these 64 bytes are this key's signature of the note text."""
+        """Whether these bytes, 64 or a witness's 72, are this key's signature of the note text."""
+        message = text.encode()
+        if self.cosigns:
+            at, signature = int.from_bytes(signature[:_TIME_SIZE]), signature[_TIME_SIZE:]
+            if at > _LAST_TIME:
+                return False
+            message = _cosigned(text, at)
         try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, text.encode())
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
         except InvalidSignature:
             return False
         return True
 
 
-def verifier_of(name: str, public_key: Ed25519PublicKey) -> Verifier:
+def verifier_of(name: str, public_key: Ed25519PublicKey, *, cosigns: bool = False) -> Verifier:
     """The verifier of a public key under a name. Raises ValueError for a name that a note cannot carry."""
-    return Verifier(name, public_key.public_bytes_raw())
+    return Verifier(name, public_key.public_bytes_raw(), cosigns=cosigns)
 
 
 def sign(checkpoint: Checkpoint, name: str, key: Ed25519PrivateKey) -> str:
@@ -118,6 +138,35 @@ def sign(checkpoint: Checkpoint, name: str, key: Ed25519PrivateKey) -> str:
     key_hash = verifier_of(name, key.public_key()).key_hash
     text = checkpoint.text
     return f"{text}\n{_DASH} {name} {_base64(key_hash + key.sign(text.encode()))}\n"
+
+
+def cosign(note: str, name: str, key: Ed25519PrivateKey, at: int) -> str:
+    """The line by which a witness adds itself to a note, `at` seconds since 1970. Check the note first.
+
+    Raises BadCheckpoint for a malformed note, ValueError for a name that a note cannot carry.
+    """
+    text, _ = _split(note)
+    key_hash = verifier_of(name, key.public_key(), cosigns=True).key_hash
+    signature = at.to_bytes(_TIME_SIZE) + key.sign(_cosigned(text, at))
+    return f"{_DASH} {name} {_base64(key_hash + signature)}\n"
+
+
+def signers(note: str, *verifiers: Verifier) -> list[Verifier]:
+    """Those of the verifiers whose signature the note carries. Raises BadCheckpoint for a malformed note."""
+    text, signatures = _split(note)
+    return [
+        verifier
+        for verifier in dict.fromkeys(verifiers)
+        if any(
+            (verifier.name, verifier.key_hash) == (name, key_hash) and verifier.verify(text, signature)
+            for name, key_hash, signature in signatures
+        )
+    ]
+
+
+def origin_of(note: str) -> str:
+    """The origin that a note states, verified or not. Raises BadCheckpoint for what is no checkpoint."""
+    return _parse(_split(note)[0]).origin
 
 
 def open_note(note: str, *verifiers: Verifier) -> Checkpoint:
@@ -138,6 +187,10 @@ def open_note(note: str, *verifiers: Verifier) -> Checkpoint:
     if not known:
         raise BadCheckpoint("No known key signed the note.")
     return _parse(text)
+
+
+def _cosigned(text: str, at: int) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
 
 
 def _split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:

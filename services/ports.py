@@ -15,6 +15,8 @@ from domain.labels import Reader
 from domain.registry import PartyKind, Role
 from projections.lens import History
 from projections.rows import Row
+from services.heads import Heads
+from services.leaves import Place, Stored
 
 R = TypeVar("R", bound=Row)
 
@@ -585,6 +587,42 @@ class Accounted:
     marks: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A published checkpoint: the log's size then, and the signed note, with what witnesses signed of it."""
+
+    size: int
+    note: str
+
+
+class Seals(Protocol):
+    """What was sealed of the log: checkpoints, and the proofs that go with them."""
+
+    origin: str
+    key: str
+    """The log's verifier key, as C2SP writes it."""
+
+    def latest(self) -> Seal | None:
+        """Return the last checkpoint; None before there is one."""
+        ...
+
+    def published(self, size: int) -> bool:
+        """Return whether there is a checkpoint of this size."""
+        ...
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the proof that a leaf is in the log of a size."""
+        ...
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return the proof that the log of a size continues that of an earlier one."""
+        ...
+
+    def heads(self, size: int) -> tuple[Heads, bytes]:
+        """Return where each line ended at a checkpoint, and the salt of the leaf that says so."""
+        ...
+
+
 class Session(Protocol):
     """One transaction under a reader's own role, in which a question is read, rendered and released."""
 
@@ -615,6 +653,10 @@ class Session(Protocol):
 
     def accounting(self, participant: UUID) -> list[Accounted]:
         """Return everything that left about a participant, oldest first."""
+        ...
+
+    def sealed(self, participant: UUID, size: int) -> list[tuple[Place, Stored]]:
+        """Return a participant's rows that were sealed when the log had this size, each at its place, in order."""
         ...
 
     def funnel(self) -> list[tuple[str, str, int, int]]:

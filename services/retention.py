@@ -94,7 +94,7 @@ class ReceiveOrder(Command):
     Without `cases` it names the participant: it waits until the retention of the record has run.
     """
 
-    model_config = example(order="vacated", ordered_on="2026-03-02", cases=["k7q2m4xw6ahzn3rt5ybdcfgeuq"])
+    model_config = example(order="expunged", ordered_on="2026-01-12")
 
     order: SealOrderKind
     ordered_on: date

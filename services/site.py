@@ -33,6 +33,7 @@ from services.ports import (
     Outbox,
     Raw,
     Readers,
+    Seals,
     Stream,
     Taken,
 )
@@ -73,6 +74,7 @@ class Site:
     outbox: Outbox
     digests: bytes = field(repr=False)
     stream: Stream
+    seals: Seals
     read: Callable[[Party, Raw], Any]
     moment: datetime | None = None
     new_id: Callable[[], UUID] = uuid4

@@ -20,9 +20,11 @@ from adapters.bootstrap import Parts, at_work, opened
 from adapters.http.app import create_app
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
+from adapters.identity.provider import Provider
 from adapters.settings import Settings
 from adapters.simulation.cast import ZONE, Clock, set_up
 from domain.labels import Reader
+from domain.protocol import Access
 from projections.views import VIEWS
 from tests.conftest import Database
 
@@ -35,6 +37,16 @@ QUICK: dict[str, Any] = {
     "updates_seconds_most": 0.09375,
 }
 """Settings with which nothing has to be waited for; a followed list ends after three beats."""
+
+
+HURRIED = Access(
+    recent_minutes=1440,
+    requests_per_minute=1_000_000,
+    requests_per_address=1_000_000,
+    lookups_per_hour=1_000_000,
+    sign_ins_per_minute=1_000_000,
+)
+"""Nobody at a keyboard asks as much as a test does."""
 
 
 def local(text: str) -> datetime:
@@ -106,18 +118,29 @@ class SiteUnderTest:
 
 
 @contextmanager
-def running_site(site_db: Database, *, begin: str | None = "2026-02-14 02:10", **other: Any) -> Iterator[SiteUnderTest]:
-    """Run a site on a fresh database. `begin`: the local time at which it begins; None: now. `other`: its settings."""
+def running_site(
+    site_db: Database,
+    *,
+    begin: str | None = "2026-02-14 02:10",
+    access: Access = HURRIED,
+    provider: Provider | None = None,
+    **other: Any,
+) -> Iterator[SiteUnderTest]:
+    """Run a site on a fresh database. `begin`: the local time at which it begins; None: now. `other`: its settings.
+
+    `access`: how people sign in and how much they may ask; `provider`: with what, by browser.
+    """
     settings = Settings(environment="test", prefix=site_db.prefix, checkpoint_seconds=3600, **(QUICK | other))
     db = SiteDatabase(site_db.owner_url, site_db.secrets, site_db.prefix)
     clock = Clock(site_db.owner_url)
     with opened(db, settings) as parts:
         clock.at(local(f"{SET_UP} 09:00"))
-        set_up(parts.site, SET_UP)
+        set_up(parts.site, SET_UP, access)
         clock.at(local(begin) if begin else datetime.now(UTC))
         issuer = DemoIssuer(settings.audience)
         with at_work(parts, settings):
-            app = create_app(parts.site, SignIn(parts.site, issuer), settings, parts.spans, lambda: True)
+            sign_in = SignIn(parts.site, parts.access, issuer)
+            app = create_app(parts.site, sign_in, settings, parts.spans, lambda: True, provider)
             config = uvicorn.Config(
                 app,
                 host="127.0.0.1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from adapters.bootstrap import database
 from adapters.postgres import backup as copies
 from adapters.postgres.migrate import MigrationRefused
+from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
 
@@ -33,11 +36,24 @@ def backup(copy: Copy, keys: Keys, data_dir: DataDir = None) -> None:
     )
 
 
-def restore(copy: Copy, keys: Keys) -> None:
-    """Restore a copy into the empty database of GOLDENTHREAD_OWNER_URL, with the keys as they were copied last."""
-    settings = Settings()
-    if settings.owner_url is None:
-        raise MigrationRefused("Give the URL of an empty database's owner in GOLDENTHREAD_OWNER_URL.")
-    changed = copies.restore(settings.owner_url, copy, keys, Secrets.read(settings.secrets_dir), prefix=settings.prefix)
+def restore(copy: Copy, keys: Keys, data_dir: DataDir = None) -> None:
+    """Restore a copy into an empty database, with the keys as they were copied last."""
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
+    with _empty(settings) as owner_url:
+        secrets = Secrets.read(settings.secrets_dir)
+        changed = copies.restore(owner_url, copy, keys, secrets, prefix=settings.prefix)
     typer.echo(f"Restored. The gate was made anew from the log; {changed} of its rows had stood otherwise.")
     typer.echo("What was signed, revoked or told after the copy was made is not in it: ask before you share.")
+
+
+@contextmanager
+def _empty(settings: Settings) -> Iterator[str]:
+    """Return the URL of the owner of the database to restore into: the configured one, or the site's own."""
+    if settings.owner_url is not None:
+        yield settings.owner_url
+    elif settings.database_url is not None:
+        raise MigrationRefused("Give the URL of an empty database's owner in GOLDENTHREAD_OWNER_URL.")
+    else:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with EmbeddedServer(settings.data_dir / "postgres", settings.secrets_dir) as owner_url:
+            yield owner_url

@@ -16,9 +16,11 @@ from adapters.postgres.lint import lint
 from adapters.postgres.projector import parked, receipts_overdue
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
+from adapters.witness import read_witnesses
 from domain.protocol import NoProtocol
 from domain.registry import Role
 from projections.views import VIEWS
+from services.checkpoint import signers
 from services.ports import Keeping, Telling, Untold
 
 _KEPT: Final = {
@@ -63,7 +65,18 @@ def examine(parts: Parts, settings: Settings) -> bool:
     findings = sealer.verify()
     well = well and not findings
     typer.echo("seals: every leaf and checkpoint verifies" if not findings else "seals: " + "; ".join(findings))
+    _witnesses(parts, settings)
     return well
+
+
+def _witnesses(parts: Parts, settings: Settings) -> None:
+    """Print who signed the last checkpoint; one who did not is asked again by `serve`."""
+    seal = parts.site.seals.latest()
+    if settings.witnesses_file is None or seal is None:
+        return
+    for named in read_witnesses(settings.witnesses_file):
+        signed = bool(signers(seal.note, named.verifier))
+        typer.echo(f"witness {named.verifier.name}: {'signed' if signed else 'has not signed'} checkpoint {seal.size}")
 
 
 def _streams(parts: Parts, settings: Settings) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,19 +16,25 @@ from adapters.cli.check_message import check_message
 from adapters.cli.demo import run_demo
 from adapters.cli.doctor import examine
 from adapters.cli.explain import explain
+from adapters.cli.fsck import fsck
 from adapters.cli.gateway import make_topics, run_gateway
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.resume import resume
 from adapters.cli.serve import serve_site
 from adapters.cli.simulate import simulate
+from adapters.cli.verify import PASSED_ON, verify
 from adapters.cli.watch import watch
+from adapters.cli.witness import witness
 from adapters.kafka.broker import BrokerFailed
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
 from adapters.settings import Settings
+from adapters.telemetry import logs
+from adapters.witness import WitnessFailed
 from services.ports import Unavailable
+from services.verification import NotVerified
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -97,19 +102,32 @@ app.command("resume")(resume)
 app.command("simulate")(simulate)
 app.command("explain")(explain)
 app.command("rebuild")(rebuild)
+app.command("verify", context_settings=PASSED_ON)(verify)
+app.command("fsck")(fsck)
+app.command("witness")(witness)
 app.command("check-message")(check_message)
 app.command("backup")(backup)
 app.command("restore")(restore)
 
 
+EXPECTED = (
+    BrokerFailed,
+    MigrationRefused,
+    NotVerified,
+    OSError,
+    SecretsUnsafe,
+    ServerFailed,
+    Unavailable,
+    WitnessFailed,
+)
+
+
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("psycopg", "kafka"):  # their messages name connections, over and over, and tell nobody anything
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    logs.begin()
     try:
         app()
-    except (BrokerFailed, ServerFailed, SecretsUnsafe, MigrationRefused, Unavailable, OSError) as error:
+    except EXPECTED as error:
         sys.exit(f"goldenthread: {error}")
     except ValidationError as error:
         names = ", ".join(f"GOLDENTHREAD_{'_'.join(map(str, e['loc'])).upper()} ({e['msg']})" for e in error.errors())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from adapters.bootstrap import Parts, at_work, database, opened
 from adapters.http.app import create_app
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import KeySet, Verifier
+from adapters.identity.provider import Client, Provider
 from adapters.postgres.projector import Projector
+from adapters.secrets import secret_file
 from adapters.settings import Settings
 from domain.labels import Reader
 from projections.views import VIEWS
@@ -59,19 +61,39 @@ class Ready:
 
 def serve_site(settings: Settings) -> None:
     """Serve on the configured PostgreSQL, or the site's own; raises what the parts raise when they cannot start."""
-    if settings.issuer is None or settings.jwks_file is None:
-        typer.echo("Nobody can sign in: set GOLDENTHREAD_ISSUER and GOLDENTHREAD_JWKS_FILE.", err=True)
-        verifier: Verifier = KeySet("", settings.audience, {})
-    else:
-        verifier = KeySet.read(settings.issuer, settings.audience, settings.jwks_file)
-    with database(settings) as db, opened(db, settings) as parts:
-        answer(parts, settings, verifier)
+    if settings.issuer is None or (settings.jwks_file is None and settings.client_id is None):
+        typer.echo("Nobody can sign in: set GOLDENTHREAD_ISSUER, and GOLDENTHREAD_CLIENT_ID or _JWKS_FILE.", err=True)
+    with database(settings) as db, opened(db, settings) as parts, provider_of(settings) as provider:
+        issuer = settings.issuer or ""
+        if settings.jwks_file is not None:
+            verifier: Verifier = KeySet.read(issuer, settings.audience, settings.jwks_file)
+        else:
+            verifier = KeySet(issuer, settings.audience, {} if provider is None else provider.keys)
+        answer(parts, settings, verifier, provider)
+
+
+@contextmanager
+def provider_of(settings: Settings) -> Iterator[Provider | None]:
+    """Give the provider with which people sign in, if the site has one."""
+    if settings.client_id is None:
+        yield None
+        return
+    client = Client(
+        issuer=str(settings.issuer),
+        client_id=settings.client_id,
+        redirect_uri=f"{str(settings.public_url).rstrip('/')}/sign-in/callback",
+        key=secret_file(Path(str(settings.client_key_file))),
+        acr_values=settings.acr_values,
+    )
+    with closing(Provider(client)) as provider:
+        yield provider
 
 
 def answer(
     parts: Parts,
     settings: Settings,
     verifier: Verifier,
+    provider: Provider | None = None,
     *,
     ready_file: Path | None = None,
     ready: Any = None,
@@ -83,7 +105,8 @@ def answer(
     """
     with at_work(parts, settings) as runners:
         can_answer = Ready(parts, runners)
-        app = create_app(parts.site, SignIn(parts.site, verifier), settings, parts.spans, can_answer)
+        sign_in = SignIn(parts.site, parts.access, verifier)
+        app = create_app(parts.site, sign_in, settings, parts.spans, can_answer, provider)
         config = uvicorn.Config(
             app,
             host=settings.host,

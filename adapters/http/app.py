@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping
 
@@ -11,9 +13,10 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.http import commands, listings, problems, public, questions
-from adapters.http.page import page
+from adapters.http import commands, listings, problems, public, questions, sessions
+from adapters.http.page import STYLE_HASH, page
 from adapters.http.signin import SignIn
+from adapters.identity.provider import Provider
 from adapters.settings import Settings
 from adapters.telemetry.spans import Spans
 from services.site import Site
@@ -25,13 +28,13 @@ Where LEAD has nothing it can show you, everyone gets the same answer."""
 
 
 class BodyLimit:
-    """Refuses a body larger than the site takes, whether or not its length was announced.
+    """Refuses a body larger than the site takes, whether or not its length was announced, and one that does not come.
 
-    `most` bytes anywhere; `elsewhere` says for some paths that it is fewer.
+    `most` bytes anywhere; `elsewhere` says for some paths that it is fewer. All of it must be there in `seconds`.
     """
 
-    def __init__(self, app: ASGIApp, most: int, elsewhere: Mapping[str, int]) -> None:
-        self._app, self._most, self._elsewhere = app, most, elsewhere
+    def __init__(self, app: ASGIApp, most: int, elsewhere: Mapping[str, int], seconds: float) -> None:
+        self._app, self._most, self._elsewhere, self._seconds = app, most, elsewhere, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting what is received."""
@@ -43,11 +46,17 @@ class BodyLimit:
         if not announced.isdigit() or int(announced) > most:
             await problems.respond(problems.TOO_LARGE)(scope, receive, send)
             return
-        received = 0
+        received, whole = 0, False
+        end = time.monotonic() + self._seconds
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, whole
+            try:  # once it is whole, only the end of the connection is waited for
+                async with asyncio.timeout(None if whole else end - time.monotonic()):
+                    message = await receive()
+            except TimeoutError:
+                raise _TooSlow from None
+            whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > most:
                 raise _TooLarge
@@ -80,6 +89,49 @@ class Guard:
                 await problems.respond(problems.INTERNAL)(scope, receive, send)
 
 
+class Headers:
+    """Gives every answer what tells a browser to keep it to itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(each for each in SECURITY if each[0] not in given)]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+POLICY = (
+    f"default-src 'none'; style-src {STYLE_HASH}; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
+SECURITY = tuple(
+    (name.encode(), value.encode())
+    for name, value in (
+        ("cache-control", "no-store"),
+        ("content-security-policy", POLICY),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+        ("x-content-type-options", "nosniff"),
+    )
+)
+
+
+class _TooSlow(HTTPException):
+    """What was announced did not come."""
+
+    def __init__(self) -> None:
+        super().__init__(problems.TOO_SLOW.status)
+
+
 class _TooLarge(HTTPException):
     """More was received than the site takes. An `HTTPException`, or else FastAPI calls it a body it cannot parse."""
 
@@ -87,8 +139,15 @@ class _TooLarge(HTTPException):
         super().__init__(problems.TOO_LARGE.status)
 
 
-def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, ready: Callable[[], bool]) -> FastAPI:
-    """Return the application. `ready` says whether it can answer."""
+def create_app(
+    site: Site,
+    sign_in: SignIn,
+    settings: Settings,
+    spans: Spans,
+    ready: Callable[[], bool],
+    provider: Provider | None = None,
+) -> FastAPI:
+    """Return the application. `ready` says whether it can answer; without a provider nobody signs in by browser."""
     app = FastAPI(
         title="Golden Thread",
         version="1",
@@ -103,6 +162,7 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
         listings.routes(site, sign_in, settings),  # `.../updates` before any id
         questions.routes(site, sign_in, settings, ready),
         commands.routes(site, sign_in, spans),
+        sessions.routes(site, sign_in, provider),
         public.routes(site),
     ):
         app.router.routes.extend(routed.routes)
@@ -114,6 +174,9 @@ def create_app(site: Site, sign_in: SignIn, settings: Settings, spans: Spans, re
 
     app.add_middleware(Guard)
     elsewhere = {public.PATH: settings.public_body_bytes_most}
-    app.add_middleware(BodyLimit, most=settings.body_bytes_most, elsewhere=elsewhere)
+    app.add_middleware(
+        BodyLimit, most=settings.body_bytes_most, elsewhere=elsewhere, seconds=settings.receive_seconds_most
+    )
+    app.add_middleware(Headers)
     app.add_middleware(spans.middleware)
     return app

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -44,6 +44,7 @@ _REFUSALS = problems.responses(
     problems.STALE,
     problems.TOO_LARGE,
     problems.REFUSED,
+    problems.TOO_OFTEN,
     problems.UNAVAILABLE,
 )
 
@@ -73,6 +74,7 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
 
     Sent = Annotated[bytes, Depends(sent)]  # noqa: N806 - a type
     Who = Annotated[Caller, Depends(sign_in)]  # noqa: N806 - a type
+    Recently = Annotated[Caller, Depends(sign_in.asking(recent=True))]  # noqa: N806 - a type
 
     def do(
         caller: Caller, command: Command, key: str, digest: bytes, if_match: str | None = None, **named: str
@@ -104,7 +106,7 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
             named = {_NAMED.get(name, name): value for name, value in path_ids.items()}
             return do(caller, command, key, digest, if_match, **named)
 
-        _sign(endpoint, kind, names)
+        _sign(endpoint, {"command": kind} | ({"caller": Recently} if kind in RECENT else {}), names)
         api.add_api_route(
             f"/v1/{path}",
             endpoint,
@@ -223,10 +225,16 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
 )
 
 
-def _sign(endpoint: Callable[..., Response], command: type[Command], names: tuple[str, ...]) -> None:
-    """Give an endpoint the signature of its command: its body, and the ids of its path."""
+RECENT: frozenset[type[Command]] = frozenset(
+    {care.RevokeRoi, care.WithdrawItem, care.GiveAccess, register.RegisterStaff, register.AdoptProtocol}
+)
+"""What needs a sign-in of a few minutes ago: to revoke for the participant, and to change who may do what."""
+
+
+def _sign(endpoint: Callable[..., Response], annotations: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Give an endpoint the signature of its command: its body, who may send it, and the ids of its path."""
     given = inspect.signature(endpoint).parameters
-    body = [p.replace(annotation=command) if p.name == "command" else p for p in given.values()]
+    body = [p.replace(annotation=annotations.get(p.name, p.annotation)) for p in given.values()]
     fixed = [p for p in body if p.kind is not inspect.Parameter.VAR_KEYWORD]
     ids = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=str) for name in names]
     endpoint.__signature__ = inspect.Signature([*fixed, *ids])  # type: ignore[attr-defined]

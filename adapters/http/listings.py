@@ -10,13 +10,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems, questions
-from adapters.http.signin import SignIn, bearer
+from adapters.http.signin import SignIn
 from adapters.settings import Settings
 from domain.event import ShortText
 from domain.refusal import Forbidden
@@ -31,7 +30,6 @@ _KEPT = {"Cache-Control": "private, no-store"}
 
 Search = Annotated[ShortText | None, Query(description="What some text of a row must contain, in whatever case.")]
 
-Token = Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
 _Answer = Callable[..., Any]
 _Change = Callable[[Caller, bytes], tuple[dict[str, Any] | None, bytes]]
 
@@ -50,6 +48,9 @@ def routes(  # noqa: C901 - one after the other
     """Return the routes of every list and all figures."""
     api = APIRouter(responses=questions.REFUSALS)
     Asking = Annotated[Caller, Depends(questions.waiting(site, sign_in, settings))]  # noqa: N806 - a type
+    Taking = Annotated[  # noqa: N806 - a type
+        Caller, Depends(questions.waiting(site, sign_in.asking(recent=True), settings))
+    ]
     Limit = Annotated[int, Query(ge=1, le=settings.page_most, description="How many at most.")]  # noqa: N806 - a type
     following = Following(settings.updates_per_person)
 
@@ -60,10 +61,9 @@ def routes(  # noqa: C901 - one after the other
         finally:
             following.end(caller.staff)
 
-    async def follow(caller: Caller, token: HTTPAuthorizationCredentials, change: _Change) -> Response:
+    async def follow(request: Request, caller: Caller, change: _Change) -> Response:
         async def look(sent: bytes) -> tuple[dict[str, Any] | None, bytes]:
-            asking = await sign_in(token, str(caller.correlation_id))  # a token ends, too
-            return await run_in_threadpool(change, asking, sent)
+            return await run_in_threadpool(lambda: change(sign_in.still(request, caller), sent))
 
         return _Updates(_follow(look, await look(b""), settings), headers=_KEPT)
 
@@ -96,14 +96,14 @@ def routes(  # noqa: C901 - one after the other
         def page(caller: Asking, asked: AskedOf, cursor: questions.Cursor = None, limit: Limit = 50) -> Response:
             return questions.reply(listing.page(site, caller, listed, asked, cursor, limit))
 
-        def file(caller: Asking, asked: AskedOf) -> Response:
+        def file(caller: Taking, asked: AskedOf) -> Response:
             parts = listing.export(site, caller, listed, asked, settings.export_page)
             first = next(parts)  # what is refused is refused before anything is sent
             return _file(listed.path, chain([first], parts))
 
-        async def updates(caller: Asking, asked: AskedOf, token: Token, limit: Limit = 50) -> Response:
+        async def updates(request: Request, caller: Asking, asked: AskedOf, limit: Limit = 50) -> Response:
             return await follow(
-                caller, token, lambda asking, sent: listing.change(site, asking, listed, asked, limit, sent)
+                request, caller, lambda asking, sent: listing.change(site, asking, listed, asked, limit, sent)
             )
 
         add(
@@ -118,11 +118,11 @@ def routes(  # noqa: C901 - one after the other
         def whole(caller: Asking) -> Response:
             return questions.reply(figures.figures(site, caller, counted))
 
-        def file(caller: Asking) -> Response:
+        def file(caller: Taking) -> Response:
             return _file(counted.path, [figures.export(site, caller, counted)])
 
-        async def updates(caller: Asking, token: Token) -> Response:
-            return await follow(caller, token, lambda asking, sent: figures.change(site, asking, counted, sent))
+        async def updates(request: Request, caller: Asking) -> Response:
+            return await follow(request, caller, lambda asking, sent: figures.change(site, asking, counted, sent))
 
         add(counted, whole, file, updates, ("As a file.", "All of it, and again whenever it has changed."))
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
+
+_STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: top }
+code { font-size: .95em }
+"""
+STYLE_HASH = f"'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+"""What a Content-Security-Policy lets this page look like."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Golden Thread</title>
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b }}
-table {{ border-collapse: collapse; width: 100% }}
-td, th {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: top }}
-code {{ font-size: .95em }}
-</style>
+<style>{style}</style>
 <h1>Golden Thread</h1>
 <p>{description}</p>
-<p>Sign in with a bearer token. The whole description, with examples: <a href="/openapi.json">openapi.json</a>.</p>
+<p><a href="/sign-in">Sign in</a>, or send a bearer token.
+The whole description, with examples: <a href="/openapi.json">openapi.json</a>.</p>
 {sections}
 </html>
 """
@@ -39,4 +46,4 @@ def page(document: dict[str, Any]) -> str:
         f"<tr><th scope=col>Method<th scope=col>Path<th scope=col>What it does{''.join(rows)}</table>"
         for tag, rows in sections.items()
     )
-    return _PAGE.format(description=escape(document["info"]["description"]), sections="\n".join(tables))
+    return _PAGE.format(style=_STYLE, description=escape(document["info"]["description"]), sections="\n".join(tables))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -9,9 +11,17 @@ from fastapi.responses import HTMLResponse
 
 from services.questions.lines import cell
 
+_STYLE = """
+body { font: 11pt/1.4 serif; margin: 1.5cm }
+table { border-collapse: collapse; width: 100% }
+thead { display: table-header-group }
+tr { break-inside: avoid }
+td, th { text-align: left; padding: .2em .6em .2em 0; border-bottom: 1px solid #999; vertical-align: top }
+"""
+_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _KEPT = {
     "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'none'",
 }
 _COLUMNS = {
     "at": "When",
@@ -27,13 +37,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Accounting of disclosures</title>
-<style>
-body {{ font: 11pt/1.4 serif; margin: 1.5cm }}
-table {{ border-collapse: collapse; width: 100% }}
-thead {{ display: table-header-group }}
-tr {{ break-inside: avoid }}
-td, th {{ text-align: left; padding: .2em .6em .2em 0; border-bottom: 1px solid #999; vertical-align: top }}
-</style>
+<style>{style}</style>
 <h1>Accounting of disclosures</h1>
 <p>Who was shown what about this participant, when, why, and by which signature. {count} entries{narrowed}.</p>
 <table><thead><tr>{head}</thead><tbody>
@@ -52,6 +56,7 @@ def accounting(body: dict[str, Any], narrowed: str, call: str) -> HTMLResponse:
         "<tr>" + "".join(f"<td>{escape(cell(line, column))}" for column in _COLUMNS) for line in body["disclosures"]
     )
     text = _PAGE.format(
+        style=_STYLE,
         count=len(body["disclosures"]),
         narrowed=escape(narrowed),
         head="".join(f"<th scope=col>{name}" for name in _COLUMNS.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -13,10 +14,12 @@ from starlette.exceptions import HTTPException
 
 from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
+from domain.registry import Role
 from services.doors import TooMany
-from services.ports import AuthorityEnded, Unavailable
+from services.ports import AuthorityEnded, Caller, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("goldenthread.access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,17 @@ INVALID = Problem("invalid-input", 422, "Some of what was sent cannot be right."
 REFUSED = Problem("refused", 422, "The command cannot be done as it stands.")
 MALFORMED = Problem("malformed", 400, "The request cannot be read.")
 UNAUTHENTICATED = Problem("not-signed-in", 401, "Sign in first.")
+STEP_UP = Problem(
+    "step-up-required",
+    401,
+    "This needs a sign-in of a few minutes ago: GET /sign-in?again=true, or a token of a sign-in made anew.",
+)
+NO_SIGN_IN = Problem("sign-in-refused", 403, "You are not signed in. Begin again; if that fails, ask your supervisor.")
+FROM_ELSEWHERE = Problem(
+    "from-elsewhere",
+    403,
+    "A browser sends this from the site's own pages only, with what GET /v1/sessions gives it as X-CSRF-Token.",
+)
 FORBIDDEN = Problem("not-your-command", 403, "Your role has no such command or question.")
 UNKNOWN = Problem("nothing-here", 404, "There is nothing here that you can do this to.")
 NO_ROUTE = Problem("no-such-path", 404, "There is no such path.")
@@ -47,7 +61,9 @@ METHOD = Problem("no-such-method", 405, "This path has no such method.")
 STALE = Problem("changed-meanwhile", 412, "Someone changed this meanwhile. Read it again, then decide again.")
 TOO_MANY_STREAMS = Problem("too-many-streams", 429, "You follow as many lists as one person can. Leave one first.")
 TOO_LARGE = Problem("too-large", 413, "What was sent is larger than anything the site takes.")
+TOO_SLOW = Problem("too-slow", 408, "What was sent did not come in time. Send it again.")
 TOO_MANY = Problem("too-many", 429, "The form has taken as much as it can in this hour. Call LEAD, or come back later.")
+TOO_OFTEN = Problem("too-often", 429, "That is more than may be asked in so short a time. Wait a little.")
 UNAVAILABLE = Problem("try-again", 503, "The site did not answer in time. Try again with the same Idempotency-Key.")
 NOT_SET_UP = Problem("not-set-up", 503, "The site has no protocol in force yet. Its project manager adopts one.")
 INTERNAL = Problem("our-fault", 500, "Something went wrong on our side. Nothing was half done.")
@@ -57,14 +73,19 @@ REGISTRY = (
     REFUSED,
     MALFORMED,
     UNAUTHENTICATED,
+    STEP_UP,
+    NO_SIGN_IN,
+    FROM_ELSEWHERE,
     FORBIDDEN,
     UNKNOWN,
     NO_ROUTE,
     METHOD,
     STALE,
     TOO_LARGE,
+    TOO_SLOW,
     TOO_MANY,
     TOO_MANY_STREAMS,
+    TOO_OFTEN,
     UNAVAILABLE,
     NOT_SET_UP,
     INTERNAL,
@@ -73,6 +94,22 @@ REGISTRY = (
 
 class TooManyStreams(Exception):
     """A person follows as many lists as the site lets one follow."""
+
+
+class StepUp(Exception):
+    """The person has to sign in again for this."""
+
+
+class FromElsewhere(Exception):
+    """A browser sent this, and not from one of our own pages."""
+
+
+class SignInRefused(Exception):
+    """A sign-in came to nothing; why, only our own log says."""
+
+
+class TooOften(Exception):
+    """A person, or everyone behind an address, has sent as much as may be sent for now."""
 
 
 SCHEMA: dict[str, Any] = {
@@ -94,6 +131,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+_RETRY_AFTER = {UNAVAILABLE: "1", TOO_OFTEN: "60", TOO_MANY: "3600"}
+
+
 def responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of these problems."""
     return {
@@ -110,33 +150,36 @@ def respond(problem: Problem, faults: Sequence[Fault] = ()) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem is UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem is UNAVAILABLE:
-        headers["Retry-After"] = "1"
-    if problem is TOO_MANY:
-        headers["Retry-After"] = "3600"
+    if problem is STEP_UP:
+        headers["WWW-Authenticate"] = 'Bearer error="insufficient_user_authentication"'  # RFC 9470
+    if problem in _RETRY_AFTER:
+        headers["Retry-After"] = _RETRY_AFTER[problem]
     return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Let every failure of a request become one of the registry's problems."""
+    """Let every failure of a request become one of the registry's problems, and the log tell of it."""
 
     @app.exception_handler(Refused)
-    def refused(_: Request, error: Refused) -> Response:
-        return respond(
-            REFUSED, [{"field": field, "reason": reason, "way_out": way_out} for field, reason, way_out in error.faults]
-        )
+    def refused(request: Request, error: Refused) -> Response:
+        faults = [Fault(field=field, reason=reason, way_out=way_out) for field, reason, way_out in error.faults]
+        return _logged(request, REFUSED, faults)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> Response:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
         if any(found["type"] == "json_invalid" for found in error.errors()):
-            return respond(MALFORMED, [_UNREADABLE])
-        return respond(INVALID, [_fault(found) for found in error.errors()[:_FAULTS_MOST]])
+            return _logged(request, MALFORMED, [_UNREADABLE])
+        return _logged(request, INVALID, [_fault(found) for found in error.errors()[:_FAULTS_MOST]])
 
     constant: dict[type[Exception], Problem] = {
         Forbidden: FORBIDDEN,
         Unknown: UNKNOWN,
         Stale: STALE,
         AuthorityEnded: UNAUTHENTICATED,
+        StepUp: STEP_UP,
+        SignInRefused: NO_SIGN_IN,
+        FromElsewhere: FROM_ELSEWHERE,
+        TooOften: TOO_OFTEN,
         TooMany: TOO_MANY,
         Unavailable: UNAVAILABLE,
         NoProtocol: NOT_SET_UP,
@@ -146,19 +189,35 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _always(problem))
 
     @app.exception_handler(HTTPException)
-    def framework(_: Request, error: HTTPException) -> Response:
-        by_status = {400: MALFORMED, 401: UNAUTHENTICATED, 404: NO_ROUTE, 405: METHOD, 413: TOO_LARGE}
+    def framework(request: Request, error: HTTPException) -> Response:
+        by_status = {400: MALFORMED, 401: UNAUTHENTICATED, 404: NO_ROUTE, 405: METHOD, 408: TOO_SLOW, 413: TOO_LARGE}
         problem = by_status.get(error.status_code, INTERNAL)
-        response = respond(problem, [_UNREADABLE] if problem is MALFORMED else ())
+        response = _logged(request, problem, [_UNREADABLE] if problem is MALFORMED else ())
         response.headers.update(error.headers or {})
         return response
 
 
 def _always(problem: Problem) -> Any:
-    def handler(_: Request, __: Exception) -> Response:
-        return respond(problem)
+    def handler(request: Request, _: Exception) -> Response:
+        return _logged(request, problem)
 
     return handler
+
+
+def _logged(request: Request, problem: Problem, faults: Sequence[Fault] = ()) -> Response:
+    """Return the response of a problem, having logged who was answered so, and where: nothing of what was sent."""
+    route = getattr(request.scope.get("route"), "path", "unrouted")
+    _log.info("refused=%s method=%s route=%s %s", problem.name, request.method, route, who(request))
+    return respond(problem, faults)
+
+
+def who(request: Request) -> str:
+    """Return how the log calls whoever sent a request: staff by their id, of a participant only that it is one."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        return "staff=unknown correlation=none"
+    staff = "participant" if caller.role is Role.PARTICIPANT else caller.staff
+    return f"staff={staff} correlation={caller.correlation_id}"
 
 
 # Sentences of the validator that hold no value of the caller's.

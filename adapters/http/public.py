@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems
-from adapters.http.questions import reply
+from adapters.http.questions import Since, reply
 from services import doors
+from services.questions import bundle
 from services.site import Site
 
 PATH = "/v1/public/referrals"
@@ -23,5 +24,10 @@ def routes(site: Site) -> APIRouter:
         """Everyone gets the same receipt."""
         address = request.client.host if request.client else ""
         return reply(await run_in_threadpool(doors.public, site, command, address), status=201)
+
+    @api.get("/v1/public/checkpoint", tags=["public"], responses=problems.responses(problems.UNKNOWN))
+    def checkpoint(since: Since = None) -> Response:
+        """The log's size and root, signed. Keep it: with it you can verify later, by yourself, that nothing changed."""
+        return reply(bundle.checkpoint(site, since))
 
     return api

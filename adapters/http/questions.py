@@ -23,6 +23,7 @@ from services.questions import (
     accounting,
     anyone,
     as_of,
+    bundle,
     case_manager,
     counsel,
     legal_services,
@@ -42,12 +43,16 @@ REFUSALS = problems.responses(
     problems.UNAUTHENTICATED,
     problems.FORBIDDEN,
     problems.INVALID,
+    problems.TOO_OFTEN,
     problems.UNAVAILABLE,
     problems.TOO_LARGE,
 )
 
 
 Cursor = Annotated[str | None, Query(description="Where the page before ended, as it said.", max_length=1000)]
+Since = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="The size of a checkpoint that you hold: its second line.")
+]
 
 
 def _extract(
@@ -94,7 +99,12 @@ def routes(  # noqa: C901, PLR0915 - one after the other
 ) -> APIRouter:
     """Return the routes of the questions."""
     api = APIRouter(responses=REFUSALS)
+    LookingUp = Annotated[  # noqa: N806 - a type
+        Caller, Depends(waiting(site, sign_in.asking(lookup=True), settings))
+    ]
     Asking = Annotated[Caller, Depends(waiting(site, sign_in, settings))]  # noqa: N806 - a type
+    recently = sign_in.asking(recent=True)
+    Taking = Annotated[Caller, Depends(waiting(site, recently, settings))]  # noqa: N806 - a type
 
     @api.get("/health/live", tags=["health"])
     def live() -> Response:
@@ -122,7 +132,7 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         return reply(anyone.protocol(site, caller))
 
     @api.post("/v1/police/lookups", tags=["police"])
-    def police_lookup(caller: Asking, lookup: Lookup) -> Response:
+    def police_lookup(caller: LookingUp, lookup: Lookup) -> Response:
         """Ask about a person. A question is never stored."""
         return reply(police.lookup(site, caller, lookup))
 
@@ -227,7 +237,7 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         response_class=_Csv,
         responses=_UNKNOWN,
     )
-    def accounting_file(caller: Asking, participant: str, extract: Extract) -> Response:
+    def accounting_file(caller: Taking, participant: str, extract: Extract) -> Response:
         """The accounting as a file."""
         return _Csv(accounting.export(site, caller, participant, extract), headers=_FILED)
 
@@ -237,11 +247,21 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         response_class=HTMLResponse,
         responses=_UNKNOWN,
     )
-    def accounting_printed(caller: Asking, participant: str, extract: Extract) -> Response:
+    def accounting_printed(caller: Taking, participant: str, extract: Extract) -> Response:
         """The accounting to print: names, notices, and how to complain."""
         body = accounting.of(site, caller, participant, extract, "accounting.html")
         named = [f"{name} {value}" for name, value in zip(extract._fields, extract, strict=True) if value is not None]
         return printed.accounting(body, "".join(f", {each}" for each in named), site.protocol().on_call)
+
+    @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
+    def bundle_of(caller: Taking, participant: str, since: Since = None) -> Response:
+        """All that the log holds of a participant, with its proofs: for `goldenthread verify`, and to keep."""
+        return reply(bundle.of(site, caller, participant, since))
+
+    @api.get("/v1/defender/participants/{participant}/bundle", tags=["observer"], responses=_UNKNOWN)
+    def bundle_observed(caller: Taking, participant: str, since: Since = None) -> Response:
+        """The same of a participant whose ROI names your office: who saw what, and that the rest is there."""
+        return reply(bundle.observed(site, caller, participant, since))
 
     @api.get(
         "/v1/participants/{participant}/accounting/{disclosure}", tags=["participant", "counsel"], responses=_UNKNOWN

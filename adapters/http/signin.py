@@ -1,54 +1,161 @@
-"""Who sends a request: a bearer token of the site's issuer names a person; the register says who that is here."""
+"""Who sends a request: a session of someone who signed in with the site's provider, or a bearer token of its issuer.
+
+Either names a person; the register says who that is here, and the gate whether that authority lives.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hmac
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address, ip_address
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from fastapi import Depends, Header
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Header, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.concurrency import run_in_threadpool
 
-from adapters.identity.issuer import BadIdentity, Verifier
-from domain.registry import READER_OF, PartyKind, Role
+from adapters.http.problems import FromElsewhere, StepUp, TooOften
+from adapters.identity.issuer import BadIdentity, Identity, Verifier
+from adapters.postgres.access import Access, Measure
+from domain.protocol import Access as Rules
+from domain.protocol import NoProtocol
+from domain.registry import READER_OF, PartyKind, Role, staff_stream
+from services.directory import Staff
 from services.ports import AuthorityEnded, Caller
 from services.site import Site
 
+COOKIE = "__Host-session"
+CSRF_HEADER = "X-CSRF-Token"
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+_SAFE = ("GET", "HEAD")
+
 bearer = HTTPBearer(auto_error=False, description="A token of the site's issuer.")
+cookie = APIKeyCookie(
+    name=COOKIE,
+    auto_error=False,
+    description="A session of who signed in. What changes something also needs `X-CSRF-Token` (`GET /v1/sessions`).",
+)
+
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+Cookie = Annotated[str | None, Depends(cookie)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignIn:
-    """Turns a request's token into its caller."""
+    """Turns a request into its caller.
+
+    `recent`: only for someone who signed in lately. `lookup`: the request asks about a person by name.
+    """
 
     site: Site
+    access: Access
     verifier: Verifier
+    recent: bool = False
+    lookup: bool = False
 
-    async def __call__(
+    def asking(self, *, recent: bool = False, lookup: bool = False) -> SignIn:
+        """Return the same for requests of another kind."""
+        return replace(self, recent=recent, lookup=lookup)
+
+    def __call__(
         self,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        request: Request,
+        credentials: Bearer,
+        secret: Cookie,
         x_correlation_id: Annotated[str | None, Header()] = None,
     ) -> Caller:
-        """Return the caller; raises `AuthorityEnded` for anyone whom the register does not know."""
-        if credentials is None:
-            raise AuthorityEnded
+        """Return the caller.
+
+        Raises `AuthorityEnded` for anyone whom the register does not know, `FromElsewhere` for a request that another
+        site's page had the browser send, `StepUp`, `TooOften`.
+        """
+        caller = self._caller(request, credentials, secret, x_correlation_id)
+        trace.get_current_span().set_attribute("goldenthread.role", caller.role)
+        return caller
+
+    def still(self, request: Request, caller: Caller) -> Caller:
+        """Return the caller again while a long answer goes on: a token ends, a session does; looking keeps neither."""
+        given = request.headers.get("Authorization", "").partition(" ")[2]
+        credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=given) if given else None
+        secret = request.cookies.get(COOKIE)
+        return self._caller(request, credentials, secret, str(caller.correlation_id), looks=True)
+
+    def rules(self) -> Rules:
+        """Return how people sign in and how much they may ask, by the machine's time, as all of this is."""
         try:
-            subject = self.verifier.subject(credentials.credentials)
-        except BadIdentity:
-            raise AuthorityEnded from None
+            return self.site.directory.protocol(datetime.now(UTC)).access
+        except NoProtocol:
+            return Rules()
+
+    def csrf(self, caller: Caller, secret: str) -> str:
+        """Return what a session's own pages send with everything that changes something."""
+        return self.site.tokens.tag(caller.staff, "csrf", secret)
+
+    def _caller(
+        self,
+        request: Request,
+        credentials: HTTPAuthorizationCredentials | None,
+        secret: str | None,
+        correlation: str | None,
+        *,
+        looks: bool = False,
+    ) -> Caller:
+        identity: Identity | None = None
+        if credentials is not None:
+            secret = None
+            try:
+                identity = self.verifier.identity(credentials.credentials)
+            except BadIdentity:
+                raise AuthorityEnded from None
+        elif secret is None:
+            raise AuthorityEnded
+        elif not own_page(request):
+            raise FromElsewhere
+        rules = self.rules()
+        staff = None if identity is None else staff_stream(identity.subject)
+        admitted = self.access.admit(
+            [] if looks else self._measures(rules, request),
+            secret=secret,
+            staff=staff,
+            authenticated_at=None if identity is None else identity.authenticated_at,
+            idle=timedelta(minutes=rules.idle_minutes),
+            recently=timedelta(minutes=rules.recent_minutes),
+            looks=looks,
+        )
+        if not admitted.admitted:
+            raise TooOften
+        if admitted.person is None:
+            raise AuthorityEnded
+        caller = request.state.caller = self._of(admitted.person, correlation)
+        if secret is not None and request.method not in _SAFE:
+            sent = request.headers.get(CSRF_HEADER, "")
+            if not hmac.compare_digest(sent.encode(), self.csrf(caller, secret).encode()):
+                raise FromElsewhere
+        if self.recent and not admitted.recent:
+            raise StepUp
+        return caller
+
+    def _measures(self, rules: Rules, request: Request) -> list[Measure]:
+        measures = [
+            Measure("person", rules.requests_per_minute, MINUTE),
+            Measure("address", rules.requests_per_address, MINUTE, address(request)),
+        ]
+        if self.lookup:
+            measures.append(Measure("lookup", rules.lookups_per_hour, HOUR))
+        return measures
+
+    def _of(self, staff: UUID, correlation: str | None) -> Caller:
         directory = self.site.directory
-        # Known people cost no thread; someone new is looked up in the log.
-        person = directory.known(subject) or await run_in_threadpool(directory.by_subject, subject)
-        if person is None:
+        person = directory.staff.get(staff)
+        if person is None or person.ended:  # someone new, or registered again, in another process
+            directory.refresh()
+            person = directory.staff.get(staff)
+        if person is None or person.ended or (kind := self._kind(person)) is None:
             raise AuthorityEnded
-        party = directory.parties.get(person.party)
-        kind = PartyKind.PERSON if person.role is Role.PARTICIPANT else party.kind if party else None
-        if kind is None:
-            raise AuthorityEnded
-        trace.get_current_span().set_attribute("goldenthread.role", person.role)
         return Caller(
             staff=person.id,
             party=person.party,
@@ -56,9 +163,41 @@ class SignIn:
             role=person.role,
             reader=READER_OF.get(person.role),
             name=person.name,
-            correlation_id=_correlation(x_correlation_id),
+            correlation_id=_correlation(correlation),
             traceparent=_traceparent(),
         )
+
+    def _kind(self, person: Staff) -> PartyKind | None:
+        if person.role is Role.PARTICIPANT:
+            return PartyKind.PERSON
+        party = self.site.directory.parties.get(person.party)
+        return party.kind if party else None
+
+
+def own_page(request: Request) -> bool:
+    """Return whether a browser sent this from one of our own pages; what only reads, also from its address bar.
+
+    Where the browser does not say, what changes something must name this host as its origin.
+    """
+    reads = request.method in _SAFE
+    if (site := request.headers.get("Sec-Fetch-Site")) is not None:
+        return site == "same-origin" or (reads and site == "none")
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return reads
+    return urlsplit(origin).netloc == request.headers.get("Host")
+
+
+def address(request: Request) -> str:
+    """Return what stands for where a request comes from: the address, of IPv6 its network."""
+    given = request.client.host if request.client else ""
+    try:
+        found = ip_address(given)
+    except ValueError:
+        return ""  # whoever has no address shares one place
+    if isinstance(found, IPv6Address) and not found.ipv4_mapped:
+        return found.packed[:8].hex()
+    return str(found)
 
 
 def _correlation(given: str | None) -> UUID:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,54 +12,82 @@ from typing import Any, Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ALGORITHMS = ["EdDSA", "ES256", "RS256"]
-REQUIRED = ["exp", "iss", "aud", "sub"]
+ALGORITHMS = ["EdDSA", "ES256", "PS256", "RS256"]
+REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 
 
 class BadIdentity(Exception):
-    """The token is not one of the site's issuer, or not valid now."""
+    """The token is not one of the site's issuer, or not valid now; the sentence quotes nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the site's issuer speaks of, by its own name for the person; when and how strongly that person signed in.
+
+    `acr`: the strength, where the site asked for one.
+    """
+
+    subject: str
+    authenticated_at: datetime
+    acr: str | None = None
 
 
 class Verifier(Protocol):
     """Knows whom a token speaks of."""
 
-    def subject(self, token: str) -> str:
-        """Return what the issuer calls the person; raises `BadIdentity`."""
+    def identity(self, token: str) -> Identity:
+        """Return whom a bearer token speaks of; raises `BadIdentity`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """An issuer's public keys, from its JWKS document, by key id."""
+    """An issuer's public keys, by key id, and for whom its tokens must be meant."""
 
     issuer: str
     audience: str
-    keys: dict[str, Any] = field(repr=False)
+    keys: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def read(cls, issuer: str, audience: str, file: Path) -> KeySet:
         """Read a JWKS document. Raises `ValueError` for one that holds no key with an id."""
-        found = jwt.PyJWKSet.from_dict(json.loads(file.read_text()))
-        keys = {key.key_id: key.key for key in found.keys if key.key_id}
-        if not keys:
+        if not (keys := keys_of(json.loads(file.read_text()))):
             raise ValueError(f"{file} holds no key with an id (kid)")
         return cls(issuer, audience, keys)
 
-    def subject(self, token: str) -> str:
-        """Return what the issuer calls the person; raises `BadIdentity`."""
+    def identity(self, token: str) -> Identity:
+        """Return whom a bearer token speaks of; raises `BadIdentity`."""
+        return identity_of(self.claims(token))
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token of this issuer that is meant for this audience now; raises `BadIdentity`."""
         try:
-            key = self.keys[jwt.get_unverified_header(token)["kid"]]
-            claims = jwt.decode(
+            header = jwt.get_unverified_header(token)
+            claims: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                self.keys[header["kid"]],
                 algorithms=ALGORITHMS,
                 issuer=self.issuer,
                 audience=self.audience,
                 options={"require": REQUIRED},
             )
         except (jwt.PyJWTError, KeyError, ValueError, TypeError):
-            raise BadIdentity from None
-        return str(claims["sub"])
+            raise BadIdentity("it is no valid token of the issuer's") from None
+        return claims
+
+
+def keys_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a JWKS document that have an id. Raises `jwt.PyJWTError` for one without a key."""
+    return {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+
+
+def identity_of(claims: Mapping[str, Any]) -> Identity:
+    """Return whom claims speak of; without `auth_time` a token is as old as the sign-in that it tells of."""
+    try:
+        moment = datetime.fromtimestamp(claims.get("auth_time", claims["iat"]), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise BadIdentity("it does not say when the person signed in") from None
+    return Identity(str(claims["sub"]), moment)
 
 
 class DemoIssuer:
@@ -70,12 +99,19 @@ class DemoIssuer:
         self._audience = audience
         self.keys = KeySet(self._name, audience, {"demo": self._key.public_key()})
 
-    def token(self, subject: str, lifetime: timedelta = timedelta(days=1)) -> str:
-        """Return a bearer token for a person."""
+    def token(self, subject: str, lifetime: timedelta = timedelta(days=1), *, age: timedelta = timedelta(0)) -> str:
+        """Return a bearer token for a person, who signed in `age` ago."""
         now = datetime.now(UTC)
-        claims = {"iss": self._name, "aud": self._audience, "sub": subject, "iat": now, "exp": now + lifetime}
+        claims = {
+            "iss": self._name,
+            "aud": self._audience,
+            "sub": subject,
+            "iat": now,
+            "exp": now + lifetime,
+            "auth_time": int((now - age).timestamp()),
+        }
         return jwt.encode(claims, self._key, "EdDSA", {"kid": "demo"})
 
-    def subject(self, token: str) -> str:
-        """Return the person a token of ours speaks of; raises `BadIdentity`."""
-        return self.keys.subject(token)
+    def identity(self, token: str) -> Identity:
+        """Return whom a token of ours speaks of; raises `BadIdentity`."""
+        return self.keys.identity(token)

@@ -16,12 +16,14 @@ from adapters.postgres.keyring import Keyring
 from adapters.postgres.mapper import COLUMNS, Pending, SealingMapper, StoredRow
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.recorder import GateRecorder, LogDatastore, available
+from adapters.postgres.seals import PostgresSeals
 from adapters.postgres.stream import PostgresStream
 from adapters.secrets import Secrets
 from domain.event import Envelope, Event, Recorded
 from domain.identity import linked, waiting
 from domain.labels import Reader
 from projections.lens import History
+from services.checkpoint import Verifier
 from services.ports import Answer, Append, Conflict, Health, SetAside, ShownTo, Taken
 
 _POSITION: Final = attrgetter("position")
@@ -43,6 +45,10 @@ class PostgresLog:
         self._mapper = SealingMapper(keyring)
         self.stream = PostgresStream(self._datastore, keyring)
         self.outbox = PostgresOutbox(self._datastore, keyring)
+
+    def seals(self, verifier: Verifier) -> PostgresSeals:
+        """Return what was sealed of this log, signed by a key."""
+        return PostgresSeals(self._datastore, verifier)
 
     def close(self) -> None:
         """Close every connection."""

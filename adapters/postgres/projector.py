@@ -283,7 +283,7 @@ def rebuild(
         with connection.transaction():
             for tally in tallies:
                 connection.execute(ddl(tally.view, tally.schema).tables.encode())
-            for some in _pages(_subjects(log, position), page):
+            for some in _pages(subjects_of(log, position), page):
                 histories = list(_histories(log, some, position))
                 subjects += len(some)
                 events += sum(len(h.events) for _, h in histories if isinstance(h, History))
@@ -461,7 +461,7 @@ def _expired(connection: psycopg.Connection, since: datetime | None, now: dateti
     return [subject for (subject,) in found]
 
 
-def _subjects(log: PostgresLog, upto: int) -> Iterator[UUID]:
+def subjects_of(log: PostgresLog, upto: int) -> Iterator[UUID]:
     """Yield every subject of the log once, in the order in which they first appear."""
     seen: set[UUID] = set()
     after = 0

@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.labels import Reader
 from projections.rows import MODELS, Row
+from services.leaves import Place, Stored, StoredDisclosure, StoredEvent
 from services.ports import Accounted, AuthorityEnded, Caller, Disclosed, Unavailable
 
 R = TypeVar("R", bound=Row)
@@ -234,6 +235,13 @@ class PostgresSession:
         """Return everything that left about a participant, oldest first; nothing for one who may not ask."""
         return [Accounted(*found) for found in self._read(_ACCOUNTING, [participant])]
 
+    def sealed(self, participant: UUID, size: int) -> list[tuple[Place, Stored]]:
+        """Return a participant's rows that were sealed when the log had this size; nothing for one who may not ask."""
+        asked = [participant, size]
+        rows = [(Place(*found[:3]), StoredEvent(*found[3:])) for found in self._read(_SEALED_EVENTS, asked)]
+        told = [(Place(*found[:3]), StoredDisclosure(*found[3:])) for found in self._read(_SEALED_DISCLOSURES, asked)]
+        return sorted([*rows, *told], key=lambda row: row[0].index)
+
     def funnel(self) -> list[tuple[str, str, int, int]]:
         """Return (precinct, race as perceived, stops, arrests), ordered."""
         return [(precinct, race, stops, arrests) for precinct, race, stops, arrests in self._read(_FUNNEL, [])]
@@ -345,6 +353,8 @@ _ACCOUNTING = (
     b"select disclosed_at, kind, reader, party_id, staff_id, labels, grants, purpose, surface, as_of, view_version,"
     b" digest, marks from log.accounting(%s)"
 )
+_SEALED_EVENTS = b"select * from log.sealed_events(%s, %s)"
+_SEALED_DISCLOSURES = b"select * from log.sealed_disclosures(%s, %s)"
 _FUNNEL = (
     b"select precinct, race_as_perceived, count(*), count(*) filter (where arrested) from program.stop"
     b" group by 1, 2 order by 1, 2"

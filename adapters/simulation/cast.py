@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from domain.protocol import Door, Protocol
+from domain.protocol import Access, Door, Protocol
 from domain.referral import Charge
 from domain.registry import READER_OF, PartyKind, Role
 from services import register
@@ -62,7 +62,11 @@ CHARGES = (
 )
 
 
-def protocol(effective_from: date) -> Protocol:
+PLAYED = Access(session_hours=24, recent_minutes=24 * 60)
+"""A demo prints its tokens once: each is of a recent sign-in for as long as it lives."""
+
+
+def protocol(effective_from: date, access: Access = PLAYED) -> Protocol:
     """Return the demo site's protocol, of the toolkit's usual numbers (T:348, T:407, T:413, T:1129)."""
     return Protocol(
         version="P-1",
@@ -99,6 +103,7 @@ def protocol(effective_from: date) -> Protocol:
         override_ranks=frozenset({"sergeant", "commander"}),
         on_call="206-555-0100",
         team_number="206-555-0100",
+        access=access,
     )
 
 
@@ -149,10 +154,10 @@ def callers(site: Site) -> dict[str, Caller]:
     }
 
 
-def set_up(site: Site, effective_from: date, *, managers: int = 0) -> None:
+def set_up(site: Site, effective_from: date, access: Access = PLAYED, *, managers: int = 0) -> None:
     """Register the cast, and adopt its protocol; with so many case managers more than the cast has by name."""
     system = Caller(NOBODY, NOBODY, PartyKind.PROGRAM, Role.SERVICE, None, "set-up", uuid4())
-    commands: list[Command] = [register.AdoptProtocol(protocol=protocol(effective_from))]
+    commands: list[Command] = [register.AdoptProtocol(protocol=protocol(effective_from, access))]
     commands += [register.RegisterParty(code=code, name=name, kind=kind) for code, name, kind in PARTIES]
     commands += [
         register.RegisterStaff(party=party, name=name, role=role, subject=subject)

@@ -89,6 +89,8 @@ def test_a_newcomer_sees_a_site_at_work_and_nothing_is_left(room: Path) -> None:
             for owner, path in own.items():
                 same_view = role == owner or any({role, owner} <= view for view in (care, police))
                 assert ask(role, path).status_code == (200 if same_view else 403), (role, path)
+        file = ask("liaison_prosecutor", "/v1/prosecutor/pending-cases.csv")
+        assert file.status_code == 200, "a demo's tokens are of a recent sign-in"
         me = ask("participant", "/v1/me").json()
         assert ask("participant", f"/v1/participants/{me['participant']}/accounting").json()["disclosures"]
     finally:

@@ -7,11 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -19,13 +21,21 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
 
+from adapters.cli.doctor import examine
+from adapters.settings import Settings
+from domain.event import TOPICS, Envelope, Event
 from services.care import RecordContact
+from services.ports import NOBODY, Append
 from services.site import COMMANDS as HANDLERS
 from services.site import Command, Registered
-from tests.adapters.http.conftest import COMMANDS, every_command, example
+from tests.adapters.http.conftest import COMMANDS, every_command, example, misread
+from tests.adapters.kafka.messages import record
+from tests.adapters.postgres.make_examples import path_of
+from tests.browser import SESSION, Browser, provider_at
 from tests.conftest import Database
+from tests.openid import openid
 from tests.scenarios.eyes import everything
-from tests.site import SiteUnderTest, running_site
+from tests.site import HURRIED, SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
 
@@ -53,6 +63,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "AmendRoi": {"interpreter": "x"},
     "RecordContact": {"location": "x", "current_use": "x", "health": "x"},
     "DecideCase": {"reason": "x", "note": "x"},
+    "AdoptProtocol": {"protocol": example("AdoptProtocol")["protocol"] | {"access": HURRIED.model_dump()}},
 }
 OF_ITS_OWN = {
     "GiveAccess": {"subject": f"{CANARY} of the participant"},
@@ -67,7 +78,7 @@ PEOPLE = ("kim", "ortiz", "webb", "dana", "noor", "chen", "marta", "pat", "ames"
 LOOKUP = {"given": f"{CANARY} given", "surname": f"{CANARY} surname", "birth_date": "1984-05-09"}
 
 
-def planted(kind: type[Command], value: Any) -> Any:
+def planted(kind: type[Command | Event], value: Any) -> Any:
     """Return a body with a canary for every text that is free; the same name, the same canary."""
 
     def plant(holder: Any, key: Any, name: str) -> None:
@@ -94,7 +105,7 @@ def body(name: str, **ids: Any) -> dict[str, Any]:
 
 @contextmanager
 def watched(
-    site_db: Database, caplog: pytest.LogCaptureFixture
+    site_db: Database, caplog: pytest.LogCaptureFixture, **other: Any
 ) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, Path | None]]:
     """Run a site whose spans and logs are kept, at their most talkative; its server's log, if on this machine."""
     for name in ["root", *logging.root.manager.loggerDict]:
@@ -104,7 +115,7 @@ def watched(
         row = owner.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
     log = Path(row[0]) / "server.log" if row else None
     exporter = InMemorySpanExporter()
-    with running_site(site_db) as lead:
+    with running_site(site_db, **other) as lead:
         lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
         yield lead, exporter, log if log is not None and log.exists() else None
 
@@ -117,10 +128,16 @@ def told(span: ReadableSpan) -> str:
 
 
 def test_no_canary_is_heard(
-    site_db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    site_db: Database,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with watched(site_db, caplog) as (lead, exporter, server_log):
         problems = say_and_ask_everything(lead, monkeypatch)
+        plant_the_rest(lead)
+        misread(lead, record("arrest.recorded", f"city-pd:{CANARY}", {"LeadDiversion": CANARY}))
+        assert examine(lead.parts, Settings(environment="test", prefix=site_db.prefix)) is False  # it was set aside
         spans = exporter.get_finished_spans()
     heard = {
         "spans": "\n".join(told(span) for span in spans),
@@ -131,12 +148,77 @@ def test_no_canary_is_heard(
         ),
         "the server's log": server_log.read_text(errors="replace") if server_log else "",
         "problems": "\n".join(problems),
+        # The protocol's version is the site's own name of it, and of nobody.
+        "what doctor prints": "".join(capsys.readouterr()).replace(f"protocol: {CANARY} version", "protocol:"),
     }
     for where, text in heard.items():
         found = text.casefold().find(CANARY)
         assert found < 0, (where, text[max(0, found - 300) : found + 300])
     assert "RuntimeError at" in heard["logs"]
+    assert "seals: every leaf" in heard["what doctor prints"]
     assert len(problems) > 100
+
+
+def plant_the_rest(lead: SiteUnderTest) -> None:
+    """Record what no command here leaves with a canary: what agencies' streams, clocks and files tell."""
+    envelope = Envelope(actor=None, role="service", agency=NOBODY, correlation_id=uuid4())
+    for kind in TOPICS.values():
+        if unplanted(lead, kind):
+            example = json.loads(path_of(kind).read_text(encoding="utf-8"))["event"]
+            told = kind.model_validate_json(json.dumps(planted(kind, example)))
+            lead.parts.log.record([Append(uuid4(), 0, [told])], envelope)
+    lead.settle()
+    assert not [topic for topic, kind in TOPICS.items() if unplanted(lead, kind)]
+
+
+def unplanted(lead: SiteUnderTest, kind: type[Event]) -> bool:
+    """Return whether no event of a kind that has room for free text was recorded with a canary in it."""
+    recorded = [r.event.model_dump(mode="json") for r in lead.parts.log.of_topics([kind.topic])]
+    return CANARY not in json.dumps(recorded) and (not recorded or any(has_room(kind, each) for each in recorded))
+
+
+def has_room(kind: type[Event], dumped: dict[str, Any]) -> bool:
+    """Return whether some field of an event takes any text there is."""
+    return CANARY in json.dumps(planted(kind, dumped))
+
+
+def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither what a browser, the provider and we tell each other in secret, nor what anyone puts into an address."""
+    with openid() as provider, closing(provider_at(provider)) as ours:
+        with watched(site_db, caplog, provider=ours) as (lead, exporter, server_log):
+            browser, secrets = Browser(lead.base_url), list[str]()
+            secrets.append(browser.begin(f"?return_to=/{CANARY}"))
+            secrets += parse_qs(urlsplit(secrets[0]).query)["state"] + parse_qs(urlsplit(secrets[0]).query)["code"]
+            secrets += [provider.asked[0]["nonce"], browser.cookies["__Host-sign-in"]]
+            assert browser.finish(secrets[0]).status_code == 303
+            browser.csrf = browser.get("/v1/sessions").json()["csrf_token"]
+            secrets += [browser.cookies[SESSION], str(browser.csrf)]
+            problems = [
+                browser.post("/v1/asks", {}, {"X-CSRF-Token": CANARY}).text,
+                browser.get(f"/sign-in/callback?state={CANARY}&error={CANARY}&error_description={CANARY}").text,
+                Browser(lead.base_url, {SESSION: CANARY}).get("/v1/me").text,
+                httpx.get(f"{lead.base_url}/v1/me", headers={"Authorization": f"Bearer {CANARY}"}).text,
+                browser.post("/v1/sessions/endings", {"subject": CANARY}).text,
+                browser.get("/v1/case-manager/caseload", {"X-Correlation-Id": CANARY, "Sec-Fetch-Site": CANARY}).text,
+            ]
+            ray = Browser(lead.base_url)
+            dana = lead.person("dana")
+            dana.do("/v1/referrals/without-arrest", example("ReferPerson"))
+            provider.subject = CANARY
+            problems.append(ray.sign_in().text)
+            assert browser.post("/sign-out").status_code == 200
+            spans = exporter.get_finished_spans()
+        heard = {
+            "spans": "\n".join(told(span) for span in spans),
+            "logs": "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(OF_THE_TEST)),
+            "the server's log": server_log.read_text(errors="replace") if server_log else "",
+            "problems": "\n".join(problems),
+        }
+    for where, text in heard.items():
+        for secret in (CANARY, *secrets):
+            assert secret not in text, (where, secret)
+    for line in ("signed-in staff=", "signed-out staff=", "sign-in-refused why=", "refused=from-elsewhere method=POST"):
+        assert line in heard["logs"], line
 
 
 def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch) -> list[str]:

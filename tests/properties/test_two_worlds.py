@@ -26,7 +26,7 @@ from starlette.routing import Route
 import adapters.http.questions as http
 from adapters.bootstrap import ceiling_of
 from adapters.http import commands
-from adapters.http.app import create_app
+from adapters.http.app import SECURITY, create_app
 from adapters.http.commands import ROUTES
 from adapters.postgres.projector import rebuild
 from adapters.settings import Settings
@@ -86,7 +86,8 @@ NOT_OF = {"judge": {"/v1/court/violations"}}
 """Lists of its column that a viewer's kind of party never fills: a court alleges nothing."""
 READER = {viewer: READER_OF[role] for viewer, role in ROLE.items()}
 HEADERS = {"retry-after", "content-type", "content-length", "cache-control", "position", "server", "www-authenticate"}
-HEADERS |= {"transfer-encoding", "content-disposition", "content-security-policy"}
+HEADERS |= {"transfer-encoding", "content-disposition", "clear-site-data", "set-cookie"}
+HEADERS |= {name.decode() for name, _ in SECURITY}
 RAW_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 NO_ID = ("x", "a" * 300, "00000000-0000-4000-8000-000000000001", "%00", "%C3%A9" * 13, "a" * 26, "7" * 26, "1" * 26)
 
@@ -295,6 +296,17 @@ def stream_keys(pair: Pair, path: str) -> Iterator[Ask]:
     yield from (Ask("POST", path, {"keys": []}), Ask("POST", path, {}))
 
 
+def signed_out(pair: Pair, path: str) -> Iterator[Ask]:
+    """Sign out, without having signed in by browser."""
+    yield Ask("POST", path)
+
+
+def sessions_ended(pair: Pair, path: str) -> Iterator[Ask]:
+    """End sessions: one's own, one that there is not, somebody else's, and those of an id that the viewer has."""
+    for body in ({}, {"session": "x"}, {"subject": "dana"}, {"subject": "nobody"}, {"subject": pair.known("")[0]}, [1]):
+        yield Ask("POST", path, body)
+
+
 ACCOUNTING = "/v1/participants/{participant}/accounting"
 OF_PARTICIPANT = (
     *(f"{ACCOUNTING}{how}" for how in ("", ".csv", ".html", "/{disclosure}")),
@@ -329,9 +341,17 @@ QUESTIONS |= {
     "/v1/program/messages": plain,
     "/v1/program/messages/{message}": by_id,
     "/v1/case-manager/on-call": plain,
-    **dict(zip(OF_PARTICIPANT, (by_id, computed_again, at_moments), strict=True)),
+    "/v1/participants/{participant}/bundle": by_id,  # nothing is sealed yet: what is, is random bytes in either world
+    "/v1/defender/participants/{participant}/bundle": by_id,
+    **dict(zip(OF_PARTICIPANT, (by_id, by_id, by_id, computed_again, at_moments), strict=True)),
     "/v1/stream/keys": stream_keys,
     "/v1/public/referrals": public_form,
+    "/sign-in": plain,
+    "/sign-in/callback": plain,
+    "/sign-out": signed_out,
+    "/v1/sessions": plain,
+    "/v1/sessions/endings": sessions_ended,
+    "/v1/public/checkpoint": plain,
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -417,6 +437,7 @@ NAMED_IN_PATH = {
     "warrant": "warrant",
     "match": "item",
     "link": "item",
+    "hold": "item",
     "message": "",
 }
 
@@ -459,13 +480,14 @@ def replays(pair: Pair) -> Iterator[Ask]:
         yield Ask("POST", path, body | {"incident_number": "other"}, (("Idempotency-Key", key),))
 
 
+POSTED = (lookups, stream_keys, public_form, signed_out, sessions_ended)
+
+
 def test_every_path_there_is_is_asked() -> None:
     app = create_app(mock.Mock(), mock.Mock(), Settings(environment="test"), mock.Mock(), bool)
     there_are = {(method, route.path) for route in cast("list[Route]", app.routes) for method in route.methods or ()}
     by_command = {("POST", f"/v1/{path}") for path, _, _ in ROUTES}
-    by_question = {
-        ("POST" if asks in (lookups, stream_keys, public_form) else "GET", path) for path, asks in QUESTIONS.items()
-    }
+    by_question = {("POST" if asks in POSTED else "GET", path) for path, asks in QUESTIONS.items()}
     schema = {(method, "/openapi.json") for method in ("GET", "HEAD")}
     assert there_are == by_command | by_question | schema, "a path that no probe asks, or a probe without a path"
 

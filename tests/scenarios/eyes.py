@@ -39,6 +39,8 @@ OF_ONE = (
     "/v1/privacy/participants/{}",
     "/v1/privacy/participants/{}/trace?party=city-pd",
     "/v1/participants/{}/accounting",
+    "/v1/participants/{}/bundle",
+    "/v1/defender/participants/{}/bundle",
     "/v1/participants/{}/as-of?party=city-pd",
 )
 _ID = re.compile(r"\b[a-z2-7]{26}\b")

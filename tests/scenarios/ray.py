@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from adapters.simulation.cast import protocol
-from tests.site import Person, SiteUnderTest, local
+from tests.site import HURRIED, Person, SiteUnderTest, local
 
 P7 = "P-7"
 INCIDENT = "2026-44871"
@@ -54,7 +54,7 @@ class Ray:
 
 def at_work(site: SiteUnderTest) -> Ray:
     """Let the people sign in, under protocol P-7."""
-    adopted = protocol(date(2026, 1, 15)).model_copy(update={"version": P7, "retroactive": True})
+    adopted = protocol(date(2026, 1, 15), HURRIED).model_copy(update={"version": P7, "retroactive": True})
     site.person("pat").do("/v1/register/protocols", {"protocol": adopted.model_dump(mode="json")})
     return Ray(site, site.person("kim"), site.person("ortiz"), site.person("dana"), site.person("chen"))
 

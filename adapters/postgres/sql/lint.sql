@@ -1,7 +1,7 @@
 -- Every row is a finding: what would let somebody see or do more than the policies say, where, and the way out. Reads
 -- the catalog alone, so that any of the application's logins may ask; `goldenthread doctor` does.
 with ours as (
-    select oid, nspname, nspowner, nspacl, nspname in ('site', 'log', 'gate', 'stream') as durable
+    select oid, nspname, nspowner, nspacl, nspname in ('site', 'log', 'gate', 'stream', 'access') as durable
     from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
 ), relation as (
     select c.oid, c.oid::regclass::text as name, c.relname, c.relkind, c.relowner, c.relacl, c.relrowsecurity,
@@ -13,7 +13,9 @@ with ours as (
     select p.polrelid, p.polroles, r.name || ' ' || p.polname as name, coalesce(pg_get_expr(p.polqual, p.polrelid), '') as qual
     from pg_policy p join relation r on r.oid = p.polrelid
 ), services as (
-    select oid from pg_roles where rolname in ('goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer')
+    select oid from pg_roles where rolname in (
+        'goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer', 'goldenthread_access'
+    )
 ), logins as ( -- who logs in here as a part of the application; not the owner, who may only let others in
     select r.* from pg_roles r
     where r.rolcanlogin and has_database_privilege(r.oid, current_database(), 'connect')
@@ -112,7 +114,7 @@ with ours as (
     from functions f, aclexplode(f.proacl) a
     where a.grantee not in (0, f.proowner) and a.grantee not in (select oid from services)
       and f.oid not in ('site.clock'::regproc, 'gate.session'::regproc) and f.prosrc !~ '(from|in \(select) gate\.(whoami|party|records)\(\)'
-      and f.prosrc !~ 'select gate\.party\(\)'
+      and f.prosrc !~ '(select gate\.party\(\)|and gate\.may_verify\(participant\))'
     union all
     select 'a function that trusts a setting', name, 'ask gate.whoami(), which checks the signature'
     from functions where prosrc ~* 'current_setting' and oid <> 'gate.whoami'::regproc
@@ -142,7 +144,7 @@ with ours as (
             ('log.view', 'insert', 'goldenthread_projector'), ('log.view', 'update', 'goldenthread_projector'),
             ('log.view', 'delete', 'goldenthread_projector'), ('log.parked', 'insert', 'goldenthread_projector'),
             ('log.parked', 'update', 'goldenthread_projector'), ('log.parked', 'delete', 'goldenthread_projector'),
-            ('log.checkpoint', 'insert', 'goldenthread_sealer')
+            ('log.checkpoint', 'insert', 'goldenthread_sealer'), ('log.cosignature', 'insert', 'goldenthread_sealer')
         )
     end
     union all

@@ -93,6 +93,7 @@ def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
         concern=ray.roi,
         match=ray.roi,
         link=ray.roi,
+        hold=ray.roi,
         message=ray.roi,
     )
 
@@ -210,8 +211,8 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     lead.settle()
     history = dana.see(f"/v1/case-manager/participants/{participant}")["history"]
     do(noor, "UnlinkRecord", care | {"link": next(e["entry_id"] for e in history if e["kind"] == "identity.linked")})
-    do(noor, "LiftHold", care | do(noor, "PlaceHold", care))
-    do(noor, "ReceiveOrder", care, cases=[], ordered_on="2026-02-13")
+    do(noor, "LiftHold", care | {"hold": do(noor, "PlaceHold", care)["hold"]})
+    do(noor, "ReceiveOrder", care)
     do(noor, "RecordDeath", care)
     do(pat, "RegisterParty")
     do(pat, "RegisterStaff")

@@ -23,6 +23,7 @@ from adapters.settings import Settings
 from adapters.simulation.cast import set_up
 from tests.adapters.kafka.test_memory import FIRST, MESSAGES, flat, resident
 from tests.conftest import Database
+from tests.site import HURRIED
 
 pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.timeout(6 * 60 * 60)]
 ASKED = (
@@ -61,7 +62,7 @@ def serving(db: Database, jwks: Path) -> Iterator[tuple[subprocess.Popen[str], s
 def test_the_memory_of_serve_is_flat(site_db: Database, tmp_path: Path) -> None:
     settings = Settings(environment="test", prefix=site_db.prefix)
     with opened(SiteDatabase(site_db.owner_url, site_db.secrets, site_db.prefix), settings) as parts:
-        set_up(parts.site, date(2026, 1, 1))
+        set_up(parts.site, date(2026, 1, 1), HURRIED)
     issuer, jwks = DemoIssuer(settings.audience), tmp_path / "jwks.json"
     (key,) = issuer.keys.keys.values()
     jwks.write_text(json.dumps({"keys": [OKPAlgorithm.to_jwk(key, as_dict=True) | {"kid": "demo"}]}))

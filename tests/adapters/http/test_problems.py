@@ -183,6 +183,11 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("noor", "UnmergeRecords", {}, "refused", "participant"),
     ("noor", "ReviewMatch", {"why": " "}, "invalid-input", "why"),
     ("noor", "UnlinkRecord", {"why": " "}, "invalid-input", "why"),
+    ("noor", "PlaceHold", {"ground": "because"}, "invalid-input", "ground"),
+    ("noor", "PlaceHold", {"case": "x"}, "refused", "case"),
+    ("noor", "LiftHold", {"why": "x"}, "invalid-input", "why"),
+    ("noor", "ReceiveOrder", {"ordered_on": "2099-01-01"}, "refused", "ordered_on"),
+    ("noor", "ReceiveOrder", {"cases": ["x"]}, "refused", "cases[0]"),
     ("chen", "FileCase", {"filed_on": "2026-01-19"}, "refused", "filed_on"),
     ("chen", "FileCase", {"filed_on": "2026-03-19"}, "refused", "filed_on"),
     ("chen", "FileCase", {"offense_on": "1899-12-31"}, "refused", "offense_on"),
@@ -545,7 +550,13 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
     pat.do("/v1/register/staff", hers)
     other = replace(site, directory=Directory(site.log))
     other.directory.refresh()
-    app = create_app(other, SignIn(other, lead.issuer), Settings(environment="test"), lead.parts.spans, lambda: True)
+    app = create_app(
+        other,
+        SignIn(other, lead.parts.access, lead.issuer),
+        Settings(environment="test"),
+        lead.parts.spans,
+        lambda: True,
+    )
     contact = f"/v1/participants/{ray.care}/contacts"
     signed = {"Authorization": f"Bearer {lead.issuer.token('x.care')}"}
     paths = [f"/v1/case-manager/participants/{one}" for one in (ray.care, UNKNOWN_ID)]
@@ -581,6 +592,8 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("RecordActivity", "DischargeParticipant", "ReturnParticipant"), CARE),
     **dict.fromkeys(("RecordAlias", "CorrectName", "ChangePhone"), CARE),
     **dict.fromkeys(("RecordDeath", "MergeRecords", "UnmergeRecords", "ReviewMatch", "UnlinkRecord"), SUPERVISOR),
+    **dict.fromkeys(("PlaceHold", "LiftHold"), SUPERVISOR | {Role.PRIVACY_OFFICER}),
+    "ReceiveOrder": SUPERVISOR | {Role.PRIVACY_OFFICER, Role.LEGAL_SERVICES},
     **dict.fromkeys(("FindCase", "FindWarrant"), CARE),
     **dict.fromkeys(("UpdateCase", "SetHearing", "MoveHearing", "EndHearing", "DisposeCase"), OFFICE | COURT | CARE),
     "RecordWarrant": OFFICE | COURT,
@@ -642,11 +655,15 @@ READERS: dict[str, set[Role]] = {
     "participant": {Role.PARTICIPANT},
     "privacy": {Role.PRIVACY_OFFICER},
     "participants": CARE | {Role.COUNSEL, Role.PARTICIPANT, Role.PRIVACY_OFFICER},  # the accounting
+    "bundle": {Role.COUNSEL, Role.PARTICIPANT},
+    "public": set(Role),
     "me": set(Role),
     "parties": set(Role),
     "protocol": set(Role),
+    "sessions": set(Role),
 }
-"""Whose the questions are, by what their paths begin with."""
+"""Whose the questions are, by what their paths begin with; and the bundle's."""
+BUNDLE = "/v1/participants/{participant}/bundle"
 
 
 def questions(lead: SiteUnderTest) -> dict[str, set[Role]]:
@@ -656,7 +673,7 @@ def questions(lead: SiteUnderTest) -> dict[str, set[Role]]:
     """
     document = lead.person("pat").client.get("/openapi.json").json()
     return {
-        path: READERS[path.split("/")[2]]
+        path: READERS["bundle" if path == BUNDLE else path.split("/")[2]]
         for path, operations in document["paths"].items()
         if "get" in operations and path.startswith("/v1/")
         if not path.endswith((".csv", "/updates"))
@@ -668,7 +685,9 @@ def test_a_question_of_another_role(
     lead: SiteUnderTest, ray: story.Ray, everyone: dict[Role, Person], role: Role
 ) -> None:
     for path, roles in questions(lead).items():
-        answer = everyone[role].get(path.format(participant=UNKNOWN_ID, message=UNKNOWN_ID) + "?party=county-pa")
+        answer = everyone[role].get(
+            path.format(participant=UNKNOWN_ID, message=UNKNOWN_ID, disclosure=UNKNOWN_ID) + "?party=county-pa"
+        )
         if role in roles:
             assert answer.status_code in (200, 404), (path, answer.text)
         else:

@@ -324,17 +324,18 @@ def test_passwords_are_kept_as_scram_verifiers(shared_db: Database) -> None:
 MAY_WRITE = {
     ("projector", "log.view", "insert"), ("projector", "log.view", "update"), ("projector", "log.view", "delete"),
     ("projector", "log.parked", "insert"), ("projector", "log.parked", "update"), ("projector", "log.parked", "delete"),
-    ("sealer", "log.checkpoint", "insert"),
+    ("sealer", "log.checkpoint", "insert"), ("sealer", "log.cosignature", "insert"),
     *(("projector", model.table, verb) for model in MODELS for verb in ("insert", "delete")),
 }  # fmt: skip
 MAY_READ = {
     *(("recorder", t) for t in (
         "log.event", "log.answer", "log.key", "log.view", "log.parked", "log.checkpoint", "log.fired",
+        "log.leaf", "log.cosignature",
         "stream.partition", "stream.message", "stream.kept", "stream.settled",
         "stream.published", "stream.acknowledgement", "stream.never_told", "stream.beat",
     )),
     *(("projector", t) for t in ("log.event", "log.key", "log.view", "log.parked", *(m.table for m in MODELS))),
-    *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint")),
+    *(("sealer", t) for t in ("log.event", "log.disclosure", "log.leaf", "log.checkpoint", "log.cosignature")),
     *((reader, "gate.consent") for reader in (
         "liaison_prosecutor", "police", "recipient", "court", "observer", "counsel",
     )),

@@ -26,7 +26,7 @@ from tests.conftest import Database
 
 pytestmark = pytest.mark.server
 
-SERVICES = ("recorder", "projector", "sealer")  # the application's own, which keep the log: they read without a context
+SERVICES = ("recorder", "projector", "sealer", "access")  # the application's own, which read without a context
 READERS = tuple(role for role in ROLES if role not in SERVICES)
 ROWS = 300
 FILLED = {

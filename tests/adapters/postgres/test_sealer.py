@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +19,18 @@ from domain.labels import Reader
 from projections import police
 from projections.views import VIEWS
 from services.checkpoint import open_note, verifier_of
-from services.leaves import Place, StoredDisclosure, StoredEvent, body, hashed, padding_body
+from services.leaves import (
+    Place,
+    StoredDisclosure,
+    StoredEvent,
+    bearings,
+    body,
+    committed,
+    facts,
+    hashed,
+    hashed_padding,
+    heads_body,
+)
 from services.ports import Disclosed
 from services.tree import Tree, verify_consistency, verify_inclusion
 from tests.adapters.postgres.site import Site, ceiling
@@ -85,33 +95,53 @@ def test_the_bytes_of_a_leaf_never_change() -> None:
     at = datetime(2026, 1, 31, 8, tzinfo=UTC)
     local = at.astimezone(timezone(timedelta(hours=-8)))
     event = StoredEvent(7, local, ONE, b"s" * 16, ONE, 3, "roi.revoked", None, ONE, None, at, b"\1" * 32)
-    i = "00000000-0000-0000-0000-000000000001"
-    assert body(event, Place(5, 2, b"\2" * 32)).decode() == (
-        f'{{"expires_at":"2026-01-31T08:00:00.000000+00:00","f":2,"index":5,"kind":"event","matter":null,"number":2,'
-        f'"participant":"{i}","party":"{i}","position":7,"previous":"{"02" * 32}",'
-        f'"recorded_at":"2026-01-31T08:00:00.000000+00:00","staff":null,"state":"{"01" * 32}","stream":"{i}",'
-        '"topic":"roi.revoked","version":3}'
-    )
     shown = StoredDisclosure(
-        8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", i, "é", "item",
-        b"\3" * 32, b"\4" * 8, ONE,
+        8, at, ONE, b"s" * 16, "disclosure", "police", ONE, ONE, 4, 7, "police/1", "need.housing", str(ONE), "é",
+        "item", b"\3" * 32, b"\4" * 8, ONE,
     )  # fmt: skip
-    assert body(shown, Place(6, 3, None)).decode() == (
-        f'{{"as_of":7,"correlation":"{i}","digest":"{"03" * 32}","epoch":4,"f":2,"grants":"{i}","index":6,'
-        f'"kind":"disclosure","labels":"need.housing","marks":"{"04" * 8}","number":3,"participant":"{i}",'
-        f'"party":"{i}","position":8,'
-        f'"previous":null,"purpose":"é","reader":"police","recorded_at":"2026-01-31T08:00:00.000000+00:00",'
-        f'"staff":"{i}","surface":"item","view_version":"police/1"}}'
+    assert facts(event) == {
+        "kind": "event", "recorded_at": "2026-01-31T08:00:00.000000+00:00", "topic": "roi.revoked", "party": str(ONE),
+        "staff": None, "expires_at": "2026-01-31T08:00:00.000000+00:00", "state": "01" * 32,
+    }  # fmt: skip
+    assert bearings(event) == {"position": 7, "stream": str(ONE), "version": 3, "matter": None}
+    assert facts(shown) == {
+        "kind": "disclosure", "recorded_at": "2026-01-31T08:00:00.000000+00:00", "reader": "police", "party": str(ONE),
+        "staff": str(ONE), "view_version": "police/1", "labels": "need.housing", "grants": str(ONE), "purpose": "é",
+        "surface": "item", "digest": "03" * 32,
+    }  # fmt: skip
+    assert bearings(shown) == {"position": 8, "epoch": 4, "as_of": 7, "marks": "04" * 8, "correlation": str(ONE)}
+    written = '{"bearings":"%s","f":3,"facts":"%s","index":5,"line":"%s","number":2,"previous":"%s"}'
+    line = sha256(b"line\0" + ONE.bytes).digest()
+    assert body(Place(5, 2, b"\2" * 32), line, b"\4" * 32, b"\5" * 32).decode() == written % (
+        "05" * 32,
+        "04" * 32,
+        line.hex(),
+        "02" * 32,
     )
-    assert padding_body(9) == b'{"f":2,"index":9,"kind":"padding"}'
-    assert hashed(event, Place(5)) == sha256(b"\0" + b"s" * 16 + body(event, Place(5))).digest()
-    assert hashed(event, Place(5)).hex() == "0f9da1262a611d1f3f98f310d883c72dba9f6f20e3689fd6a173b70a46c0979d"
-    assert set(orjson.loads(body(event, Place(5)))) - {"f", "index", "kind"} == (
-        set(StoredEvent._fields) - {"salt"}
-    ) | {
-        "number",
-        "previous",
-    }
+    salts = {part: sha256(part.encode() + b"\0" + b"s" * 16).digest()[:16] for part in ("leaf", "facts", "bearings")}
+    told = sha256(salts["facts"] + b'{"digest":"%s","grants":"%s","kind":"disclosure","labels":"need.housing","party":'
+                  b'"%s","purpose":"\xc3\xa9","reader":"police","recorded_at":"2026-01-31T08:00:00.000000+00:00",'
+                  b'"staff":"%s","surface":"item","view_version":"police/1"}'
+                  % (b"03" * 32, *[str(ONE).encode()] * 3)).digest()  # fmt: skip
+    assert told == committed(salts["facts"], facts(shown))
+    untold = committed(salts["bearings"], bearings(shown))
+    assert hashed(shown, Place(6)) == sha256(b"\0" + salts["leaf"] + body(Place(6), line, told, untold)).digest()
+    assert hashed(event, Place(5)).hex() == "8f8227b77f99024fafa53efda57cebd0e441c30633767cc6dc2da8ea86979c0e"
+    assert hashed_padding(9, b"s" * 16) == sha256(
+        b"\0" + salts["leaf"] + b'{"f":3,"index":9,"kind":"padding"}'
+    ).digest()  # fmt: skip
+    assert heads_body(9, b"\6" * 32).decode() == '{"f":3,"index":9,"kind":"heads","root":"%s"}' % ("06" * 32)
+
+
+def test_every_column_of_a_row_is_in_its_leaf() -> None:
+    """In its facts or in its bearings, but for the salt, and for whose row it is: that is the line."""
+    for row in (StoredEvent, StoredDisclosure):
+        stored = row._make(None for _ in row._fields)
+        assert set(facts(stored)) - {"kind"} | set(bearings(stored)) | {"kind", "salt", "participant"} == {
+            *row._fields,
+            "kind",
+        }
+        assert set(facts(stored)) & set(bearings(stored)) == set()
 
 
 @server
@@ -205,6 +235,41 @@ def test_checkpoints_are_signed_padded_and_consistent(lead: Site) -> None:
     last = checkpoints[-1]
     assert verify_inclusion(hashes[3], 3, last.size, tree.inclusion(3, last.size), last.root)
     check_leaves(lead)
+    assert own.verify() == []
+
+
+@server
+def test_neither_sizes_nor_indexes_count_what_was_done(lead: Site) -> None:
+    """One beat with a single row and one with a dozen are as large; the rows lie anywhere in them, in their order."""
+    own, places, participant = sealer(lead, padding=64), [], lead.identify()
+    own.checkpoint()
+    for rows in (1, 12):
+        for _ in range(rows):
+            lead.contact(participant)
+        size = len(leaves(lead))
+        own.checkpoint()
+        found = leaves(lead)[size:]
+        assert len(found) == 64
+        at = [leaf[0] - size for leaf in found if leaf[1] is not None]
+        assert len(at) == rows
+        places.append(at)
+    assert places[1] != list(range(12))  # once in 3 thousand million runs it would be
+    assert max(places[1]) < 63  # the last leaf says where each line ends
+    check_leaves(lead)
+    assert own.verify() == []
+
+
+@server
+def test_a_beat_that_was_cut_off_before_it_was_signed_is_signed_by_the_next(lead: Site) -> None:
+    participant = lead.identify()
+    own = sealer(lead, padding=16)
+    first = own.checkpoint()
+    lead.contact(participant)
+    own.checkpoint()
+    lead.owner("delete from log.checkpoint where note <> %s", first)
+    size = len(leaves(lead))
+    again = open_note(sealer(lead, padding=16).checkpoint(), verifier_of(ORIGIN, own._key.public_key()))
+    assert again.size == size + 16
     assert own.verify() == []
 
 
@@ -312,8 +377,15 @@ def test_a_history_written_anew_with_its_leaves_is_found_by_the_checkpoint(lead:
     lead.owner("update log.event set state = state || ' '")
     lead.owner("delete from log.leaf")
     sealer(lead).seal()
-    (finding,) = own.verify()
-    assert finding == "checkpoint 16: the leaves have another root"
+    assert own.verify() == ["leaf 8: gone with all after it, which checkpoint 16 had"]
+    for _ in range(8):
+        lead.contact(lead.identify())
+    sealer(lead).seal()
+    assert own.verify() == ["checkpoint 16: the leaves have another root"]
+    size = len(leaves(lead))
+    with pytest.raises(Forked):
+        sealer(lead, padding=16).checkpoint()
+    assert len(leaves(lead)) == size  # nor does it grow
 
 
 @server

@@ -7,7 +7,7 @@ begin
         'goldenthread_recorder', 'goldenthread_projector', 'goldenthread_sealer', 'goldenthread_case_manager',
         'goldenthread_liaison_prosecutor', 'goldenthread_police', 'goldenthread_recipient', 'goldenthread_program',
         'goldenthread_court', 'goldenthread_observer', 'goldenthread_counsel', 'goldenthread_legal_services',
-        'goldenthread_participant', 'goldenthread_privacy'
+        'goldenthread_participant', 'goldenthread_privacy', 'goldenthread_access'
     ] loop
         if not exists (select from pg_roles where rolname = role) then
             begin
