@@ -71,6 +71,7 @@ PEOPLE = (*telemetry.PEOPLE, "rosa", "brooks", "lang", "luis")
 STREAMED = ("city-pd", "county-pa", "housing-co", "probation")
 MOST = 4
 """About how much of a kind that is no participant each is asked."""
+OBSERVED = {"party": "public-defense", "labels": ["identity.legal"], "purpose": "oversight"}
 ID = re.compile(r"\b[a-z2-7]{26}\b")
 
 
@@ -388,6 +389,8 @@ def walked(
                         lead.person("pat").do("/v1/register/staff", account)
                     walk(lead, watch.app, PEOPLE)
                     beat(lead, watch)
+                if name == "AmendRoi" and "grants" in ids:
+                    ids["grants"] = [*ids["grants"], OBSERVED]
                 if name == "MakeReport":
                     walk(lead, watch.app, ("r.bell",))
                 if name == "TakeMessageAgain":
