@@ -160,7 +160,7 @@ def _entry(history: History, party: UUID, grant: Grant, one: Seen) -> Iterator[E
         shown=one.shown,
         occurred_at=one.recorded.event.occurred_at,
         entry_id=history.id_of(one.recorded),
-        stream_id=one.recorded.stream,
+        stream_id=history.stream_of(one.recorded),
         matter_id=one.recorded.event.matter_id,
         kind=one.recorded.event.topic,
         agency_id=one.agency,

@@ -5,12 +5,11 @@ The observer knows the participant by a pseudonym alone: no number of a report a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from domain.event import Recorded
 from domain.finding import ALARMS, Adverse, FindingAnswered, FindingAsked, FindingRaised, NamedSource, standing
@@ -186,12 +185,9 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
         if not charge.erased
     }
     without = frozenset[str]() if named else PLACES  # the site itself looks its disclosures up
-    numbers = Counter[UUID | None]()
     others = unlinked(history.events)
     for raised in history.of(FindingRaised):
-        matter = raised.event.matter_id
-        numbers[matter] += 1
-        if matter in others:
+        if raised.event.matter_id in others:
             continue
 
         def see(name: str, raised: Recorded[FindingRaised] = raised) -> Any:
@@ -207,8 +203,7 @@ def _findings(history: History, lens: Lens, row: type[F]) -> Iterator[F]:
             subject_id=history.subject,
             as_of=history.position,
             raised_at=see("occurred_at"),
-            # Its stream is made of the action's place among others of its case, which no observer is to count.
-            finding_id=raised.stream if named else uuid5(history.subject, f"finding/{matter}/{numbers[matter]}"),
+            finding_id=raised.stream if named else history.findings[raised.stream],
             agency_id=see("agency"),
             person_id=see("person"),
             action=action.kind,

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from domain.deadline import Deadlines, deadlines
 from domain.event import Event, Recorded, labels_of
+from domain.finding import FindingRaised
 from domain.labels import (
     TABLE,
     Basis,
@@ -83,7 +84,24 @@ class History:
     def id_of(self, recorded: Recorded[Event]) -> UUID:
         """Return an id for what a party was told; it does not depend on what else lies in its stream."""
         event, before = recorded.event, self._before[recorded.position]
-        return uuid5(recorded.stream, f"{event.topic}/{event.party_id}/{event.matter_id}/{before}")
+        return uuid5(self.stream_of(recorded), f"{event.topic}/{event.party_id}/{event.matter_id}/{before}")
+
+    def stream_of(self, recorded: Recorded[Event]) -> UUID:
+        """Return an id for the stream that an event stands on; that of a finding does not count what its case holds."""
+        return self.findings.get(recorded.stream, recorded.stream)
+
+    @cached_property
+    def findings(self) -> Mapping[UUID, UUID]:
+        """The findings about the subject, by their streams, each by an id of its place among those of its case alone.
+
+        A finding's stream is made of the action's place among others of the case, which not everyone is to count.
+        """
+        numbers, ids = Counter[UUID | None](), dict[UUID, UUID]()
+        for raised in self.of(FindingRaised):
+            matter = raised.event.matter_id
+            numbers[matter] += 1
+            ids[raised.stream] = uuid5(self.subject, f"finding/{matter}/{numbers[matter]}")
+        return ids
 
     def of(self, *kinds: type[E]) -> Iterator[Recorded[E]]:
         """Yield the events of these kinds; of its own class alone is an event."""

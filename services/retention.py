@@ -34,6 +34,7 @@ from domain.retention import (
     retention_stream,
 )
 from domain.warrant import WarrantIssued
+from projections.lens import History
 from services.person import others
 from services.ports import NOBODY, Append, Caller, Conflict
 from services.site import Command, Outcome, Site, append, day, example, handles, load_participant, reference
@@ -79,10 +80,11 @@ class LiftHold(Command):
 
 @handles(LiftHold, *_KEEPERS)
 def lift_hold(site: Site, caller: Caller, command: LiftHold, *, participant_id: str, hold: str) -> Outcome:  # noqa: ARG001
-    """Lift a hold. `hold`: the entry that placed it."""
+    """Lift a hold. `hold`: as its placing was answered, or the entry that placed it."""
     who, history = load_participant(site, caller, participant_id, merged=True)
     state = retention(who, history)
-    wanted = reference(site, caller, "hold", hold)
+    wanted, told = reference(site, caller, "hold", hold), History(who, history)
+    wanted = next((r.id for r in told.of(HoldPlaced) if told.id_of(r) == wanted), wanted)
     lifted = HoldLifted(participant_id=who, party_id=caller.party, occurred_at=site.now(), hold=wanted)
     left = ret.lift(state, lifted)
     return Outcome(_recorded(site, caller, who, history, state, left, [lifted]), {"participant": participant_id})

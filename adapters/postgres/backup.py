@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,24 +70,18 @@ def restore(owner_url: str, copy: Path, keys: Path, secrets: Secrets, *, prefix:
     return changed
 
 
-class _aside:  # noqa: N801 - a function in all but name
-    """A file that is written aside, and takes its place when it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Path:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=".")
-        os.close(descriptor)
-        self._draft = Path(name)
-        return self._draft
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._draft.replace(self._path)
-        else:
-            self._draft.unlink(missing_ok=True)
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Return a file beside this one, which takes its place when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _line(row: tuple[Any, ...]) -> bytes:

@@ -85,12 +85,9 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
     )
     identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
     held = grants(history)
-    # Counsel has its entries by ids that do not count what it is not told of.
-    id_of = History(asked, history).id_of if caller.reader is Reader.COUNSEL else attrgetter("id")
     purposes: list[_Stated] = []
     given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
     told: list[_Entry] = []
-    decided: dict[UUID, tuple[datetime, UUID | None]] = {}
     for recorded in history:
         match recorded.event:
             case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
@@ -101,19 +98,21 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
                 grant = given_now.get((sent.participant_id, sent.party_id))
                 told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
-            case DecisionRecorded(party_id=office):
-                decided[id_of(recorded)] = (recorded.recorded_at, office)
             case OralDisclosure(party_id=UUID() as party) as oral:
                 told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:
                 pass
+    left = History(asked, history)
+    # All but care have their entries by ids that do not count what they are not told of.
+    id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
+    decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
     told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
         client = client_of(session, caller, asked)
         if not identified:
             raise Unknown
-        left = [each for record in person for each in numbered(record, session.accounting(record))]
+        shown = [each for record in person for each in numbered(record, session.accounting(record))]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
         lines = [
@@ -122,7 +121,7 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
                 {"id": site.ids.seal(caller.party, number)} | _accounted(site, caller, row, purposes, person, followed),
                 row.reader,
             )
-            for number, row in left
+            for number, row in shown
         ]
         ordered = sorted(filter(kept, [*lines, *told]), key=lambda entry: entry.at)
         body = {"disclosures": [{"at": plain(entry.at)} | entry.line for entry in ordered]}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -171,7 +170,7 @@ class Telling:
                 found.ceiling,
                 found.at,
                 self.knows_of,
-                self.now.id_of if self.eyes else attrgetter("id"),
+                self.now.id_of,
             ),
             "notice": PART2_NOTICE if part2 else None,
         }

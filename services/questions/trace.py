@@ -19,8 +19,8 @@ from services.site import Site
 def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens | None) -> dict[str, Any]:
     """Return every decision about a participant for one party, without any value.
 
-    `eyes`: those of who asks, who is told of no field that it may not see itself, and has ids that do not count what
-    it is not told of; None for the privacy officer.
+    `eyes`: those of who asks, who is told of no field that it may not see itself; None for the privacy officer. Ids
+    do not count what is not told.
     """
     viewed = site.directory.by_code(party, "party")
     reader = ADDRESSED_AS.get(viewed.kind)
@@ -32,10 +32,8 @@ def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens 
     def knows_of(recorded: Recorded[Event], name: str) -> bool:
         return eyes is None or isinstance(eyes.decide(recorded, name), Shown)
 
-    def id_of(recorded: Recorded[Event]) -> UUID:
-        return history.id_of(recorded) if eyes else recorded.id
-
-    lines = decisions(site, caller, history, Viewer(reader, viewed.id), protocol.ceiling, now, knows_of, id_of)
+    viewer = Viewer(reader, viewed.id)
+    lines = decisions(site, caller, history, viewer, protocol.ceiling, now, knows_of, history.id_of)
     return {"party": party, "at": plain(now), "protocol": protocol.version, "decisions": lines}
 
 

@@ -82,7 +82,7 @@ def entries(story: Given, rows: list[Row]) -> Iterator[tuple[Any, Recorded[Event
     own = {recorded.id: recorded for recorded in story.recorded}
     told = {story.history.id_of(recorded): recorded for recorded in story.recorded}
     for row in rows:
-        if isinstance(row, GrantedEntry | counsel.Entry):
+        if isinstance(row, GrantedEntry | counsel.Entry | RoleEntry):
             yield row, told[row.entry_id]
-        if isinstance(row, RoleEntry | case_manager.Entry):
+        if isinstance(row, case_manager.Entry):
             yield row, own[row.entry_id]

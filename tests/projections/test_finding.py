@@ -109,6 +109,18 @@ def test_an_observers_id_of_a_finding_does_not_count_what_else_lies_in_its_case(
     promises.hold(ray)
 
 
+def test_counsels_and_the_participants_ids_of_a_finding_do_not_count_it_either() -> None:
+    ids: dict[type[Any], set[tuple[UUID, UUID]]] = {counsel.Entry: set(), participant.Entry: set()}
+    for told_before in (0, 2):
+        ray, _ = found(told_before=told_before, incident_number=None)
+        ray.authorised({Label.FINDING}, covers_from=local(4, 1))
+        for rows in (counsel.rows, participant.rows):
+            for row in rows(ray.history, P7.ceiling, ray.now):
+                if isinstance(row, counsel.Entry | participant.Entry) and row.kind == FindingRaised.topic:
+                    ids[type(row)].add((row.entry_id, row.stream_id))
+    assert [len(some) for some in ids.values()] == [1, 1]
+
+
 def test_counsel_and_participant_read_who_acted_and_what_was_shown_and_no_id_of_the_log() -> None:
     ray, _ = found(incident_number=None)
     ray.authorised({Label.FINDING}, covers_from=local(4, 1))

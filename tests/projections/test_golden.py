@@ -22,7 +22,7 @@ SAYS = (
 )
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=str)
+@pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
 def test_a_views_rows_are_what_its_version_says(view: View) -> None:
     golden = kept(view)
     make = f"{view.version} has no golden digest: python -m tests.projections.make_golden"

@@ -398,6 +398,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "participants/{}/counsel": {"counsel": "r-patel", "labels": [], "expires_on": "2027-01-31"},
     "participants/{}/counsel/endings": {"counsel": "r-patel", "word_of": "counsel"},
     "participants/{}/oral-disclosures": {"party": "county-pa", "labels": ["enrolment.status"], "occasion": "phone"},
+    "participants/{}/holds": {"ground": "litigation"},
+    "participants/{}/orders": {"order": "vacated", "ordered_on": "2026-02-20"},
     "asks": {"kind": "question", "text": "Can you reach this person?"},
     "asks/{}/handling": {"how": "call"},
     "concerns": {"text": "Filings that are not typical."},
@@ -562,11 +564,14 @@ def two_worlds(viewer: str, seed: int, new_site_db: Callable[[], Database]) -> I
     """Two worlds after the same visible acts."""
     with ExitStack() as stack:
         numbers = Numbers()
-        first, second = (stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}")) for n in "ab")
+        script = Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6)
+        first, second = (
+            stack.enter_context(world(new_site_db(), numbers, f"{seed}/{n}", observed=script.observes)) for n in "ab"
+        )
         pair = Pair(viewer, first, second)
         for one in pair.worlds:  # what nobody asks of is not computed
             stack.enter_context(one.views_stand_still(VIEWS.keys() - {READER[viewer]}))
-        play(pair, Script(viewer, random.Random(f"{viewer}/{seed}")).draw(6))
+        play(pair, script)
         yield pair
 
 

@@ -17,7 +17,7 @@ from adapters.simulation.cast import callers
 from domain.event import PersonName
 from domain.identity import MatchProposed, RecordSubject
 from domain.participant import IntakeCompleted
-from domain.retention import MatterErased, ParticipantErased
+from domain.retention import HoldPlaced, MatterErased, ParticipantErased
 from services.arrests import ArrestTold, tell_arrest
 from services.retention import Retentions
 from tests.scenarios import ray as story
@@ -271,3 +271,13 @@ def test_a_record_that_is_no_participants_is_erased_within_the_hours_of_the_feed
     lead.clock.at(log.now() + timedelta(days=2))
     Retentions(lead.parts.site).beat()
     assert len(log.of_topics([MatterErased.topic])) == 1, "once"
+
+
+def test_a_hold_is_lifted_by_the_line_that_the_privacy_officer_reads(ray: story.Ray) -> None:
+    lead, imani = ray.site, ray.site.person("imani")
+    lead.person("noor").do(f"/v1/participants/{ray.care}/holds", {"ground": "an audit or investigation"})
+    lead.settle()
+    (row,) = imani.see("/v1/privacy/participants")["participants"]
+    history = imani.see(f"/v1/privacy/participants/{row['participant']}")["history"]
+    line = next(entry["entry_id"] for entry in history if entry["kind"] == HoldPlaced.topic)
+    imani.do(f"/v1/participants/{row['participant']}/holds/{line}/endings", {})

@@ -30,7 +30,7 @@ create table legal_services.participant (
 );
 
 select site.keep_no_statistics('legal_services');
-comment on schema legal_services is 'legal_services/5 sha256 5e9f92f82d2bb73df4b9371477bf2b3a987e12a11c2a95315de9f688def67bdc';
+comment on schema legal_services is 'legal_services/6 sha256 5e9f92f82d2bb73df4b9371477bf2b3a987e12a11c2a95315de9f688def67bdc';
 
 alter table legal_services.entry add primary key (subject_id, occurred_at, entry_id);
 alter table legal_services.participant add primary key (name, subject_id);

@@ -44,7 +44,7 @@ create table participant.recipient (
 );
 
 select site.keep_no_statistics('participant');
-comment on schema participant is 'participant/7 sha256 9e7d7f236f77e82aefd4c9ffa23dda2cbb1b93f3f60a842adf146504f8d357f6';
+comment on schema participant is 'participant/8 sha256 9e7d7f236f77e82aefd4c9ffa23dda2cbb1b93f3f60a842adf146504f8d357f6';
 
 alter table participant.entry add primary key (occurred_at, entry_id);
 create index on participant.entry (subject_id, occurred_at);

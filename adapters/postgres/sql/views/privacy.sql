@@ -63,7 +63,7 @@ create table privacy.withdrawal (
 );
 
 select site.keep_no_statistics('privacy');
-comment on schema privacy is 'privacy/3 sha256 0a398f86f028072f230813aca688b5e2cdd1bc3033b96c5d9c50daeb7554d85d';
+comment on schema privacy is 'privacy/4 sha256 0a398f86f028072f230813aca688b5e2cdd1bc3033b96c5d9c50daeb7554d85d';
 
 alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);
