@@ -106,10 +106,17 @@ def disclosures(digests: bytes, rendered: Rendered) -> list[Disclosed]:
     lines = {participant: _line(digests, participant, rows) for participant, rows in by_participant.items()}
     for row in rendered.under:
         lines[row.subject_id] = _under(row, lines.get(row.subject_id), rendered.told, digests)
-    accessed = " ".join(sorted({Label.AUDIT_ACCESS, *rendered.told}))
-    return [*lines.values()] + [
-        Disclosed(participant, None, None, 0, accessed, "", *sealed(digests, [])) for participant in rendered.accessed
-    ]
+    for participant in rendered.accessed:
+        lines[participant] = _accessed(participant, lines.get(participant), rendered.told, digests)
+    return [*lines.values()]
+
+
+def _accessed(participant: UUID, line: Disclosed | None, told: frozenset[Label], digests: bytes) -> Disclosed:
+    """Return a participant's line, with it that who saw what was read by role."""
+    labels = {Label.AUDIT_ACCESS, *told}
+    if line is None:
+        return Disclosed(participant, None, None, 0, " ".join(sorted(labels)), "", *sealed(digests, []))
+    return replace(line, labels=" ".join(sorted({*labels, *line.labels.split()})))
 
 
 def _under(row: GrantedRow, line: Disclosed | None, told: frozenset[Label], digests: bytes) -> Disclosed:

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
-from adapters.http import problems
+from adapters.http import printed, problems
 from adapters.http.signin import SignIn
 from adapters.settings import Settings
 from domain.labels import Reader
@@ -51,6 +53,24 @@ Cursor = Annotated[str | None, Query(description="Where the page before ended, a
 Since = Annotated[
     int | None, Query(ge=0, lt=2**63, description="The size of a checkpoint that you hold: its second line.")
 ]
+
+
+def _extract(
+    since: Annotated[date | None, Query(description="The first day, at the site.")] = None,
+    until: Annotated[date | None, Query(description="The last day, at the site.")] = None,
+    regime: Annotated[
+        accounting.Regime | None, Query(description="Only what this law's accounting holds, and as far back.")
+    ] = None,
+) -> accounting.Extract:
+    return accounting.Extract(since, until, regime)
+
+
+class _Csv(Response):
+    media_type = "text/csv"
+
+
+_FILED = {"Cache-Control": "private, no-store", "Content-Disposition": 'attachment; filename="accounting.csv"'}
+Extract = Annotated[accounting.Extract, Depends(_extract)]
 Party = Annotated[str, Query(description="The party's code in the register.", max_length=40)]
 
 
@@ -207,9 +227,31 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         return reply(program.message(site, caller, message))
 
     @api.get("/v1/participants/{participant}/accounting", tags=["participant", "case manager"], responses=_UNKNOWN)
-    def accounting_of(caller: Asking, participant: str) -> Response:
+    def accounting_of(caller: Asking, participant: str, extract: Extract) -> Response:
         """Who was shown what, when, why and under which grant, and what a prosecutor's office decided afterwards."""
-        return reply(accounting.of(site, caller, participant))
+        return reply(accounting.of(site, caller, participant, extract))
+
+    @api.get(
+        "/v1/participants/{participant}/accounting.csv",
+        tags=["participant", "case manager"],
+        response_class=_Csv,
+        responses=_UNKNOWN,
+    )
+    def accounting_file(caller: Taking, participant: str, extract: Extract) -> Response:
+        """The accounting as a file."""
+        return _Csv(accounting.export(site, caller, participant, extract), headers=_FILED)
+
+    @api.get(
+        "/v1/participants/{participant}/accounting.html",
+        tags=["participant", "case manager"],
+        response_class=HTMLResponse,
+        responses=_UNKNOWN,
+    )
+    def accounting_printed(caller: Taking, participant: str, extract: Extract) -> Response:
+        """The accounting to print: names, notices, and how to complain."""
+        body = accounting.of(site, caller, participant, extract, "accounting.html")
+        named = [f"{name} {value}" for name, value in zip(extract._fields, extract, strict=True) if value is not None]
+        return printed.accounting(body, "".join(f", {each}" for each in named), site.protocol().on_call)
 
     @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
     def bundle_of(caller: Taking, participant: str, since: Since = None) -> Response:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
@@ -15,24 +16,69 @@ from domain.labels import TABLE, Grant, Label, Reader, Shown, Viewer
 from domain.legal_case import DecisionRecorded
 from domain.participant import ParticipantIdentified
 from domain.referral import DepartmentNotified, NoticeCode, ProsecutorNotified
-from domain.refusal import Forbidden, Unknown
+from domain.refusal import Forbidden, Refused, Unknown
 from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed, grants
 from projections import case_manager, counsel, participant
 from projections.lens import History, Lens, plain
 from projections.record import RoleEntry
 from services.person import reached
 from services.ports import Accounted, Caller, Session
+from services.questions.lines import cell, written
 from services.questions.partner import ONE_SENTENCE
 from services.release import PART2_NOTICE, Purpose, Rendered, answer
 from services.site import Site
 
 
-def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
+class Regime(StrEnum):
+    """Whose rule on accountings is applied: that of 42 CFR part 2, or of HIPAA."""
+
+    PART2 = "part2"
+    HIPAA = "hipaa"
+
+
+YEARS = {Regime.PART2: 3, Regime.HIPAA: 6}
+"""How many years before the request each rule reaches: 42 CFR 2.25(a), 45 CFR 164.528(a)(1). They are the law's."""
+_OUTSIDE = Reader.OBSERVER
+"""Who reads by role and is not LEAD's own: that is a disclosure to HIPAA, too."""
+COLUMNS = (
+    *("at", "what", "to", "person", "by", "labels", "purpose", "code", "receipt", "notice"),
+    *("surface", "grants", "decisions", "id"),
+)
+"""What stands in a line of the accounting's file."""
+
+
+class Extract(NamedTuple):
+    """Which lines of an accounting are asked for, by default all. `since`, `until`: days at the site, both included.
+
+    `regime` part2 (42 CFR 2.25): disclosures of Part 2 records with the participant's consent, those that the notice of
+    2.32 goes with, of three years. `regime` hipaa (45 CFR 164.528): of six years, without what that rule leaves out:
+    LEAD's own reading (treatment, payment, operations), what the participant read itself, and what rests on its
+    signature; whether a word of mouth did is not known, and it stays in. What became of a copy is no disclosure.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    regime: Regime | None = None
+
+
+ALL = Extract()
+
+
+class _Entry(NamedTuple):
+    """A line with its moment, and as what the person read to whom it was shown; None: it was told."""
+
+    at: datetime
+    line: dict[str, Any]
+    reader: str | None = None
+
+
+def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: str = "accounting") -> dict[str, Any]:
     """Return the accounting of disclosures: who was shown what, when, why and under which grant; notices included.
 
     For the participant itself, counsel with its authority, care and the privacy officer; reading it is recorded.
-    Raises `Unknown`.
+    Raises `Unknown`, `Refused`.
     """
+    kept = _kept(site, extract)
     asked, person = whose(site, caller, text)
     history = sorted(
         (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
@@ -41,7 +87,7 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
     held = grants(history)
     purposes: list[_Stated] = []
     given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
-    told: list[tuple[datetime, dict[str, Any]]] = []
+    told: list[_Entry] = []
     for recorded in history:
         match recorded.event:
             case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
@@ -51,9 +97,9 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
                 purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
             case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
                 grant = given_now.get((sent.participant_id, sent.party_id))
-                told.append((recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
+                told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
             case OralDisclosure(party_id=UUID() as party) as oral:
-                told.append((oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
+                told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
             case _:
                 pass
     left = History(asked, history)
@@ -70,17 +116,55 @@ def of(site: Site, caller: Caller, text: str) -> dict[str, Any]:
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
         lines = [
-            (
+            _Entry(
                 row.disclosed_at,
                 {"id": site.ids.seal(caller.party, number)} | _accounted(site, caller, row, purposes, person, followed),
+                row.reader,
             )
             for number, row in shown
         ]
-        ordered = sorted([*lines, *told], key=lambda line: line[0])
-        body = {"disclosures": [{"at": plain(at)} | line for at, line in ordered]}
-        return Rendered(body, known, accessed=[] if client else person, under=list(client))
+        ordered = sorted(filter(kept, [*lines, *told]), key=lambda entry: entry.at)
+        body = {"disclosures": [{"at": plain(entry.at)} | entry.line for entry in ordered]}
+        accessed = [] if client else person
+        return Rendered(body, known, accessed=accessed, under=list(client), told=_labels_told(body["disclosures"]))
 
-    return answer(site, caller, "accounting", Purpose.ACCOUNTING, render)
+    return answer(site, caller, surface, Purpose.ACCOUNTING, render)
+
+
+def export(site: Site, caller: Caller, text: str, extract: Extract) -> str:
+    """Return an accounting as a file. Raises what `of` raises."""
+    body = of(site, caller, text, extract, "accounting.csv")
+    return written([COLUMNS, *([cell(line, column) for column in COLUMNS] for line in body["disclosures"])])
+
+
+def _kept(site: Site, extract: Extract) -> Callable[[_Entry], bool]:
+    """Return what says of a line whether it was asked for. It is left out of the answer, and of nothing else."""
+    tz, now = site.protocol().tz, site.now()
+    if extract.since and extract.until and extract.until < extract.since:
+        raise Refused("until", "it lies before `since`.", "Give a later day, or leave it out.")
+    reach = _years_before(now, YEARS[extract.regime]) if extract.regime else None
+
+    def kept(entry: _Entry) -> bool:
+        day = entry.at.astimezone(tz).date()
+        if (extract.since and day < extract.since) or (extract.until and day > extract.until):
+            return False
+        if reach is not None and entry.at < reach:
+            return False
+        match extract.regime:
+            case Regime.PART2:
+                return entry.line.get("notice") is not None
+            case Regime.HIPAA:
+                is_ours = entry.line["what"] == "access" and entry.reader != _OUTSIDE
+                return not (is_ours or entry.line.get("grants") or entry.line["what"] == "receipt")
+            case None:
+                return True
+
+    return kept
+
+
+def _years_before(moment: datetime, years: int) -> datetime:
+    day = 28 if (moment.month, moment.day) == (2, 29) else moment.day  # a year without that day reaches further back
+    return moment.replace(year=moment.year - years, day=day)
 
 
 def whose(site: Site, caller: Caller, text: str) -> tuple[UUID, list[UUID]]:
@@ -110,6 +194,13 @@ def numbered(record: UUID, lines: Sequence[Accounted]) -> Iterator[tuple[UUID, A
         like = (line.disclosed_at.isoformat(), line.reader, line.party, line.staff, line.surface)
         yield uuid5(record, "/".join(map(str, (*like, before[like])))), line
         before[like] += 1
+
+
+def _labels_told(lines: Sequence[Mapping[str, Any]]) -> frozenset[Label]:
+    """Return the labels of what an accounting tells of a participant itself: consents' words, codes, receipts."""
+    codes = {Label(line["labels"][0]) for line in lines if line.get("code")}
+    stated = {Label.CONSENT_SCOPE for line in lines if line.get("grants")}
+    return frozenset(codes | stated | {Label.CONSENT_STATE for line in lines if line["what"] == "receipt"})
 
 
 _LET_GO = {
@@ -164,9 +255,10 @@ def _notice(
     }
 
 
-def _receipt(site: Site, given: ReceiptGiven) -> tuple[datetime, dict[str, Any]]:
+def _receipt(site: Site, given: ReceiptGiven) -> _Entry:
     to = _party(site, given.party_id, [])
-    return given.occurred_at, {"what": "receipt", "to": to, "receipt": given.receipt, "purpose": _LET_GO[given.receipt]}
+    line = {"what": "receipt", "to": to, "receipt": given.receipt, "purpose": _LET_GO[given.receipt]}
+    return _Entry(given.occurred_at, line)
 
 
 def _oral(site: Site, oral: OralDisclosure, party: UUID, by: UUID | None) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def planted(kind: type[Command | Event], value: Any) -> Any:
     return value
 
 
-def body(name: str, **ids: str) -> dict[str, Any]:
+def body(name: str, **ids: Any) -> dict[str, Any]:
     found: dict[str, Any] = planted(COMMANDS[name][1], example(name) | OPTIONAL.get(name, {})) | ids
     return found | OF_ITS_OWN.get(name, {})
 

@@ -308,7 +308,10 @@ def sessions_ended(pair: Pair, path: str) -> Iterator[Ask]:
 
 
 ACCOUNTING = "/v1/participants/{participant}/accounting"
-OF_PARTICIPANT = (ACCOUNTING, f"{ACCOUNTING}/{{disclosure}}", "/v1/participants/{participant}/as-of")
+OF_PARTICIPANT = (
+    *(f"{ACCOUNTING}{how}" for how in ("", ".csv", ".html", "/{disclosure}")),
+    "/v1/participants/{participant}/as-of",
+)
 LISTED = {f"/v1/{each.path}": each for each in LISTINGS}
 PREFIX = {each.reader: f"/v1/{each.path.partition('/')[0]}/" for each in LISTINGS}
 QUESTIONS: dict[str, Asks] = dict.fromkeys(LISTED, listed)
@@ -340,7 +343,7 @@ QUESTIONS |= {
     "/v1/case-manager/on-call": plain,
     "/v1/participants/{participant}/bundle": by_id,  # nothing is sealed yet: what is, is random bytes in either world
     "/v1/defender/participants/{participant}/bundle": by_id,
-    **dict(zip(OF_PARTICIPANT, (by_id, computed_again, at_moments), strict=True)),
+    **dict(zip(OF_PARTICIPANT, (by_id, by_id, by_id, computed_again, at_moments), strict=True)),
     "/v1/stream/keys": stream_keys,
     "/v1/public/referrals": public_form,
     "/sign-in": plain,

@@ -115,7 +115,7 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     rosa, judge, brooks = map(lead.person, ("rosa", "judge", "brooks"))
     given: set[str] = set()
 
-    def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: str) -> dict[str, Any]:
+    def do(who: Person, name: str, path: dict[str, str] | None = None, **ids: Any) -> dict[str, Any]:
         given.add(name)
         return who.do(COMMANDS[name][0].format(**(path or {})), body(name, **ids))
 
