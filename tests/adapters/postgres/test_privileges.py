@@ -282,7 +282,9 @@ def test_a_function_that_a_login_may_not_execute_is_not_executed(full: Full, any
                 rows(anyone, f"select {name}({', '.join(['null'] * arguments)})")
 
 
-RELEASE: LiteralString = "select gate.release(%s, '{0}', '{infinity}', '{0}', '{x}', '{x}', '{x}', 'x', 'x', 'x', null)"
+RELEASE: LiteralString = (
+    "select gate.release(%s, '{0}', '{infinity}', '{0}', '{x}', '{x}', '{x}', '{x}', 'x', 'x', 'x', null)"
+)
 
 
 def test_nothing_is_released_and_nobody_learns_that_the_fence_is_closed(full: Full, psql: psycopg.Connection) -> None:
