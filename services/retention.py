@@ -125,9 +125,8 @@ def receive_order(site: Site, caller: Caller, command: ReceiveOrder, *, particip
         left = ret.receive(left, event)
         received.append(event)
     appends = _recorded(site, caller, who, history, state, left, received)
-    due = left.due()
-    waits = any(order.matter in matters and entry not in due for entry, order in left.waiting.items())
-    return Outcome(appends, {"participant": participant_id, "waits": waits})
+    orders = [site.ids.seal(caller.party, ret.entry_of(state, n)) for n, _ in enumerate(received, 1)]
+    return Outcome(appends, {"participant": participant_id, "orders": orders})
 
 
 def _recorded(

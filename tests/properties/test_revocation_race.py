@@ -444,7 +444,7 @@ def of_list(path: str) -> str:
 def parts(path: str, content: bytes) -> list[bytes]:
     """Return what of an answer was rendered and released by itself: the pages of a file, the beats of an update."""
     name = path.partition("?")[0]
-    if name.endswith(".csv") and content:
+    if name.endswith(".csv") and of_list(name) and content:
         _, *lines = content.removesuffix(b"\r\n").split(b"\r\n")
         return [b"\r\n".join(lines[n : n + PART]) for n in range(0, len(lines), PART)] or [b""]
     if name.endswith("/updates") and content.endswith(b"\n\n"):

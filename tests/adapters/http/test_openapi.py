@@ -177,6 +177,8 @@ def test_no_input_breaks_it(lead: SiteUnderTest, crowd: story.Ray, role: Role) -
                 if mode is GenerationMode.POSITIVE and not sent and name in COMMANDS:  # noqa: B023 - called within
                     case.body, case.headers["Idempotency-Key"] = example(name), str(uuid4())  # noqa: B023
                     case.headers.pop("If-Match", None)
+                    for parameter in case.path_parameters or {}:
+                        case.path_parameters[parameter] = (known.get(parameter) or [case.path_parameters[parameter]])[0]
                 else:
                     fill(case, data, known, name)  # noqa: B023
                 sent.append(case)  # noqa: B023

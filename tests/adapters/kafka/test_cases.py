@@ -543,13 +543,13 @@ def test_a_sealed_case_and_one_entered_in_error_are_nowhere_and_look_alike(
 
 def test_a_hold_makes_a_seal_wait_and_what_waits_is_dark_all_the_same(office: Publisher, ray: story.Ray) -> None:
     lead, noor = office.lead, office.lead.person("noor")
-    office.told("case.filed", filed("H-1", accused(RAY)))
-    accept(lead, ray)
-    case = cases(ray, "H-1")[0]["case_id"]
+    file(ray.chen, ray.offices_id(), "HOLD-1", filed_on="2026-03-20")
+    lead.settle()
+    case = cases(ray, "HOLD-1")[0]["case_id"]
     hold = noor.do(f"/v1/participants/{ray.care}/holds", {"ground": "litigation"})["hold"]
-    seal = of("H-1", SealedScopeCode="case") | {"CourtOrder": {"CourtOrderIssuingDate": {"Date": "2026-03-23"}}}
-    office.told("case.sealed", seal, TOLD + timedelta(days=1))
-    assert cases(ray, "H-1") == []
+    seal = of("HOLD-1", SealedScopeCode="case") | {"CourtOrder": {"CourtOrderIssuingDate": {"Date": "2026-03-23"}}}
+    office.told("case.sealed", seal, TOLD + timedelta(days=5))
+    assert cases(ray, "HOLD-1") == []
     assert not is_erased(lead, case)
     noor.do(f"/v1/participants/{ray.care}/holds/{hold}/endings", {})
     assert is_erased(lead, case)
