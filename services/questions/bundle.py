@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +59,7 @@ def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[st
     def render(session: Session) -> Rendered:
         under = _under(session, caller, asked)
         entries = _entries(session, caller, person)
-        read = _events(site, caller, person, entries)
+        read = _events(site, person, entries)
         sealed = {record: session.sealed(record, seal.size) for record in person}
         if not any(sealed.values()):
             raise Unknown
@@ -135,14 +134,13 @@ def _entries(session: Session, caller: Caller, person: Sequence[UUID]) -> list[A
             return []
 
 
-def _events(site: Site, caller: Caller, person: Sequence[UUID], entries: Iterable[Any]) -> set[tuple[UUID, int]]:
+def _events(site: Site, person: Sequence[UUID], entries: Iterable[Any]) -> set[tuple[UUID, int]]:
     """Return which events these entries are of, each by its place in its stream."""
     known = {entry.entry_id for entry in entries}
     found = set()
     for record in person if known else ():
-        history = site.log.history(record)
-        id_of = History(record, history).id_of if caller.reader is Reader.COUNSEL else attrgetter("id")
-        found |= {(each.stream, each.version) for each in history if id_of(each) in known}
+        history = History(record, site.log.history(record))
+        found |= {(each.stream, each.version) for each in history.events if history.id_of(each) in known}
     return found
 
 
