@@ -81,7 +81,7 @@ EXTRA = dict.fromkeys(READER, Label.IIP_PROGRESS) | {"housing-co": Label.NEED_HO
 NAMED = re.compile(rb"Bell (\d+)")
 DISCLOSURE = re.compile(rb'"id":"([a-z2-7]{26})"')
 UNDER = re.compile("/(trace|as-of|bundle|accounting)")
-ACCOUNTS = {"counsel.trace", "as_of", "accounting", "bundle"}
+ACCOUNTS = {"counsel.trace", "as_of", "accounting", "accounting.csv", "accounting.html", "bundle"}
 """The surfaces that tell who was shown what."""
 CARRIED = ("grant", "told", "shared", "named")
 """What ends with an ROI."""

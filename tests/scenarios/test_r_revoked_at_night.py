@@ -111,7 +111,8 @@ def test_counsel_files_for_its_client_and_ends_at_once_on_every_surface(ray: sto
     again = patel.see(f"/v1/participants/{client['participant']}/accounting")["disclosures"]
     by_patel = {line["surface"]: line for line in again if line.get("person") == "R. Patel"}
     for surface in ("counsel.trace", "accounting"):
-        assert (by_patel[surface]["what"], by_patel[surface]["labels"]) == ("disclosure", ["audit.access"])
+        assert by_patel[surface]["what"] == "disclosure"
+        assert "audit.access" in by_patel[surface]["labels"]
 
     # Its own word, as its own.
     filed = f"/v1/participants/{client['participant']}/roi/{client['roi']}/revocations"
