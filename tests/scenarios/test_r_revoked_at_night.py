@@ -102,7 +102,9 @@ def test_counsel_files_for_its_client_and_ends_at_once_on_every_surface(ray: sto
     # What notices said, it reads where its authority names the label: of the charge, not of the referral's status. That
     # it read who saw what is written down, and not that it read a name.
     notices = [line for line in accounted if line["what"] == "notice"]
-    assert {(line["to"], line["code"], line["notice"]) for line in notices} == {
+    # Entered after its deadline, the intake may come before or after the notice that there was none.
+    late = {("County Prosecuting Attorney", "no completion notice by deadline", None)}
+    assert {(line["to"], line["code"], line["notice"]) for line in notices} - late == {
         ("City Police Department", None, None),
         ("County Prosecuting Attorney", "diversion pending", None),
         ("County Prosecuting Attorney", "completed", PART2_NOTICE),
