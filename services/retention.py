@@ -279,16 +279,14 @@ class Retentions:
             for matter, events in told.items()
             if events and events[-1].recorded_at < since and _is_kept_for_a_match(events)
         ]
-        return sum(self._records(each, protocol) for each in gone)
+        return sum(self._records([each], protocol) for each in gone)
 
-    def _records(
-        self, appends: Append | Sequence[Append], protocol: Protocol, since: Mapping[UUID, int] = _NOTHING
-    ) -> bool:
+    def _records(self, appends: Sequence[Append], protocol: Protocol, since: Mapping[UUID, int] = _NOTHING) -> bool:
         envelope = Envelope(
             actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
         )
         try:
-            self.site.log.record([appends] if isinstance(appends, Append) else appends, envelope, since=since)
+            self.site.log.record(appends, envelope, since=since)
         except Conflict:  # something was recorded meanwhile: the next day looks again
             return False
         return True
