@@ -372,7 +372,7 @@ class Race:
         while left := missing():
             assert time.monotonic() < end, left
             assert not self.failures, self.failures
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     def end(self, n: int, act: Callable[[int], object], *marks: str, dwell: float = 0.02, gives: bool = False) -> None:
         """End something about one participant, or give it again, while everyone asks about it."""
@@ -502,6 +502,7 @@ def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
             yield "GET", f"{where}?search={n}", None
 
 
+@cache
 def named(path: str) -> str:
     """Return a path as the application names it."""
     path = re.sub("/accounting/[a-z2-7]{26}", "/accounting/{disclosure}", path.partition("?")[0])
