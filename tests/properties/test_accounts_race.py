@@ -33,7 +33,7 @@ from tests.properties.test_revocation_race import (
     CHARGE,
     EXTRA,
     LABELS,
-    REVOCATIONS,
+    THOUSANDS,
     Mark,
     Race,
     dying,
@@ -46,6 +46,7 @@ from tests.properties.test_revocation_race import (
     revoking,
     signing_anew,
 )
+from tests.site import Person
 
 pytestmark = pytest.mark.server
 
@@ -73,6 +74,13 @@ class Accounts(Race):
             yield "GET", f"{of}/accounting/{known}", None
             yield "GET", f"{of}/bundle", None
             yield "GET", f"/v1/counsel/participants/{mine}/trace?party=city-pd", None
+
+    def reading(self, who: str, in_parts: bool, door: Callable[[str], Person]) -> None:
+        """Ask in each of these ways, again and again, until stopped: each is answered at once."""
+        person = door(who)
+        while not (in_parts or self.stop.is_set()):
+            for asked in self.asks(who):
+                self.ask(person, who, *asked)
 
     def marks(self, who: str, path: str, status: int, part: bytes) -> set[Mark]:
         """Return what an answer holds."""
@@ -188,9 +196,6 @@ def unlinking(race: Accounts) -> Callable[[int], object]:
     return unlink
 
 
-ENDS = 9 * max(REVOCATIONS // 72, 1)
-
-
 def ends(n: int) -> datetime:
     """Return when a consent runs out: of one in nine while the race goes on."""
     return BEGIN + (timedelta(days=2, hours=n) if n % 9 == 8 else timedelta(days=300))
@@ -216,11 +221,15 @@ ENDINGS: tuple[tuple[Callable[[Accounts], Callable[[int], object]], tuple[str, .
 )
 
 
-def test_whatever_ends_is_told_by_no_way_of_asking_what_others_had_begun_afterwards(race: Accounts) -> None:
-    race.clients(range(ENDS), ends)
+@pytest.mark.parametrize("rounds", [1, pytest.param(THOUSANDS // 100, marks=pytest.mark.long)])
+def test_whatever_ends_is_told_by_no_way_of_asking_what_others_had_begun_afterwards(
+    race: Accounts, rounds: int
+) -> None:
+    people = range(rounds * len(ENDINGS))
+    race.clients(people, ends)
     acts = [(ending(race), marks) for ending, marks in ENDINGS]
     with race.under_way(READERS):
-        for n in range(ENDS):
+        for n in people:
             race.current = n
             race.asked_about(n)
             act, marks = acts[n % len(acts)]

@@ -833,7 +833,7 @@ ROLES = {
     "dana": Role.CASE_MANAGER,
     "imani": Role.PRIVACY_OFFICER,
 }
-COMINGS = max(FEW // (len(ROLES) + 1), 2)
+COMINGS = max(FEW // 16, 2)
 """How many people of each role come and go."""
 
 
