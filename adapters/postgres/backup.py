@@ -7,6 +7,7 @@ what was destroyed since a copy was made is not brought back by it (`docs/decisi
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from base64 import b64decode, b64encode
@@ -100,11 +101,15 @@ def _lines(keys: Path) -> Iterator[tuple[Any, ...]]:
 def _call(owner_url: str, program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs on a database; its URL, which has a password, stays out of the process list."""
     where = conninfo_to_dict(owner_url)
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "sslmode": "PGSSLMODE"}
-    env = {**os.environ, **{variable: str(where[name]) for name, variable in names.items() if where.get(name)}}
+    names = ("host", "hostaddr", "port", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey")
+    env = {**os.environ, **{f"PG{name.upper()}": str(where[name]) for name in names if where.get(name)}}
     database = ["--dbname", str(where["dbname"])]
-    result = subprocess.run(  # noqa: S603 - our own programs
-        [str(binaries() / program), "--no-password", *database, *arguments],
+    # The wheel's programs know no TLS: what is on another machine is copied by the system's.
+    path = shutil.which(program) if where.get("sslmode") else str(binaries() / program)
+    if path is None:
+        raise ServerFailed(f"{program} is missing: install your distribution's PostgreSQL client.")
+    result = subprocess.run(  # noqa: S603 - our own arguments
+        [path, "--no-password", *database, *arguments],
         env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
