@@ -15,19 +15,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from adapters.postgres.keyring import SiteKeys, WrappedKey
 from adapters.postgres.migrate import PREFIX, SQL, MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed, binaries
 from adapters.secrets import Secrets
 from projections.views import VIEWS
 
-_LEFT_OUT: Final = ("log.key", "log.view", "log.parked", "site.context_key")
-_COLUMNS: Final = ("key_id", "subject_id", "wrapped", "made_at", "destroyed_at")
+_LEFT_OUT: Final = ("log.key", "log.site_key", "log.view", "log.parked", "site.context_key")
+_COLUMNS: Final = ("key_id", "subject_id", "wrapped", "wrapped_by", "made_at", "destroyed_at")
 _NAMES: Final = ", ".join(_COLUMNS)
+_WRAPPED: Final = _COLUMNS.index("wrapped")
 
 
 def back_up(owner_url: str, copy: Path, keys: Path) -> int:
@@ -54,8 +57,10 @@ def back_up(owner_url: str, copy: Path, keys: Path) -> int:
 def restore(owner_url: str, copy: Path, keys: Path, secrets: Secrets, *, prefix: str = PREFIX) -> int:
     """Restore a copy into an empty database, with the keys as they are now; return how many rows of the gate differed.
 
-    Raises `MigrationRefused` for a database that is not empty, `ServerFailed`, `OSError`, `psycopg.Error`.
+    Raises `MigrationRefused` for a database that is not empty, or keys of other secrets; `ServerFailed`, `OSError`,
+    `psycopg.Error`.
     """
+    _check_keys(keys, secrets)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         if connection.execute("select to_regclass('site.migration')").fetchall() != [(None,)]:
             raise MigrationRefused("The database holds a site already: restore into an empty one.")
@@ -86,16 +91,29 @@ def _aside(path: Path) -> Iterator[Path]:
 
 
 def _line(row: tuple[Any, ...]) -> bytes:
-    key_id, subject, wrapped, made_at, destroyed_at = row
-    told = (key_id, subject, None if wrapped is None else b64encode(wrapped).decode(), made_at, destroyed_at)
-    return orjson.dumps(dict(zip(_COLUMNS, told, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+    told = dict(zip(_COLUMNS, row, strict=True))
+    if row[_WRAPPED] is not None:
+        told["wrapped"] = b64encode(row[_WRAPPED]).decode()
+    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _lines(keys: Path) -> Iterator[tuple[Any, ...]]:
     with keys.open("rb") as file:
         for line in file:
-            key_id, subject, wrapped, *rest = (orjson.loads(line)[name] for name in _COLUMNS)
-            yield key_id, subject, None if wrapped is None else b64decode(wrapped), *rest
+            told = {"wrapped_by": None, **orjson.loads(line)}  # which copies of once do not say
+            if told["wrapped"] is not None:
+                told["wrapped"] = b64decode(told["wrapped"])
+            yield tuple(told[name] for name in _COLUMNS)
+
+
+def _check_keys(keys: Path, secrets: Secrets) -> None:
+    site = SiteKeys(secrets.site_keys())
+    for key_id, subject, wrapped, by, *_ in _lines(keys):
+        if wrapped is not None and site.opened(WrappedKey(UUID(key_id), UUID(subject), wrapped, by)) is None:
+            raise MigrationRefused(
+                f"{keys} has keys that no site key in {secrets.folder} opens ({by or 'which has no name'}): restore it "
+                "with the secrets that were kept with it."
+            )
 
 
 def _call(owner_url: str, program: str, *arguments: str) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.secrets import ROLES, Secrets, SecretsUnsafe
 
 ROOT = Path(__file__).parents[2]
-KEYS = ("site_key", "party_ids", "tokens", "digests", "context")
+KEYS = ("party_ids", "tokens", "digests", "context")
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_secret_is_another(folder: Path) -> None:
     made = Secrets.read(folder)
-    keys = [getattr(made, name) for name in KEYS]
+    keys = [*made.site_keys(), *(getattr(made, name) for name in KEYS)]
     assert {len(key) for key in keys} == {32}
     assert isinstance(made.checkpoint_key, Ed25519PrivateKey)
-    assert len({*keys, made.checkpoint_key.private_bytes_raw()}) == len(KEYS) + 1
+    assert len({*keys, made.checkpoint_key.private_bytes_raw()}) == len(KEYS) + 2
     passwords = {made.password(role) for role in ROLES}
     assert len(passwords) == len(ROLES)
     assert min(map(len, passwords)) >= 43
@@ -37,7 +37,7 @@ def test_each_secret_is_another(folder: Path) -> None:
 def test_only_their_owner_reaches_them(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert len(list(folder.iterdir())) == len(KEYS) + 1 + len(ROLES)  # and nothing left lying about
+    assert len(list(folder.iterdir())) == len(KEYS) + 2 + len(ROLES)  # and nothing left lying about
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ from pathlib import Path
 from adapters.secrets import ROLES, Secrets
 sys.stdin.read()
 made = Secrets.make(Path(sys.argv[1]))
-whole = made.site_key + made.tokens + made.context + made.checkpoint_key.private_bytes_raw()
+whole = made.site_keys()[0] + made.tokens + made.context + made.checkpoint_key.private_bytes_raw()
 print(sha256(whole + "".join(map(made.password, ROLES)).encode()).hexdigest())
 """
     pipe = subprocess.PIPE
