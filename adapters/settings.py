@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.identity.issuer import RSA_BITS_LEAST
 from adapters.wire import is_encrypted, is_loopback, is_verified
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -24,7 +25,8 @@ class Settings(BaseSettings):
     `client_id` names the site to it: `public_url` is where their browsers reach the site, `client_key_file` the private
     key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words.
     Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
-    `jwks_file` holds the issuer's keys where they are not fetched from it. `site_code`: what stands in the source of
+    `jwks_file` holds the issuer's keys where they are not fetched from it; `rsa_bits_least`: how long those of RSA must
+    be, 2048 at a site that knowingly takes less than 128 bits of strength. `site_code`: what stands in the source of
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     client_id: str | None = None
     client_key_file: Path | None = None
     acr_values: tuple[str, ...] = ()
+    rsa_bits_least: Annotated[int, Field(ge=2048)] = RSA_BITS_LEAST
 
     origin: str = "goldenthread.invalid/site"
     checkpoint_seconds: PositiveFloat = 3600.0
