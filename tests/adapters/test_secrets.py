@@ -53,6 +53,15 @@ def test_made_again_they_stay_and_only_the_missing_is_made(folder: Path) -> None
     assert {name for name in after if after[name] != before[name]} == {"tokens"}
 
 
+def test_a_bare_password_of_an_earlier_version_becomes_one_that_libpq_reads(folder: Path) -> None:
+    before = Secrets.read(folder).password("police")
+    (folder / "police.password").write_bytes(before.encode())
+    made = Secrets.make(folder)
+    assert made.passfile("police").read_text() == f"*:*:*:*:{before}"
+    assert made.password("police") == before
+    assert len(list(folder.iterdir())) == len(KEYS) + 2 + len(ROLES)
+
+
 def test_processes_at_once_end_with_the_same(tmp_path: Path) -> None:
     script = """
 import sys
@@ -82,7 +91,7 @@ def test_they_are_not_shown(folder: Path) -> None:
 
 
 def test_an_unknown_role_has_no_password(folder: Path) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(SecretsUnsafe):
         Secrets.read(folder).password("postgres")
 
 
