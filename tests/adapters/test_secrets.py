@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import adapters.secrets
 from adapters.secrets import ROLES, Secrets, SecretsUnsafe
 
 ROOT = Path(__file__).parents[2]
@@ -62,11 +63,30 @@ def test_a_bare_password_of_an_earlier_version_becomes_one_that_libpq_reads(fold
     assert len(list(folder.iterdir())) == len(KEYS) + 2 + len(ROLES)
 
 
+def test_who_looks_while_one_site_key_takes_the_others_place_finds_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Secrets.read(folder)
+    following, look, looked = made.next_site_key(), adapters.secrets._found, list[Path]()
+
+    def found(path: Path) -> bytes | None:
+        seen = look(path)
+        if not looked:
+            made.drop_site_key()
+        looked.append(path)
+        return seen
+
+    monkeypatch.setattr("adapters.secrets._found", found)
+    assert following in made.site_keys()
+    assert made.site_keys() == (following,)
+
+
 def test_processes_at_once_end_with_the_same(tmp_path: Path) -> None:
     script = """
 import sys
 from hashlib import sha256
 from pathlib import Path
+import adapters.secrets
 from adapters.secrets import ROLES, Secrets
 sys.stdin.read()
 made = Secrets.make(Path(sys.argv[1]))
