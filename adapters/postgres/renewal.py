@@ -20,6 +20,7 @@ from adapters.secrets import Secrets
 
 _BATCH: Final = 500
 _PAUSE_SECONDS: Final = 0.2
+_STOPPED_AFTER: Final = "5s"
 _NAMELESS: Final = "from before they had names"
 _KEYS: Final = "select key_id, subject_id, wrapped, wrapped_by from log.key"
 _OTHERS: Final = "wrapped is not null and wrapped_by is distinct from %s"
@@ -32,8 +33,12 @@ def renew(owner_url: str, secrets: Secrets, algorithm: str = DEFAULT) -> Iterato
     site key opens, and then drops none; `SecretsUnsafe`, `psycopg.Error`.
     """
     with secrets.alone(), psycopg.connect(owner_url, autocommit=True) as connection:
-        # Nothing is dropped before what replaces it is on the disk.
-        connection.execute("select set_config('synchronous_commit', 'on', false)")
+        # Nothing is dropped before what replaces it is on the disk, and nobody waits for one who has stopped.
+        connection.execute(
+            "select set_config('synchronous_commit', 'on', false),"
+            " set_config('idle_in_transaction_session_timeout', %s, false)",
+            [_STOPPED_AFTER],
+        )
         following, done = secrets.next_site_key(), 0
         site = SiteKeys(secrets.site_keys())
         name = _put_in_use(connection, site, following, algorithm)

@@ -293,6 +293,7 @@ def renewed(owner_url: str, folder: str) -> Callable[[], object]:
     return partial(list, renew(owner_url, Secrets.read(Path(folder))))
 
 
+@pytest.mark.timeout(900)
 def test_it_is_killed_before_every_line(db: Database, keys: Keyring, tmp_path: Path) -> None:
     """Another process goes on meanwhile; a copy of both begins anew each time."""
     made, before = people(keys, 3), tmp_path / "before"
