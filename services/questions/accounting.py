@@ -80,38 +80,17 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
     """
     kept = _kept(site, extract)
     asked, person = whose(site, caller, text)
-    history = sorted(
-        (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
-    )
-    identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
-    held = grants(history)
-    purposes: list[_Stated] = []
-    given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
-    told: list[_Entry] = []
-    for recorded in history:
-        match recorded.event:
-            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
-                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
-                given_now[given.participant_id, given.party_id] = given.roi
-            case ItemConsented() as item:
-                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
-            case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
-                grant = given_now.get((sent.participant_id, sent.party_id))
-                told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
-            case OralDisclosure(party_id=UUID() as party) as oral:
-                told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
-            case _:
-                pass
-    left = History(asked, history)
-    # All but care have their entries by ids that do not count what they are not told of.
-    id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
-    decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
-    told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
-        client = client_of(session, caller, asked)
-        if not identified:
+        client = client_of(session, caller, asked)  # first: an authority that changes while the log is read is refused
+        history = sorted((r for record in person for r in site.log.history(record)), key=attrgetter("position"))
+        if not any(isinstance(recorded.event, ParticipantIdentified) for recorded in history):
             raise Unknown
+        purposes, told = _said(site, caller, history)
+        left = History(asked, history)
+        # All but care have their entries by ids that do not count what they are not told of.
+        id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
+        decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
         shown = [each for record in person for each in numbered(record, session.accounting(record))]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
@@ -231,6 +210,31 @@ def _decisions(session: Session, caller: Caller, person: list[UUID]) -> list[Any
     if entries is None:
         return []
     return list(session.select(entries, {"subject_id": person, "kind": DecisionRecorded.topic}))
+
+
+def _said(site: Site, caller: Caller, history: Sequence[Recorded[Any]]) -> tuple[list[_Stated], list[_Entry]]:
+    """Return what each consent said it was for, and what was told of a person otherwise than by an answer."""
+    held = grants(history)
+    purposes: list[_Stated] = []
+    given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
+    told: list[_Entry] = []
+    for recorded in history:
+        match recorded.event:
+            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
+                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
+                given_now[given.participant_id, given.party_id] = given.roi
+            case ItemConsented() as item:
+                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
+            case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
+                grant = given_now.get((sent.participant_id, sent.party_id))
+                told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
+            case OralDisclosure(party_id=UUID() as party) as oral:
+                told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
+            case ReceiptGiven() as receipt if not recorded.erased:
+                told.append(_receipt(site, receipt))
+            case _:
+                pass
+    return purposes, told
 
 
 def _notice(
