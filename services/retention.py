@@ -34,6 +34,7 @@ from domain.retention import (
     retention,
     retention_stream,
 )
+from domain.suspension import AccountingResumed, AccountingSuspended
 from domain.warrant import WarrantIssued
 from projections.lens import History
 from services.person import others
@@ -44,8 +45,13 @@ _KEEPERS: Final = (Role.PRIVACY_OFFICER, Role.SUPERVISOR)
 _NOTHING: Final[Mapping[UUID, int]] = {}
 _ATTRIBUTIONS: Final = tuple(kind.topic for kind in (RecordLinked, RecordUnlinked, MatchProposed, MatchDismissed))
 _RETENTION_TOPICS: Final = tuple(
-    kind.topic for kind in (HoldPlaced, HoldLifted, OrderReceived, OrderCarriedOut, MatterErased, ParticipantErased)
+    kind.topic
+    for kind in (
+        *(HoldPlaced, HoldLifted, OrderReceived, OrderCarriedOut, MatterErased, ParticipantErased),
+        *(AccountingSuspended, AccountingResumed),
+    )
 )
+"""What is recorded of records, not of a life: it makes no retention longer."""
 
 
 class PlaceHold(Command):

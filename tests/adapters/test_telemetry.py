@@ -49,6 +49,7 @@ CLOSED = {
         "case_manager",
         "staff",
         "counsel",
+        "agency",
         "divertible",
         "override_ranks",
         "other",

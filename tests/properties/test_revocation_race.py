@@ -62,7 +62,7 @@ from tests.site import Person, SiteUnderTest, running_site
 
 pytestmark = pytest.mark.server
 
-REVOCATIONS = int(os.environ.get("GOLDENTHREAD_TEST_REVOCATIONS", "120"))
+REVOCATIONS = int(os.environ.get("GOLDENTHREAD_TEST_REVOCATIONS", "60"))
 FEW = max(REVOCATIONS // 6, 5)
 THOUSANDS = 5000
 """How many revocations the long tier races, on as many sites as that takes."""
