@@ -13,7 +13,7 @@ from threading import Thread
 from adapters.kafka.translate import reader
 from adapters.postgres.access import Access
 from adapters.postgres.log import PostgresLog
-from adapters.postgres.migrate import login_url, migrate
+from adapters.postgres.migrate import MigrationRefused, login_url, migrate
 from adapters.postgres.projector import Projector
 from adapters.postgres.readers import PostgresReaders
 from adapters.postgres.sealer import Leaves, Sealer
@@ -74,6 +74,21 @@ def database(settings: Settings) -> Iterator[Database]:
         secrets = Secrets.make(settings.secrets_dir)
         migrate(owner_url, secrets, environment=settings.environment, prefix=settings.prefix)
         yield Database(owner_url, secrets, settings.prefix, server.ensure)
+
+
+@contextmanager
+def owner(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database's owner: the configured one, or that of the site's own server.
+
+    Raises `MigrationRefused` where there is neither, and what `database` raises.
+    """
+    if settings.owner_url is not None:
+        yield settings.owner_url
+    elif settings.database_url is not None:
+        raise MigrationRefused("Only the database's owner may do this: give its URL in GOLDENTHREAD_OWNER_URL.")
+    else:
+        with database(settings) as db:
+            yield db.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adapters.identity.issuer import RSA_BITS_LEAST
+from adapters.wire import is_encrypted, is_loopback, is_verified
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -21,13 +25,17 @@ class Settings(BaseSettings):
     `client_id` names the site to it: `public_url` is where their browsers reach the site, `client_key_file` the private
     key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words.
     Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
-    `jwks_file` holds the issuer's keys where they are not fetched from it. `site_code`: what stands in the source of
+    `jwks_file` holds the issuer's keys where they are not fetched from it; `rsa_bits_least`: how long those of RSA must
+    be, 2048 at a site that knowingly takes less than 128 bits of strength. `site_code`: what stands in the source of
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
+    What would send anything in clear to another machine is refused.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "goldenthread")
     secrets_dir: Path = Path()
@@ -55,6 +63,7 @@ class Settings(BaseSettings):
     client_id: str | None = None
     client_key_file: Path | None = None
     acr_values: tuple[str, ...] = ()
+    rsa_bits_least: Annotated[int, Field(ge=2048)] = RSA_BITS_LEAST
 
     origin: str = "goldenthread.invalid/site"
     checkpoint_seconds: PositiveFloat = 3600.0
@@ -101,6 +110,41 @@ class Settings(BaseSettings):
             "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
         }
 
+    @field_validator("database_url", "owner_url")
+    @classmethod
+    def _no_database_unseen(cls, url: str | None) -> str | None:
+        if url is not None and not is_verified(url):
+            raise ValueError(
+                "the server is on another machine and its certificate would not be checked: add sslmode=verify-full, "
+                "and sslrootcert where the system does not know who signed it"
+            )
+        return url
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _no_spans_in_clear(cls, url: str | None) -> str | None:
+        if url is not None and not is_encrypted(url):
+            raise ValueError("spans would go to another machine in clear: give an https:// address, or one of loopback")
+        return url
+
+    @field_validator("host")
+    @classmethod
+    def _nobody_heard_in_clear(cls, host: str) -> str:
+        if not is_loopback(host):
+            raise ValueError(
+                "others would be answered in clear: give 127.0.0.1, and a reverse proxy here that ends TLS"
+            )
+        return host
+
+    @model_validator(mode="after")
+    def _no_messages_in_clear(self) -> Self:
+        brokers = () if self.kafka is None or self.kafka_user else self.kafka.split(",")
+        if not all(is_loopback(urlsplit(f"//{broker.strip()}").hostname or "") for broker in brokers):
+            raise ValueError(
+                "messages would go to another machine in clear: set GOLDENTHREAD_KAFKA_USER, for SASL over TLS"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_kind_of_token_each(self) -> Self:
         if self.client_id is not None:
@@ -108,6 +152,8 @@ class Settings(BaseSettings):
                 raise ValueError("the audience of bearer tokens is the client_id: give the issuer another")
             if not (self.issuer and self.public_url and self.client_key_file):
                 raise ValueError("a client_id needs an issuer, a public_url and a client_key_file")
+            if not is_encrypted(self.issuer):
+                raise ValueError("people would sign in with an issuer in clear: its address begins with https://")
         return self
 
     @model_validator(mode="after")

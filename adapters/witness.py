@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.wire import is_encrypted
 from services.checkpoint import BadCheckpoint, Verifier, signers
 from services.ports import Seal, Seals
 from services.witness import BODY_MOST, NOTHING, PATH, Seen, Witness, request
@@ -125,8 +126,10 @@ def read_witnesses(path: Path) -> list[Named]:
             verifier = Verifier.parse(key)
         except ValueError as error:
             raise WitnessFailed(f"{path}, line {number}: {error}") from None
-        if not verifier.cosigns or not url.strip().startswith(("https://", "http://")):
-            raise WitnessFailed(f"{path}, line {number}: give the key that the witness printed, a space, and its URL.")
+        if not verifier.cosigns or not is_encrypted(url.strip()):
+            raise WitnessFailed(
+                f"{path}, line {number}: give the key that the witness printed, a space, and its URL, https://..."
+            )
         found.append(Named(verifier, url.strip().rstrip("/")))
     return found
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlencode
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -36,7 +37,7 @@ class OpenId:
     subject: str = "dana"
     issuer: str = ""
     client_key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
-    key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
+    key: EllipticCurvePrivateKey | RSAPrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
     kid: str = "first"
     acr: str = "aal2"
     signed_in_at: float | None = None
@@ -77,8 +78,11 @@ class OpenId:
 
     def keys(self, _: Request) -> Response:
         self.keys_fetched += 1
-        public = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
-        return JSONResponse({"keys": [public | {"kid": self.kid, "use": "sig", "alg": "ES256"}]})
+        if isinstance(self.key, RSAPrivateKey):
+            public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        else:
+            public = jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return JSONResponse({"keys": [public | {"kid": self.kid, "use": "sig"}]})
 
     def authorize(self, request: Request) -> Response:
         """Sign in whoever is at the keyboard, as the site asked."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.bootstrap import database
+from adapters.bootstrap import owner
 from adapters.postgres import backup as copies
 from adapters.postgres.migrate import MigrationRefused
 from adapters.postgres.server import EmbeddedServer
@@ -24,13 +24,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Where the site keeps its own
 def backup(copy: Copy, keys: Keys, data_dir: DataDir = None) -> None:
     """Copy the database, without its keys; and the keys, over those that were copied before."""
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
-    if settings.owner_url is not None:
-        count = copies.back_up(settings.owner_url, copy, keys)
-    elif settings.database_url is not None:
-        raise MigrationRefused("A copy is the owner's to make: give the owner's URL in GOLDENTHREAD_OWNER_URL.")
-    else:
-        with database(settings) as db:
-            count = copies.back_up(db.url, copy, keys)
+    with owner(settings) as url:
+        count = copies.back_up(url, copy, keys)
     typer.echo(
         f"Copied to {copy}; {count} keys to {keys}. Keep no older copy of the keys: it would open what was erased."
     )

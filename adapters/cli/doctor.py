@@ -14,6 +14,7 @@ from adapters.kafka.relay import BEAT_SECONDS_MOST
 from adapters.kafka.topics import wanted
 from adapters.postgres.lint import lint
 from adapters.postgres.projector import parked, receipts_overdue
+from adapters.postgres.renewal import old_keys
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
 from adapters.witness import read_witnesses
@@ -63,6 +64,9 @@ def examine(parts: Parts, settings: Settings) -> bool:
     findings = sealer.verify()
     well = well and not findings
     typer.echo("seals: every leaf and checkpoint verifies" if not findings else "seals: " + "; ".join(findings))
+    for name, count in old_keys(parts.database.login("recorder")).items():
+        well = False
+        typer.echo(f"keys: {count:,} are wrapped by an old site key ({name}): goldenthread keys renew")
     _witnesses(parts, settings)
     return well
 

@@ -11,6 +11,7 @@ import typer
 from adapters.bootstrap import Parts, ceiling_of, database, opened
 from adapters.postgres.fsck import check_gate, check_view
 from adapters.postgres.projector import subjects_of
+from adapters.postgres.renewal import check_keys
 from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
 from projections.views import VIEWS
@@ -29,7 +30,7 @@ def fsck(
         Path | None, typer.Option("--data-dir", help="Where the site keeps its own PostgreSQL.")
     ] = None,
 ) -> None:
-    """Derive leaves, checkpoints, gate and views again from what is stored; exit status 1 where one differs."""
+    """Derive leaves, checkpoints, gate and views again, and open every key; exit status 1 where one differs."""
     settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     held = None if checkpoint is None else read_held(checkpoint.read_text()).note
     with database(settings) as db, opened(db, settings) as parts:
@@ -42,6 +43,9 @@ def examined(parts: Parts, settings: Settings, sample: int | None, held: str | N
     sealer = Sealer(db.login("sealer"), db.secrets.checkpoint_key, settings.origin)
     findings = _said("leaves and checkpoints", sealer.verify(held))
     findings += _said("the gate", check_gate(db.login("sealer")))
+    findings += _said(
+        "keys", check_keys(db.login("recorder"), db.secrets), well="each is opened by the site key in use"
+    )
     position = log.position()
     subjects = list(subjects_of(log, position))
     if sample is not None and sample < len(subjects):
@@ -54,8 +58,8 @@ def examined(parts: Parts, settings: Settings, sample: int | None, held: str | N
     return findings
 
 
-def _said(what: str, findings: list[str]) -> list[str]:
-    typer.echo(f"{what}: {'as the log gives it' if not findings else f'{len(findings)} findings'}")
+def _said(what: str, findings: list[str], well: str = "as the log gives it") -> list[str]:
+    typer.echo(f"{what}: {well if not findings else f'{len(findings)} findings'}")
     for finding in findings[:_MOST_SAID]:
         typer.echo(f"  {finding}")
     if len(findings) > _MOST_SAID:

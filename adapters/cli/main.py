@@ -18,6 +18,7 @@ from adapters.cli.doctor import examine
 from adapters.cli.explain import explain
 from adapters.cli.fsck import fsck
 from adapters.cli.gateway import make_topics, run_gateway
+from adapters.cli.keys import app as keys
 from adapters.cli.load import load
 from adapters.cli.rebuild import rebuild
 from adapters.cli.resume import resume
@@ -27,6 +28,7 @@ from adapters.cli.verify import PASSED_ON, verify
 from adapters.cli.watch import watch
 from adapters.cli.witness import witness
 from adapters.kafka.broker import BrokerFailed
+from adapters.postgres.keyring import WrongSiteKey
 from adapters.postgres.migrate import MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed
 from adapters.secrets import Secrets, SecretsUnsafe
@@ -108,6 +110,7 @@ app.command("witness")(witness)
 app.command("check-message")(check_message)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.add_typer(keys, name="keys")
 
 
 EXPECTED = (
@@ -119,6 +122,7 @@ EXPECTED = (
     ServerFailed,
     Unavailable,
     WitnessFailed,
+    WrongSiteKey,
 )
 
 

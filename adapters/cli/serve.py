@@ -66,9 +66,10 @@ def serve_site(settings: Settings) -> None:
     with database(settings) as db, opened(db, settings) as parts, provider_of(settings) as provider:
         issuer = settings.issuer or ""
         if settings.jwks_file is not None:
-            verifier: Verifier = KeySet.read(issuer, settings.audience, settings.jwks_file)
+            verifier: Verifier = KeySet.read(issuer, settings.audience, settings.jwks_file, settings.rsa_bits_least)
         else:
-            verifier = KeySet(issuer, settings.audience, {} if provider is None else provider.keys)
+            keys = {} if provider is None else provider.keys
+            verifier = KeySet(issuer, settings.audience, keys, settings.rsa_bits_least)
         answer(parts, settings, verifier, provider)
 
 
@@ -84,6 +85,7 @@ def provider_of(settings: Settings) -> Iterator[Provider | None]:
         redirect_uri=f"{str(settings.public_url).rstrip('/')}/sign-in/callback",
         key=secret_file(Path(str(settings.client_key_file))),
         acr_values=settings.acr_values,
+        rsa_bits_least=settings.rsa_bits_least,
     )
     with closing(Provider(client)) as provider:
         yield provider

@@ -11,7 +11,10 @@ from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+RSA_BITS_LEAST = 3072
+"""As strong as the rest, 128 bits (NIST SP 800-57 Part 1, table 2)."""
 ALGORITHMS = ["EdDSA", "ES256", "PS256", "RS256"]
 REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 
@@ -42,18 +45,19 @@ class Verifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """An issuer's public keys, by key id, and for whom its tokens must be meant."""
+    """An issuer's public keys, by key id, for whom its tokens must be meant, and how long a key of RSA must be."""
 
     issuer: str
     audience: str
     keys: Mapping[str, Any] = field(repr=False)
+    rsa_bits_least: int = RSA_BITS_LEAST
 
     @classmethod
-    def read(cls, issuer: str, audience: str, file: Path) -> KeySet:
+    def read(cls, issuer: str, audience: str, file: Path, rsa_bits_least: int = RSA_BITS_LEAST) -> KeySet:
         """Read a JWKS document. Raises `ValueError` for one that holds no key with an id."""
         if not (keys := keys_of(json.loads(file.read_text()))):
             raise ValueError(f"{file} holds no key with an id (kid)")
-        return cls(issuer, audience, keys)
+        return cls(issuer, audience, keys, rsa_bits_least)
 
     def identity(self, token: str) -> Identity:
         """Return whom a bearer token speaks of; raises `BadIdentity`."""
@@ -62,10 +66,15 @@ class KeySet:
     def claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a token of this issuer that is meant for this audience now; raises `BadIdentity`."""
         try:
-            header = jwt.get_unverified_header(token)
+            key = self.keys[jwt.get_unverified_header(token)["kid"]]
+            if isinstance(key, RSAPublicKey) and key.key_size < self.rsa_bits_least:
+                raise BadIdentity(
+                    f"the issuer signs with RSA of {key.key_size} bits, the site takes {self.rsa_bits_least} and more:"
+                    " have it sign by ES256, or see GOLDENTHREAD_RSA_BITS_LEAST"
+                )
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self.keys[header["kid"]],
+                key,
                 algorithms=ALGORITHMS,
                 issuer=self.issuer,
                 audience=self.audience,

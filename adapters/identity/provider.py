@@ -13,7 +13,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from ipaddress import ip_address
 from threading import Lock
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
@@ -25,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from adapters.identity.issuer import BadIdentity, Identity, KeySet, identity_of, keys_of
+from adapters.identity.issuer import RSA_BITS_LEAST, BadIdentity, Identity, KeySet, identity_of, keys_of
+from adapters.secrets import SecretsUnsafe
+from adapters.wire import is_encrypted
 from services.ports import Unavailable
 
 _TIMEOUT_SECONDS: Final = 5
@@ -44,7 +45,8 @@ _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class Client:
     """What the provider knows the site by. `acr_values`: how strong a sign-in must be, in the provider's words.
 
-    `key`: a private key in PEM (RSA, P-256 or Ed25519), whose public half the provider has; nobody else has it.
+    `key`: a private key in PEM (RSA of 3072 bits, P-256 or Ed25519), whose public half the provider has; nobody else
+    has it. `rsa_bits_least`: how long the provider's own keys of RSA must be.
     """
 
     issuer: str
@@ -52,6 +54,7 @@ class Client:
     redirect_uri: str
     key: bytes = field(repr=False)
     acr_values: tuple[str, ...] = ()
+    rsa_bits_least: int = RSA_BITS_LEAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,16 @@ class Begun:
 
 
 class Provider:
-    """The site's OpenID provider. Thread-safe; what it publishes of itself is kept for a time."""
+    """The site's OpenID provider. Thread-safe; what it publishes of itself is kept for a time.
+
+    Raises `SecretsUnsafe` for a client's key that is too short.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._key = load_pem_private_key(client.key, None)
+        if isinstance(self._key, RSAPrivateKey) and self._key.key_size < RSA_BITS_LEAST:
+            raise SecretsUnsafe(f"The client's key is RSA of {self._key.key_size} bits: make one of {RSA_BITS_LEAST}.")
         self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False)
         self._lock = Lock()
         self._metadata: dict[str, Any] = {}
@@ -135,7 +143,7 @@ class Provider:
         if not (code := answer.get("code")):
             raise BadIdentity("the provider refused")
         token = self._exchange(described["token_endpoint"], code, begun.verifier)
-        keys = KeySet(self._client.issuer, self._client.client_id, self.keys)
+        keys = KeySet(self._client.issuer, self._client.client_id, self.keys, self._client.rsa_bits_least)
         return self._checked(keys.claims(token), begun)
 
     def _checked(self, claims: dict[str, Any], begun: Begun) -> Identity:
@@ -187,7 +195,9 @@ class Provider:
             if time.monotonic() - self._metadata_at > _DISCOVERY_SECONDS:
                 self._not_before = time.monotonic() + _TIMEOUT_SECONDS  # if it fails, nobody queues up behind it
                 found = self._fetch("GET", f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if found.get("issuer") != self._client.issuer or not all(_is_safe(found.get(e)) for e in _ENDPOINTS):
+                if found.get("issuer") != self._client.issuer or not all(
+                    is_encrypted(found.get(e)) for e in _ENDPOINTS
+                ):
                     raise Unavailable("the provider describes itself as another, or not safely")
                 self._metadata, self._metadata_at, self._not_before = found, time.monotonic(), 0.0
             return self._metadata
@@ -244,13 +254,3 @@ def _algorithm(key: object) -> str:
 
 def _unpadded(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _is_safe(url: object) -> bool:
-    """Return whether nothing goes there in clear, but on this very machine."""
-    parts = urlsplit(url if isinstance(url, str) else "")
-    try:
-        local = ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        local = False
-    return parts.scheme == "https" or (parts.scheme == "http" and local)

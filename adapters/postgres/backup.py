@@ -7,6 +7,7 @@ what was destroyed since a copy was made is not brought back by it (`docs/decisi
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from base64 import b64decode, b64encode
@@ -14,19 +15,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from adapters.postgres.keyring import SiteKeys, WrappedKey
 from adapters.postgres.migrate import PREFIX, SQL, MigrationRefused, migrate
 from adapters.postgres.server import ServerFailed, binaries
 from adapters.secrets import Secrets
 from projections.views import VIEWS
 
-_LEFT_OUT: Final = ("log.key", "log.view", "log.parked", "site.context_key")
-_COLUMNS: Final = ("key_id", "subject_id", "wrapped", "made_at", "destroyed_at")
+_LEFT_OUT: Final = ("log.key", "log.site_key", "log.view", "log.parked", "site.context_key")
+_COLUMNS: Final = ("key_id", "subject_id", "wrapped", "wrapped_by", "made_at", "destroyed_at")
 _NAMES: Final = ", ".join(_COLUMNS)
+_WRAPPED: Final = _COLUMNS.index("wrapped")
 
 
 def back_up(owner_url: str, copy: Path, keys: Path) -> int:
@@ -53,8 +57,10 @@ def back_up(owner_url: str, copy: Path, keys: Path) -> int:
 def restore(owner_url: str, copy: Path, keys: Path, secrets: Secrets, *, prefix: str = PREFIX) -> int:
     """Restore a copy into an empty database, with the keys as they are now; return how many rows of the gate differed.
 
-    Raises `MigrationRefused` for a database that is not empty, `ServerFailed`, `OSError`, `psycopg.Error`.
+    Raises `MigrationRefused` for a database that is not empty, or keys of other secrets; `ServerFailed`, `OSError`,
+    `psycopg.Error`.
     """
+    _check_keys(keys, secrets)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         if connection.execute("select to_regclass('site.migration')").fetchall() != [(None,)]:
             raise MigrationRefused("The database holds a site already: restore into an empty one.")
@@ -85,26 +91,43 @@ def _aside(path: Path) -> Iterator[Path]:
 
 
 def _line(row: tuple[Any, ...]) -> bytes:
-    key_id, subject, wrapped, made_at, destroyed_at = row
-    told = (key_id, subject, None if wrapped is None else b64encode(wrapped).decode(), made_at, destroyed_at)
-    return orjson.dumps(dict(zip(_COLUMNS, told, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+    told = dict(zip(_COLUMNS, row, strict=True))
+    if row[_WRAPPED] is not None:
+        told["wrapped"] = b64encode(row[_WRAPPED]).decode()
+    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _lines(keys: Path) -> Iterator[tuple[Any, ...]]:
     with keys.open("rb") as file:
         for line in file:
-            key_id, subject, wrapped, *rest = (orjson.loads(line)[name] for name in _COLUMNS)
-            yield key_id, subject, None if wrapped is None else b64decode(wrapped), *rest
+            told = {"wrapped_by": None, **orjson.loads(line)}  # which copies of once do not say
+            if told["wrapped"] is not None:
+                told["wrapped"] = b64decode(told["wrapped"])
+            yield tuple(told[name] for name in _COLUMNS)
+
+
+def _check_keys(keys: Path, secrets: Secrets) -> None:
+    site = SiteKeys(secrets.site_keys())
+    for key_id, subject, wrapped, by, *_ in _lines(keys):
+        if wrapped is not None and site.opened(WrappedKey(UUID(key_id), UUID(subject), wrapped, by)) is None:
+            raise MigrationRefused(
+                f"{keys} has keys that no site key in {secrets.folder} opens ({by or 'which has no name'}): restore it "
+                "with the secrets that were kept with it."
+            )
 
 
 def _call(owner_url: str, program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs on a database; its URL, which has a password, stays out of the process list."""
     where = conninfo_to_dict(owner_url)
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "sslmode": "PGSSLMODE"}
-    env = {**os.environ, **{variable: str(where[name]) for name, variable in names.items() if where.get(name)}}
+    names = ("host", "hostaddr", "port", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey")
+    env = {**os.environ, **{f"PG{name.upper()}": str(where[name]) for name in names if where.get(name)}}
     database = ["--dbname", str(where["dbname"])]
-    result = subprocess.run(  # noqa: S603 - our own programs
-        [str(binaries() / program), "--no-password", *database, *arguments],
+    # The wheel's programs know no TLS: what is on another machine is copied by the system's.
+    path = shutil.which(program) if where.get("sslmode") else str(binaries() / program)
+    if path is None:
+        raise ServerFailed(f"{program} is missing: install your distribution's PostgreSQL client.")
+    result = subprocess.run(  # noqa: S603 - our own arguments
+        [path, "--no-password", *database, *arguments],
         env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -1,26 +1,38 @@
-"""Data keys: one per subject (a participant, a matter), wrapped by the site key, which lies outside the database.
+"""Data keys: one per subject (a participant, a matter), wrapped by a site key, which lies outside the database.
 
 A destroyed key is `None`, here and in every other process at once: what is kept in memory spares the unwrapping of a
-key, never the question whether it lives.
+key, never the question whether it lives. A wrapped key says which site key wrapped it: while one replaces the other
+(`renewal`), each is opened by its own.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 from uuid import UUID, uuid4
 
+import psycopg
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from eventsourcing.postgres import PostgresDatastore
 
 from services.ports import Erased
 
 NONCE_BYTES: Final = 12
+ALGORITHMS: Final[Mapping[str, type[AESGCM | ChaCha20Poly1305]]] = {
+    "AES-256-GCM": AESGCM,
+    "ChaCha20-Poly1305": ChaCha20Poly1305,
+}
+"""With what a site key may wrap, by the first part of its name: both take keys of 32 bytes, and nonces of 12."""
+DEFAULT: Final = "AES-256-GCM"
 _KEY_BITS: Final = 256
+_NAME_DIGITS: Final = 16
+_ANOTHER_IN_USE: Final = "GT008"
 
 
 class KeyDestroyed(Erased):
@@ -31,10 +43,53 @@ class KeyDestroyed(Erased):
 
 
 class WrongSiteKey(Exception):
-    """The site key does not open a data key: the secrets belong to another database, or the key is damaged."""
+    """No site key opens a data key, or the one in use is missing: the secrets are another database's, or older."""
 
-    def __init__(self, key_id: UUID) -> None:
-        super().__init__(f"the site key does not open the data key {key_id}: restore this database's own secrets")
+    @classmethod
+    def of(cls, key_id: UUID) -> Self:
+        """Return what to say of a data key that nothing opens."""
+        return cls(f"no site key opens the data key {key_id}: restore this database's own secrets")
+
+
+class WrappedKey(NamedTuple):
+    """A data key as it is stored: whose, `wrapped` None once it is destroyed, and the site key that wrapped it.
+
+    `wrapped_by` is None where that was before site keys had names.
+    """
+
+    key_id: UUID
+    subject_id: UUID
+    wrapped: bytes | None
+    wrapped_by: str | None
+
+
+class SiteKeys:
+    """The site keys there are, by name: algorithm, and digits of a digest. A key has a name for each algorithm."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._ciphers = {site_key_name(key, each): cipher(key) for key in keys for each, cipher in ALGORITHMS.items()}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ciphers
+
+    def wrap(self, name: str, key_id: UUID, subject: UUID, key: bytes) -> bytes:
+        """Return a data key, wrapped by the site key of this name and bound to its subject."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._ciphers[name].encrypt(nonce, key, key_id.bytes + subject.bytes)
+
+    def opened(self, key: WrappedKey) -> bytes | None:
+        """Return a data key, 32 bytes; None where none of these site keys opens it."""
+        wrapped = key.wrapped or b""
+        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        for name in self._ciphers if key.wrapped_by is None else {key.wrapped_by} & self._ciphers.keys():
+            with suppress(InvalidTag, ValueError):
+                return self._ciphers[name].decrypt(nonce, sealed, key.key_id.bytes + key.subject_id.bytes)
+        return None
+
+
+def site_key_name(key: bytes, algorithm: str = DEFAULT) -> str:
+    """Return the name of a site key: the algorithm by which it wraps, and by what it is told from others."""
+    return f"{algorithm} {sha256(algorithm.encode() + key).hexdigest()[:_NAME_DIGITS]}"
 
 
 class DataKey(NamedTuple):
@@ -47,12 +102,17 @@ class DataKey(NamedTuple):
 class Keyring:
     """The data keys of a site. Thread-safe.
 
-    `site_key` is 32 bytes; `remembers` bounds how many unwrapped keys are kept in memory.
+    `site_keys` returns the site keys there are, 32 bytes each; it is asked again when none of those known fits.
+    `remembers` bounds how many unwrapped keys are kept in memory.
     """
 
-    def __init__(self, datastore: PostgresDatastore, site_key: bytes, remembers: int = 10_000) -> None:
+    def __init__(
+        self, datastore: PostgresDatastore, site_keys: Callable[[], Sequence[bytes]], remembers: int = 10_000
+    ) -> None:
         self._datastore = datastore
-        self._site = AESGCM(site_key)
+        self._find = site_keys
+        self._site = SiteKeys(site_keys())
+        self._in_use: str | None = None
         self._remembers = remembers
         self._known: OrderedDict[UUID, DataKey] = OrderedDict()  # by subject, the least recently used first
         self._lock = Lock()
@@ -77,49 +137,80 @@ class Keyring:
             return {}
         with self._datastore.get_connection() as connection, connection.cursor(binary=True) as cursor:
             cursor.execute(
-                "select key_id, subject_id, wrapped from log.key where subject_id = any(%s)", (wanted,), prepare=True
+                "select key_id, subject_id, wrapped, wrapped_by from log.key where subject_id = any(%s)",
+                (wanted,),
+                prepare=True,
             )
             rows = cursor.fetchall()
-        return {row["subject_id"]: self._key(row["subject_id"], row["key_id"], row["wrapped"]) for row in rows}
+        return {row["subject_id"]: self._key(WrappedKey(**row)) for row in rows}
 
     def bare(self, subject: UUID) -> bytes | None:
         """Return the key itself, to be given away: 32 bytes; None where it was destroyed, or never was."""
         with self._datastore.get_connection() as connection, connection.cursor(binary=True) as cursor:
-            cursor.execute("select key_id, wrapped from log.key where subject_id = %s", (subject,), prepare=True)
+            cursor.execute(
+                "select key_id, subject_id, wrapped, wrapped_by from log.key where subject_id = %s",
+                (subject,),
+                prepare=True,
+            )
             row = cursor.fetchone()
-        return self._opened(subject, row["key_id"], row["wrapped"]) if row and row["wrapped"] else None
+        return self._opened(WrappedKey(**row)) if row and row["wrapped"] else None
 
     def _make(self, subject: UUID) -> DataKey | None:
-        key_id, nonce = uuid4(), os.urandom(NONCE_BYTES)
-        offered = nonce + self._site.encrypt(nonce, AESGCM.generate_key(_KEY_BITS), key_id.bytes + subject.bytes)
+        key_id, key = uuid4(), AESGCM.generate_key(_KEY_BITS)
+        while True:
+            by = self._in_use or self._ask_in_use()
+            if by not in self._site:
+                self._look_again()
+            if by not in self._site:
+                raise WrongSiteKey(f"the site key in use, {by}, is not among the secrets: copy it there")
+            offered = self._site.wrap(by, key_id, subject, key)
+            with self._datastore.get_connection() as connection:
+                try:
+                    row = connection.execute(
+                        "select key_id, wrapped, wrapped_by from log.wrapped_key(%s, %s, %s, %s)",
+                        (subject, key_id, offered, by),
+                        binary=True,
+                    ).fetchone()
+                except psycopg.Error as error:
+                    if error.sqlstate != _ANOTHER_IN_USE:
+                        raise
+                    self._in_use = None  # it was replaced since we asked
+                    continue
+            self._in_use = by
+            return self._key(WrappedKey(subject_id=subject, **row)) if row else None
+
+    def _ask_in_use(self) -> str:
         with self._datastore.get_connection() as connection:
-            row = connection.execute(
-                "select key_id, wrapped from log.wrapped_key(%s, %s, %s)", (subject, key_id, offered), binary=True
-            ).fetchone()
-        return self._key(subject, row["key_id"], row["wrapped"]) if row else None
+            row = connection.execute("select name from log.site_key").fetchone()
+        return str(row["name"]) if row else site_key_name(self._find()[0])
 
-    def _key(self, subject: UUID, key_id: UUID, wrapped: bytes | None) -> DataKey | None:
-        if wrapped is None:
+    def _key(self, stored: WrappedKey) -> DataKey | None:
+        if stored.wrapped is None:
             with self._lock:
-                self._known.pop(subject, None)
+                self._known.pop(stored.subject_id, None)
             return None
-        known = self._recall(subject)
-        return known if known and known.key_id == key_id else self._unwrap(subject, key_id, wrapped)
+        known = self._recall(stored.subject_id)
+        return known if known and known.key_id == stored.key_id else self._unwrap(stored)
 
-    def _unwrap(self, subject: UUID, key_id: UUID, wrapped: bytes) -> DataKey:
-        key = DataKey(key_id, AESGCM(self._opened(subject, key_id, wrapped)))
+    def _unwrap(self, stored: WrappedKey) -> DataKey:
+        key = DataKey(stored.key_id, AESGCM(self._opened(stored)))
         with self._lock:
-            self._known[subject] = key
+            self._known[stored.subject_id] = key
             if len(self._known) > self._remembers:
                 self._known.popitem(last=False)
         return key
 
-    def _opened(self, subject: UUID, key_id: UUID, wrapped: bytes) -> bytes:
-        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
-        try:
-            return self._site.decrypt(nonce, sealed, key_id.bytes + subject.bytes)
-        except (InvalidTag, ValueError):
-            raise WrongSiteKey(key_id) from None
+    def _opened(self, stored: WrappedKey) -> bytes:
+        key = self._site.opened(stored)
+        if key is None:  # by a site key that came into use since we looked
+            self._look_again()
+            key = self._site.opened(stored)
+        if key is None:
+            raise WrongSiteKey.of(stored.key_id)
+        return key
+
+    def _look_again(self) -> None:
+        self._site, self._in_use = SiteKeys(self._find()), None
 
     def _recall(self, subject: UUID) -> DataKey | None:
         with self._lock:

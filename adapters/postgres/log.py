@@ -41,7 +41,7 @@ class PostgresLog:
         self._datastore = LogDatastore(url, pool_size=pool_size, max_overflow=max_overflow)
         with available():
             self._recorder = GateRecorder(self._datastore)
-        keyring = Keyring(self._datastore, secrets.site_key)
+        keyring = Keyring(self._datastore, secrets.site_keys)
         self._mapper = SealingMapper(keyring)
         self.stream = PostgresStream(self._datastore, keyring)
         self.outbox = PostgresOutbox(self._datastore, keyring)

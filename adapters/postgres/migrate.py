@@ -71,8 +71,31 @@ def admit(connection: Connection, prefix: str = PREFIX) -> None:
 
 
 def login_url(owner_url: str, secrets: Secrets, role: str, prefix: str = PREFIX) -> str:
-    """Return the connection string of the site's login for one of `ROLES`, to the database of `owner_url`."""
-    return make_conninfo(owner_url, user=_login(prefix, role), password=secrets.password(role))
+    """Return the connection string of the site's login for one of `ROLES`, to the database of `owner_url`.
+
+    It says where the password is, not which: libpq reads it whenever it connects, so that it can be renewed.
+    """
+    return make_conninfo(owner_url, user=_login(prefix, role), password="", passfile=str(secrets.passfile(role)))
+
+
+def renew_passwords(url: str, secrets: Secrets, prefix: str = PREFIX) -> None:
+    """Give each of the site's logins a new password, while the site runs, or go on with giving them.
+
+    Each changes its own. Connections that there are stay; one that is made at the very instant is made again. Raises
+    `SecretsUnsafe`, `psycopg.Error`.
+    """
+    with secrets.alone():
+        for role in ROLES:
+            password, passfile = secrets.next_password(role)
+            present = login_url(url, secrets, role, prefix)
+            try:
+                connection = psycopg.connect(present, autocommit=True)
+            except psycopg.OperationalError:  # changed already, before whoever did it was killed?
+                connection = psycopg.connect(make_conninfo(present, passfile=str(passfile)), autocommit=True)
+            with connection:
+                changed = sql.SQL("alter role current_user password {}")
+                connection.execute(changed.format(sql.Literal(_verifier(connection, password, _login(prefix, role)))))
+            secrets.drop_password(role)
 
 
 def _login(prefix: str, role: str) -> str:
@@ -168,8 +191,7 @@ def _set_context_key(connection: Connection, key: bytes) -> None:
 
 def _make_login(connection: Connection, role: str, login: str, password: str) -> None:
     """Make or correct one login role: a member of its group and of nothing else, with no power of its own."""
-    # Hashed here (SCRAM): the password itself never travels, and cannot reach the server's log.
-    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+    verifier = _verifier(connection, password, login)
     name, group = sql.Identifier(login), sql.Identifier(f"goldenthread_{role}")
     exists = connection.execute("select from pg_roles where rolname = %s", [login]).fetchall()
     verb = sql.SQL("alter" if exists else "create")
@@ -189,3 +211,8 @@ def _make_login(connection: Connection, role: str, login: str, password: str) ->
     ).fetchall()
     if excess:
         raise MigrationRefused(f"The role {login} may do more than it should: drop it, and migrate again.")
+
+
+def _verifier(connection: Connection, password: str, login: str) -> str:
+    """Hash a password (SCRAM): so it never travels, and cannot reach the server's log."""
+    return connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()

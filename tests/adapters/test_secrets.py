@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import adapters.secrets
 from adapters.secrets import ROLES, Secrets, SecretsUnsafe
 
 ROOT = Path(__file__).parents[2]
-KEYS = ("site_key", "party_ids", "tokens", "digests", "context")
+KEYS = ("party_ids", "tokens", "digests", "context")
 
 
 @pytest.fixture
@@ -25,10 +26,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_secret_is_another(folder: Path) -> None:
     made = Secrets.read(folder)
-    keys = [getattr(made, name) for name in KEYS]
+    keys = [*made.site_keys(), *(getattr(made, name) for name in KEYS)]
     assert {len(key) for key in keys} == {32}
     assert isinstance(made.checkpoint_key, Ed25519PrivateKey)
-    assert len({*keys, made.checkpoint_key.private_bytes_raw()}) == len(KEYS) + 1
+    assert len({*keys, made.checkpoint_key.private_bytes_raw()}) == len(KEYS) + 2
     passwords = {made.password(role) for role in ROLES}
     assert len(passwords) == len(ROLES)
     assert min(map(len, passwords)) >= 43
@@ -37,7 +38,7 @@ def test_each_secret_is_another(folder: Path) -> None:
 def test_only_their_owner_reaches_them(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert len(list(folder.iterdir())) == len(KEYS) + 1 + len(ROLES)  # and nothing left lying about
+    assert len(list(folder.iterdir())) == len(KEYS) + 2 + len(ROLES)  # and nothing left lying about
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -53,15 +54,43 @@ def test_made_again_they_stay_and_only_the_missing_is_made(folder: Path) -> None
     assert {name for name in after if after[name] != before[name]} == {"tokens"}
 
 
+def test_a_bare_password_of_an_earlier_version_becomes_one_that_libpq_reads(folder: Path) -> None:
+    before = Secrets.read(folder).password("police")
+    (folder / "police.password").write_bytes(before.encode())
+    made = Secrets.make(folder)
+    assert made.passfile("police").read_text() == f"*:*:*:*:{before}"
+    assert made.password("police") == before
+    assert len(list(folder.iterdir())) == len(KEYS) + 2 + len(ROLES)
+
+
+def test_who_looks_while_one_site_key_takes_the_others_place_finds_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Secrets.read(folder)
+    following, look, looked = made.next_site_key(), adapters.secrets._found, list[Path]()
+
+    def found(path: Path) -> bytes | None:
+        seen = look(path)
+        if not looked:
+            made.drop_site_key()
+        looked.append(path)
+        return seen
+
+    monkeypatch.setattr("adapters.secrets._found", found)
+    assert following in made.site_keys()
+    assert made.site_keys() == (following,)
+
+
 def test_processes_at_once_end_with_the_same(tmp_path: Path) -> None:
     script = """
 import sys
 from hashlib import sha256
 from pathlib import Path
+import adapters.secrets
 from adapters.secrets import ROLES, Secrets
 sys.stdin.read()
 made = Secrets.make(Path(sys.argv[1]))
-whole = made.site_key + made.tokens + made.context + made.checkpoint_key.private_bytes_raw()
+whole = made.site_keys()[0] + made.tokens + made.context + made.checkpoint_key.private_bytes_raw()
 print(sha256(whole + "".join(map(made.password, ROLES)).encode()).hexdigest())
 """
     pipe = subprocess.PIPE
@@ -82,7 +111,7 @@ def test_they_are_not_shown(folder: Path) -> None:
 
 
 def test_an_unknown_role_has_no_password(folder: Path) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(SecretsUnsafe):
         Secrets.read(folder).password("postgres")
 
 

@@ -277,7 +277,9 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
         key_in(tmp_path / "key")
 
 
-@pytest.mark.parametrize("line", ["x http://h", f"{LOG} http://h", f"{MINE} ftp://h", f"{MINE}"])
+@pytest.mark.parametrize(
+    "line", ["x https://h", f"{LOG} https://h", f"{MINE} http://h", f"{MINE} ftp://127.0.0.1", f"{MINE}"]
+)
 def test_a_line_that_names_no_witness_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
     file = tmp_path / "witnesses"
     file.write_text(f"# those who sign\n\n{MINE} https://w.example/lead/\n{line}\n")

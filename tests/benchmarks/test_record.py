@@ -40,7 +40,7 @@ def test_recording(site_db: Database, writers: int) -> None:
         note="Talked about the room.",
     )
     store = LogDatastore(site_db.login("recorder"))
-    mapper = SealingMapper(Keyring(store, site_db.secrets.site_key))
+    mapper = SealingMapper(Keyring(store, site_db.secrets.site_keys))
     stored = mapper.to_stored_event(Pending(uuid4(), 1, event, envelope()))
     store.close()
     log = PostgresLog(site_db.login("recorder"), site_db.secrets, pool_size=writers)

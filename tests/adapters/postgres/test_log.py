@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 from threading import Event as Flag
 from typing import Any
@@ -22,6 +23,7 @@ from adapters.postgres.keyring import KeyDestroyed, Keyring, WrongSiteKey
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.mapper import LogCorrupt, LogStoredEvent
 from adapters.postgres.recorder import GateRecorder, LogDatastore
+from adapters.secrets import Secrets
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event
 from domain.labels import Label, Reader
@@ -394,12 +396,15 @@ def test_the_database_refuses_what_a_destroyed_key_sealed(log: PostgresLog, owne
     put(log, granted(who, uuid4(), NOON))
 
 
-def test_the_secrets_of_another_site(log: PostgresLog, site_db: Database) -> None:
+def test_the_secrets_of_another_site(log: PostgresLog, site_db: Database, tmp_path: Path) -> None:
     who = uuid4()
     put(log, contact(who))
-    other = PostgresLog(site_db.login("recorder"), replace(site_db.secrets, site_key=bytes(32)))
+    others = Secrets.make(tmp_path / "others")
+    other = PostgresLog(site_db.login("recorder"), others)
     with pytest.raises(WrongSiteKey, match="restore"):
         other.history(who)
+    with pytest.raises(WrongSiteKey, match=r"the site key in use, AES-256-GCM [0-9a-f]{16}, is not among the secrets"):
+        put(other, contact(uuid4()))
     other.close()
 
 
@@ -408,7 +413,7 @@ def test_a_wrapped_key_moved_to_another_subject_does_not_open(
 ) -> None:
     put(log, contact(who := uuid4()))
     owner.execute("update log.key set subject_id = %s", (uuid4(),))
-    keys = Keyring(LogDatastore(site_db.login("recorder")), site_db.secrets.site_key)
+    keys = Keyring(LogDatastore(site_db.login("recorder")), site_db.secrets.site_keys)
     assert keys.for_opening([who]) == {}
     subject = owner.execute("select subject_id from log.key").fetchall()[0][0]
     with pytest.raises(WrongSiteKey):
@@ -418,7 +423,7 @@ def test_a_wrapped_key_moved_to_another_subject_does_not_open(
 
 def test_the_keyring_remembers_no_more_than_it_may(site_db: Database) -> None:
     datastore = LogDatastore(site_db.login("recorder"))
-    keys = Keyring(datastore, site_db.secrets.site_key, remembers=3)
+    keys = Keyring(datastore, site_db.secrets.site_keys, remembers=3)
     made = {subject: keys.for_sealing(subject).key_id for subject in (uuid4() for _ in range(10))}
     assert len(keys._known) == 3
     found = keys.for_opening(made)

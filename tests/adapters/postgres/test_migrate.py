@@ -329,7 +329,7 @@ MAY_WRITE = {
 }  # fmt: skip
 MAY_READ = {
     *(("recorder", t) for t in (
-        "log.event", "log.answer", "log.key", "log.view", "log.parked", "log.checkpoint", "log.fired",
+        "log.event", "log.answer", "log.key", "log.site_key", "log.view", "log.parked", "log.checkpoint", "log.fired",
         "log.leaf", "log.cosignature",
         "stream.partition", "stream.message", "stream.kept", "stream.settled",
         "stream.published", "stream.acknowledgement", "stream.never_told", "stream.beat",

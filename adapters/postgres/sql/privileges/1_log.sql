@@ -29,7 +29,7 @@ grant execute on function site.clock() to goldenthread_recorder, goldenthread_pr
     goldenthread_program, goldenthread_court, goldenthread_observer, goldenthread_counsel, goldenthread_legal_services,
     goldenthread_participant, goldenthread_privacy;
 
-grant select on log.event, log.answer, log.key, log.view, log.fired to goldenthread_recorder;
+grant select on log.event, log.answer, log.key, log.site_key, log.view, log.fired to goldenthread_recorder;
 grant select (view) on log.parked to goldenthread_recorder;
 grant select on log.checkpoint, log.cosignature to goldenthread_recorder;
 grant select (index, participant_id, number, hash, salt) on log.leaf to goldenthread_recorder;
