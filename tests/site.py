@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ import uvicorn
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, at_work, opened
 from adapters.http.app import create_app
+from adapters.http.listings import SEARCH
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.identity.provider import Provider
@@ -54,6 +56,11 @@ def local(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=LOCAL).astimezone(UTC)
 
 
+def searching(text: str) -> dict[str, str]:
+    """Return the header by which a list is searched for a text."""
+    return {SEARCH: quote(text)}
+
+
 @dataclass(slots=True)
 class Person:
     """Someone at a keyboard: sends what people send, and waits for their own last command before reading."""
@@ -81,9 +88,9 @@ class Person:
         found: dict[str, Any] = answer.json()
         return found
 
-    def see(self, path: str) -> dict[str, Any]:
+    def see(self, path: str, **headers: str) -> dict[str, Any]:
         """Ask a question that must be answered."""
-        answer = self.get(path)
+        answer = self.get(path, **headers)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         found: dict[str, Any] = answer.json()
         return found

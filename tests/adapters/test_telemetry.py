@@ -35,7 +35,7 @@ from tests.browser import SESSION, Browser, provider_at
 from tests.conftest import Database
 from tests.openid import openid
 from tests.scenarios.eyes import everything
-from tests.site import HURRIED, SiteUnderTest, running_site
+from tests.site import HURRIED, SiteUnderTest, running_site, searching
 
 pytestmark = pytest.mark.server
 
@@ -243,9 +243,9 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
                     problems.append(answer.text)
     paths = (f"/v1/{CANARY}", f"/v1/case-manager/participants/{CANARY}", f"/v1/case-manager/caseload?cursor={CANARY}")
     problems += [lead.person("dana").get(path).text for path in paths]
-    problems += [lead.person("dana").get(f"/v1/case-manager/caseload?search={CANARY}%00").text]
+    problems += [lead.person("dana").get("/v1/case-manager/caseload", **searching(f"{CANARY}\0")).text]
     for how in ("", ".csv", "/updates"):  # what is searched for is often a name
-        assert lead.person("dana").get(f"/v1/case-manager/caseload{how}?search={CANARY}").status_code == 200
+        assert lead.person("dana").get(f"/v1/case-manager/caseload{how}", **searching(CANARY)).status_code == 200
 
     # What nobody expected.
     def boom(*_: Any, **__: Any) -> Any:

@@ -239,8 +239,8 @@ def test_two_processes_show_nothing_revoked_in_either_whatever_the_time_in_one(
         assert disordered(logged(race.owner)) == []
         assert sum(h.status == 200 for h in race.heard) > len(race.heard) // 2
         race.site.person("pat").do("/v1/register/staff/endings", {"subject": "marta-2"})
-        for method, path, body in requests(race, "marta"):
-            assert race.ask(other, "marta", method, path, body).status == 401
+        for asked in requests(race, "marta"):
+            assert race.ask(other, "marta", *asked).status == 401
         race.accounted()
 
 
@@ -249,8 +249,8 @@ def test_a_process_whose_clock_is_too_far_behind_shows_nothing(site_db: Database
     race.site.settle()
     with another_process(site_db, race, ["marta"], -3600) as door:
         marta = door("marta")
-        for method, path, body in requests(race, "marta"):
-            assert race.ask(marta, "marta", method, path, body).status == 401
+        for asked in requests(race, "marta"):
+            assert race.ask(marta, "marta", *asked).status == 401
     assert race.ask(race.site.person("marta"), "marta", "GET", PREFIX["marta"] + "participants").facts
 
 

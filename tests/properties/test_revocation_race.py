@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -56,7 +56,7 @@ from services.site import Site, append
 from tests.conftest import Database
 from tests.properties.history import Change, disordered, logged, stale
 from tests.properties.test_two_worlds import LISTED, QUESTIONS, narrowed
-from tests.site import Person, SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, running_site, searching
 
 pytestmark = pytest.mark.server
 
@@ -223,16 +223,18 @@ class Race:
         person = door(who)
         try:
             while not self.stop.is_set():
-                for method, path, body in requests(self, who):
+                for method, path, body, headers in requests(self, who):
                     if path.partition("?")[0].endswith((".csv", "/updates")) is in_parts and not self.stop.is_set():
-                        self.ask(person, who, method, path, body)
+                        self.ask(person, who, method, path, body, headers)
         except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
             self.failures.append(error)
 
-    def ask(self, person: Person, who: str, method: str, path: str, body: Any = None) -> Heard:
+    def ask(
+        self, person: Person, who: str, method: str, path: str, body: Any = None, more: Mapping[str, str] | None = None
+    ) -> Heard:
         """Ask once, and write down what was heard: of a file or a followed list each part; return the last."""
         correlation = uuid4()
-        headers = person._signed() | {"X-Correlation-ID": str(correlation)}
+        headers = {**person._signed(), "X-Correlation-ID": str(correlation), **(more or {})}
         begun, content = time.perf_counter(), b""
         with person.client.stream(method, path, json=body, headers=headers) as answer:
             status = answer.status_code
@@ -408,25 +410,25 @@ HEADS = (GrantedParticipant, counsel.Client)
 """The rows of which lists consist."""
 
 
-def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
+def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any, dict[str, str]]]:
     """Yield a request on each of a reader's paths, about whoever is next."""
     for path in PATHS[who]:
         n = race.current
         where = path.replace("{participant}", race.seal(PARTY[who], number(n)))
         if path.endswith("lookups"):
-            yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}
-            yield "POST", path, {"incident_number": f"I-{n}"}
+            yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}, {}
+            yield "POST", path, {"incident_number": f"I-{n}"}, {}
         elif path.endswith(("/trace", "/as-of")):
-            yield "GET", f"{where}?party=city-pd", None
+            yield "GET", f"{where}?party=city-pd", None, {}
         elif "{disclosure}" in path:
             known = race.disclosures.get(where.split("/")[3], race.seal(PARTY[who], number(n)))
-            yield "GET", where.replace("{disclosure}", known), None
+            yield "GET", where.replace("{disclosure}", known), None, {}
         elif "{" in path or not of_list(path):
-            yield "GET", where, None
+            yield "GET", where, None, {}
         else:
             for how in narrowed(of_list(path)):
-                yield "GET", f"{where}?{how}limit=8", None
-            yield "GET", f"{where}?search={n}", None
+                yield "GET", f"{where}?{how}limit=8", None, {}
+            yield "GET", where, None, searching(f"{n}")
 
 
 def named(path: str) -> str:
@@ -716,8 +718,8 @@ def test_a_person_whose_authority_ended_hears_nothing(race: Race, who: str) -> N
 
         def read(reader: Person = reader, going: threading.Event = going) -> None:
             while not going.is_set():
-                for method, path, body in requests(race, who):
-                    race.ask(reader, who, method, path, body)
+                for asked in requests(race, who):
+                    race.ask(reader, who, *asked)
 
         first = len(race.heard)
         threads = [threading.Thread(target=read) for _ in range(2)]
