@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
+    `otlp_endpoint`: the collector that spans and metrics go to, without `/v1/traces`; left out, they go nowhere.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = None
 
     otlp_endpoint: str | None = None
+
+    def otlp(self, signal: Literal["traces", "metrics", "logs"]) -> str | None:
+        """Return where the collector takes a signal; None where the site has none."""
+        return f"{self.otlp_endpoint.rstrip('/')}/v1/{signal}" if self.otlp_endpoint else None
 
     @classmethod
     def of_a_played_site(cls, folder: Path, port: int = 0) -> Self:

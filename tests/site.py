@@ -147,7 +147,7 @@ def running_site(
         issuer = DemoIssuer(settings.audience)
         with at_work(parts, settings):
             sign_in = SignIn(parts.site, parts.access, issuer)
-            app = create_app(parts.site, sign_in, settings, parts.spans, lambda: True, provider)
+            app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, lambda: True, provider)
             config = uvicorn.Config(
                 app,
                 host="127.0.0.1",

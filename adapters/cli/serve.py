@@ -106,7 +106,7 @@ def answer(
     with at_work(parts, settings) as runners:
         can_answer = Ready(parts, runners)
         sign_in = SignIn(parts.site, parts.access, verifier)
-        app = create_app(parts.site, sign_in, settings, parts.spans, can_answer, provider)
+        app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, can_answer, provider)
         config = uvicorn.Config(
             app,
             host=settings.host,

@@ -1,1 +1,9 @@
-"""Spans, never content."""
+"""Spans, metrics and logs, never content: to one collector, if the site has one."""
+
+from typing import Final
+from uuid import uuid4
+
+from opentelemetry.sdk.resources import Resource
+
+RESOURCE: Final = Resource.create({"service.name": "goldenthread", "service.instance.id": str(uuid4())})
+"""What this process is to the collector: `serve` and `gateway`, or several of each, are told apart."""

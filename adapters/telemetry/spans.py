@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanKind, StatusCode, Tracer, get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.telemetry import RESOURCE
 
 UNROUTED = "unrouted"
 
@@ -20,7 +21,7 @@ class Spans:
     """Makes the spans; sends them to `otlp_endpoint` if one is configured, else nowhere."""
 
     def __init__(self, otlp_endpoint: str | None = None, processor: SpanProcessor | None = None) -> None:
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "goldenthread"}))
+        self._provider = TracerProvider(resource=RESOURCE)
         if otlp_endpoint:
             self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(otlp_endpoint)))
         if processor:

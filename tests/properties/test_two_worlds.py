@@ -487,7 +487,7 @@ POSTED = (lookups, stream_keys, public_form, signed_out, sessions_ended)
 
 
 def test_every_path_there_is_is_asked() -> None:
-    app = create_app(mock.Mock(), mock.Mock(), Settings(environment="test"), mock.Mock(), bool)
+    app = create_app(mock.Mock(), mock.Mock(), Settings(environment="test"), mock.Mock(), mock.Mock(), bool)
     there_are = {(method, route.path) for route in cast("list[Route]", app.routes) for method in route.methods or ()}
     by_command = {("POST", f"/v1/{path}") for path, _, _ in ROUTES}
     by_question = {("POST" if asks in POSTED else "GET", path) for path, asks in QUESTIONS.items()}

@@ -32,7 +32,7 @@ FORMATS = ("date", "date-time")
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
     sign_in = SignIn(mock.Mock(), mock.Mock(), mock.Mock())
-    return create_app(mock.Mock(), sign_in, Settings(environment="test"), mock.Mock(), bool)
+    return create_app(mock.Mock(), sign_in, Settings(environment="test"), mock.Mock(), mock.Mock(), bool)
 
 
 def parameters(app: FastAPI, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
