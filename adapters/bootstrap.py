@@ -20,6 +20,7 @@ from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
+from adapters.telemetry import logs
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.spans import Spans
 from adapters.witness import Witnesses, read_witnesses
@@ -95,6 +96,7 @@ class Parts:
 def opened(db: Database, settings: Settings) -> Iterator[Parts]:
     """Open a site on a migrated database."""
     with ExitStack() as stack:
+        stack.enter_context(logs.sent(settings.otlp("logs")))
         spans, metrics = Spans(settings.otlp("traces")), Metrics(settings.otlp("metrics"))
         stack.callback(spans.close)
         log = PostgresLog(db.login("recorder"), db.secrets)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def is_safe(url: object) -> bool:
+    """Return whether nothing goes there in clear, but on this very machine."""
+    parts = urlsplit(url if isinstance(url, str) else "")
+    try:
+        local = ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        local = False
+    return parts.scheme == "https" or (parts.scheme == "http" and local)
+
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -25,7 +38,7 @@ class Settings(BaseSettings):
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
-    `otlp_endpoint`: the collector that spans and metrics go to, without `/v1/traces`; left out, they go nowhere.
+    `otlp_endpoint`: the collector that spans, metrics and log go to, without `/v1/traces`; left out, they go nowhere.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOLDENTHREAD_", env_file=None, extra="ignore")
@@ -105,6 +118,13 @@ class Settings(BaseSettings):
             "sasl_plain_username": self.kafka_user,
             "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
         }
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _to_nobody_else(cls, given: str | None) -> str | None:
+        if given is not None and (not is_safe(given) or given.rstrip("/").endswith("/v1/traces")):
+            raise ValueError("it is a collector's address, by https or at 127.0.0.1, without /v1/traces")
+        return given
 
     @model_validator(mode="after")
     def _one_kind_of_token_each(self) -> Self:

@@ -13,7 +13,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from ipaddress import ip_address
 from threading import Lock
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from adapters.identity.issuer import BadIdentity, Identity, KeySet, identity_of, keys_of
+from adapters.settings import is_safe
 from services.ports import Unavailable
 
 _TIMEOUT_SECONDS: Final = 5
@@ -187,7 +187,7 @@ class Provider:
             if time.monotonic() - self._metadata_at > _DISCOVERY_SECONDS:
                 self._not_before = time.monotonic() + _TIMEOUT_SECONDS  # if it fails, nobody queues up behind it
                 found = self._fetch("GET", f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if found.get("issuer") != self._client.issuer or not all(_is_safe(found.get(e)) for e in _ENDPOINTS):
+                if found.get("issuer") != self._client.issuer or not all(is_safe(found.get(e)) for e in _ENDPOINTS):
                     raise Unavailable("the provider describes itself as another, or not safely")
                 self._metadata, self._metadata_at, self._not_before = found, time.monotonic(), 0.0
             return self._metadata
@@ -244,13 +244,3 @@ def _algorithm(key: object) -> str:
 
 def _unpadded(value: bytes) -> str:
     return urlsafe_b64encode(value).decode().rstrip("=")
-
-
-def _is_safe(url: object) -> bool:
-    """Return whether nothing goes there in clear, but on this very machine."""
-    parts = urlsplit(url if isinstance(url, str) else "")
-    try:
-        local = ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        local = False
-    return parts.scheme == "https" or (parts.scheme == "http" and local)

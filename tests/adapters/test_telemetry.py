@@ -16,6 +16,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -24,6 +25,7 @@ from pydantic import ValidationError
 
 from adapters.cli.doctor import examine
 from adapters.settings import Settings
+from adapters.telemetry.logs import OURS, Sent
 from domain.event import TOPICS, Envelope, Event
 from services.care import RecordContact
 from services.ports import NOBODY, Append
@@ -108,7 +110,7 @@ def body(name: str, **ids: Any) -> dict[str, Any]:
 @contextmanager
 def watched(
     site_db: Database, caplog: pytest.LogCaptureFixture, **other: Any
-) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, InMemoryMetricReader, Path | None]]:
+) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, InMemoryMetricReader, InMemoryLogRecordExporter, Path | None]]:
     """Run a site whose telemetry is kept, at its most talkative; with its server's log, if on this machine."""
     for name in ["root", *logging.root.manager.loggerDict]:
         if not name.startswith(OF_THE_TEST):
@@ -117,10 +119,16 @@ def watched(
         row = owner.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
     log = Path(row[0]) / "server.log" if row else None
     exporter, metrics = InMemorySpanExporter(), InMemoryMetricReader()
+    lines = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    sent = Sent(SimpleLogRecordProcessor(lines))
     with running_site(site_db, **other) as lead:
         lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
         lead.parts.metrics._provider.add_metric_reader(metrics)
-        yield lead, exporter, metrics, log if log is not None and log.exists() else None
+        logging.getLogger(OURS).addHandler(sent)
+        try:
+            yield lead, exporter, metrics, lines, log if log is not None and log.exists() else None
+        finally:
+            logging.getLogger(OURS).removeHandler(sent)
 
 
 def told(span: ReadableSpan) -> str:
@@ -136,7 +144,7 @@ def test_no_canary_is_heard(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with watched(site_db, caplog) as (lead, exporter, metrics, server_log):
+    with watched(site_db, caplog) as (lead, exporter, metrics, lines, server_log):
         problems = say_and_ask_everything(lead, monkeypatch)
         plant_the_rest(lead)
         misread(lead, record("arrest.recorded", f"city-pd:{CANARY}", {"LeadDiversion": CANARY}))
@@ -145,6 +153,7 @@ def test_no_canary_is_heard(
     heard = {
         "spans": "\n".join(told(span) for span in spans),
         "metrics": "\n".join(map(str, measured)),
+        "the log that is sent": "\n".join(line.to_json() for line in lines.get_finished_logs()),
         "logs": "\n".join(
             f"{record.getMessage()} {record.exc_text} {record.__dict__}"
             for record in caplog.records
@@ -161,6 +170,7 @@ def test_no_canary_is_heard(
     assert unknown(measured) == set()
     assert {name for name, _ in measured} >= MEASURED - {"goldenthread.checkpoint.age"}  # nothing was sealed
     assert "RuntimeError at" in heard["logs"]
+    assert "RuntimeError at" in heard["the log that is sent"]
     assert "seals: every leaf" in heard["what doctor prints"]
     assert len(problems) > 100
 
@@ -191,7 +201,7 @@ def has_room(kind: type[Event], dumped: dict[str, Any]) -> bool:
 def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
     """Neither what a browser, the provider and we tell each other in secret, nor what anyone puts into an address."""
     with openid() as provider, closing(provider_at(provider)) as ours:
-        with watched(site_db, caplog, provider=ours) as (lead, exporter, metrics, server_log):
+        with watched(site_db, caplog, provider=ours) as (lead, exporter, metrics, lines, server_log):
             browser, secrets = Browser(lead.base_url), list[str]()
             secrets.append(browser.begin(f"?return_to=/{CANARY}"))
             secrets += parse_qs(urlsplit(secrets[0]).query)["state"] + parse_qs(urlsplit(secrets[0]).query)["code"]
@@ -217,6 +227,7 @@ def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog:
         heard = {
             "spans": "\n".join(told(span) for span in spans),
             "metrics": "\n".join(map(str, measured)),
+            "the log that is sent": "\n".join(line.to_json() for line in lines.get_finished_logs()),
             "logs": "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(OF_THE_TEST)),
             "the server's log": server_log.read_text(errors="replace") if server_log else "",
             "problems": "\n".join(problems),
@@ -226,6 +237,7 @@ def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog:
             assert secret not in text, (where, secret)
     for line in ("signed-in staff=", "signed-out staff=", "sign-in-refused why=", "refused=from-elsewhere method=POST"):
         assert line in heard["logs"], line
+        assert line in heard["the log that is sent"], line
 
 
 def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -273,7 +285,7 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_spans_of_request_command_and_projected_page(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
-    with watched(site_db, caplog) as (lead, exporter, _, _):
+    with watched(site_db, caplog) as (lead, exporter, _, _, _):
         follow(lead, exporter)
 
 
