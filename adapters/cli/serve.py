@@ -81,7 +81,7 @@ def provider_of(settings: Settings) -> Iterator[Provider | None]:
     client = Client(
         issuer=str(settings.issuer),
         client_id=settings.client_id,
-        redirect_uri=f"{str(settings.public_url).rstrip('/')}/sign-in/callback",
+        public_url=str(settings.public_url),
         key=secret_file(Path(str(settings.client_key_file))),
         acr_values=settings.acr_values,
     )
