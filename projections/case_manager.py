@@ -190,9 +190,10 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
     yield from tasks(history)
     yield from _matches(history, lens)
     yield from _plan(history, lens)
+    kept_back = history.kept_back(READER, at)
     for recorded in history.read_by(READER):
         shown = [name for name, decision in lens.shown(recorded) if decision.basis in _ROLE]
-        if _seen(recorded.event):
+        if _seen(recorded.event) and recorded.position not in kept_back:
             told = history.told(recorded)
             body = {name: told[name] for name in shown if name in told and name != "occurred_at"}
             yield Entry(

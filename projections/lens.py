@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel
 
 from domain.deadline import Deadlines, deadlines
+from domain.disclosure import CopyWithdrawn, OralDisclosure, ReceiptGiven
 from domain.event import Event, Recorded, labels_of
 from domain.finding import FindingRaised
 from domain.labels import (
@@ -30,10 +31,11 @@ from domain.labels import (
     decide,
 )
 from domain.legal_case import TAKES_BACK, left_of_cases
-from domain.referral import Referral, referral
+from domain.referral import DepartmentNotified, ProsecutorNotified, Referral, referral
 from domain.retention import ParticipantErased
 from domain.roi import grants
 from domain.roster import Roster, roster
+from domain.suspension import AccountingResumed, AccountingSuspended, suspended
 
 E = TypeVar("E", bound=Event)
 
@@ -44,6 +46,17 @@ READS_LINKED = frozenset({Reader.CASE_MANAGER, Reader.COUNSEL, Reader.LEGAL_SERV
 """Who reads, with a participant, the records of agencies that are linked to them.
 
 No agency does: of its own record it has rows of its own, linked or not, and so cannot tell whether it is.
+"""
+
+_STATEMENTS = (AccountingSuspended, AccountingResumed)
+_DISCLOSED = (OralDisclosure, DepartmentNotified, ProsecutorNotified, CopyWithdrawn, ReceiptGiven)
+_SUSPENDED: dict[Reader, tuple[type[Event], ...]] = {
+    Reader.CASE_MANAGER: _STATEMENTS,
+    Reader.PARTICIPANT: (*_STATEMENTS, *_DISCLOSED),
+    Reader.COUNSEL: (*_STATEMENTS, *_DISCLOSED),
+}
+"""What each is not told of an agency while the accounting is suspended for it: that it is, and to whom it is not to be
+told, what was disclosed to the agency by the event itself.
 """
 
 
@@ -110,6 +123,17 @@ class History:
             wanted = self._kinds.intersection(kinds)
             found = self._of[kinds] = [r for r in self.events if type(r.event) in wanted] if wanted else []
         return iter(found)
+
+    def silent_of(self, at: datetime) -> frozenset[UUID]:
+        """Return the agencies for which the subject's accounting is suspended at a moment."""
+        return suspended(self.of(AccountingSuspended, AccountingResumed), at)
+
+    def kept_back(self, reader: Reader, at: datetime) -> frozenset[int]:
+        """Return where there is what this kind of reader is not told while an accounting is suspended."""
+        agencies = self.silent_of(at) if reader in _SUSPENDED else frozenset[UUID]()
+        if not agencies:
+            return frozenset()
+        return frozenset(r.position for r in self.of(*_SUSPENDED[reader]) if _agency(r.event) in agencies)
 
     def stream(self, stream: UUID) -> History:
         """Return what of it stands on one stream."""
@@ -191,6 +215,10 @@ def _left(events: Sequence[Recorded[Event]]) -> Sequence[Recorded[Event]]:
     if gone := {_matter(recorded) for recorded in events if recorded.event.withdraws}:
         events = [recorded for recorded in events if _matter(recorded) not in gone]
     return left_of_cases(events)
+
+
+def _agency(event: Event) -> UUID | None:
+    return event.agency if isinstance(event, AccountingSuspended | AccountingResumed) else event.party_id
 
 
 def _matter(recorded: Recorded[Event]) -> UUID:

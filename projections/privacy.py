@@ -23,10 +23,11 @@ _ROLE = ALLOWED[Holding.ROLE]
 @model(READER, "participant", order=("subject_id",))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant(RoleRow):
-    """Somebody who has a record here, by an id, and when its ROI was last signed and ends."""
+    """Somebody who has a record here, by an id: when its ROI was signed and ends, and whether an accounting waits."""
 
     signed_at: Annotated[datetime | None, Label.CONSENT_STATE]
     ends_at: Annotated[datetime | None, Label.CONSENT_STATE]
+    suspended: Annotated[bool, Label.AUDIT_ACCESS]
 
 
 @model(READER, "recipient", order=("subject_id", "party_id"))
@@ -38,7 +39,9 @@ class Recipient(RoleRecipient):
 @model(READER, "entry", order=("subject_id", "occurred_at", "entry_id"), descending=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(RoleEntry):
-    """One act of consent, or one telling by word of mouth."""
+    """One act of consent, one telling by word of mouth, or one word of an agency's on the accounting."""
+
+    agency_id: Annotated[UUID | None, PartyId("agency")]
 
 
 @model(READER, "withdrawal", order=("receipt_by", "entry_id"))
@@ -79,12 +82,13 @@ def rows(history: History, ceiling: Ceiling, at: datetime, trace: list[Traced] |
         as_of=history.position,
         signed_at=signed[-1].event.occurred_at if signed else None,
         ends_at=signed[-1].event.expires_at if signed else None,
+        suspended=bool(history.silent_of(at)),
     )
     for columns in recipients(history, at):
         yield Recipient(**columns)
     for one in seen(history, lens):
         if one.shown != Label.REGISTRY:
-            yield Entry(**entry_of(history, one))
+            yield Entry(**entry_of(history, one), agency_id=one.agency)
     yield from _withdrawals(history, lens)
     yield from _seal_orders(history, lens)
 

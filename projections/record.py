@@ -21,6 +21,7 @@ from domain.participant import (
 )
 from domain.roi import RoiSigned
 from domain.roster import ParticipantAssigned, ParticipantReleased
+from domain.suspension import AccountingResumed, AccountingSuspended
 from projections.lens import History, Lens
 from projections.rows import REFERENCE, AnyOf, PartyId, Ref, RoleRow
 
@@ -61,9 +62,9 @@ class Seen(NamedTuple):
 
     @property
     def agency(self) -> UUID | None:
-        """Whose action a finding is about: it is read by the agency's code, as no other id of a body is."""
+        """Whose action a finding is about, or for whom an accounting is suspended: no other id of a body is read."""
         event = self.recorded.event
-        return event.agency if isinstance(event, FindingRaised) else None
+        return event.agency if isinstance(event, FindingRaised | AccountingSuspended | AccountingResumed) else None
 
 
 def seen(history: History, lens: Lens) -> Iterator[Seen]:
@@ -73,7 +74,10 @@ def seen(history: History, lens: Lens) -> Iterator[Seen]:
     """
     # A name of before is told to nobody but its bearer.
     before = frozenset[int]() if lens.viewer.reader is Reader.PARTICIPANT else names_before(history)
+    kept_back = history.kept_back(lens.viewer.reader, lens.at)
     for recorded in history.read_by(lens.viewer.reader):
+        if recorded.position in kept_back:
+            continue
         decided = dict(lens.shown(recorded))
         if "occurred_at" in decided:
             told = {} if recorded.position in before else history.told(recorded)

@@ -69,6 +69,6 @@ VIEWS: dict[Reader, View] = {
         View(Reader.COUNSEL, "counsel/9", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/6", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/8", participant.rows),
-        View(Reader.PRIVACY, "privacy/4", privacy.rows),
+        View(Reader.PRIVACY, "privacy/5", privacy.rows),
     )
 }

@@ -5,9 +5,10 @@ An order that nothing holds is carried out as it is recorded: the matter's key i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -33,6 +34,7 @@ from domain.retention import (
     retention,
     retention_stream,
 )
+from domain.suspension import AccountingResumed, AccountingSuspended
 from domain.warrant import WarrantIssued
 from projections.lens import History
 from services.person import others
@@ -43,8 +45,13 @@ _KEEPERS: Final = (Role.PRIVACY_OFFICER, Role.SUPERVISOR)
 _NOTHING: Final[Mapping[UUID, int]] = {}
 _ATTRIBUTIONS: Final = tuple(kind.topic for kind in (RecordLinked, RecordUnlinked, MatchProposed, MatchDismissed))
 _RETENTION_TOPICS: Final = tuple(
-    kind.topic for kind in (HoldPlaced, HoldLifted, OrderReceived, OrderCarriedOut, MatterErased, ParticipantErased)
+    kind.topic
+    for kind in (
+        *(HoldPlaced, HoldLifted, OrderReceived, OrderCarriedOut, MatterErased, ParticipantErased),
+        *(AccountingSuspended, AccountingResumed),
+    )
 )
+"""What is recorded of records, not of a life: it makes no retention longer."""
 
 
 class PlaceHold(Command):
@@ -245,25 +252,38 @@ class Retentions:
 
     site: Site
     _looked: date | None = field(default=None, init=False)
+    _left: dict[UUID, Callable[[], bool]] = field(default_factory=dict, init=False)
 
     def beat(self) -> int:
-        """Erase whose retention has run and whom no hold holds; return how many."""
+        """Erase whose retention has run and whom no hold holds; return how many. What fails is tried again."""
         now = self.site.now()
         try:
             protocol = self.site.directory.protocol(now)
         except NoProtocol:
             return 0
         today = now.astimezone(protocol.tz).date()
-        if today == self._looked:
-            return 0
-        done = self._let_go(now, protocol)
-        before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
-        done += sum(self._end(who, now, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS))
-        self._looked = today
+        if today != self._looked:
+            before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
+            self._left = self._of_nobody(now, protocol)
+            self._left |= {
+                who: partial(self._end, who, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS)
+            }
+            self._looked = today
+        done, failed = 0, None
+        for whose, erase in list(self._left.items()):
+            try:
+                done += erase()
+                del self._left[whose]
+            except Conflict:
+                continue  # something was recorded meanwhile: the next beat looks again
+            except Exception as error:  # noqa: BLE001 - one record's trouble keeps nobody else's
+                failed = error
+        if failed is not None:
+            raise failed
         return done
 
-    def _let_go(self, now: datetime, protocol: Protocol) -> int:
-        """Erase agencies' records that were kept because they might be a participant's, and are no one's; how many."""
+    def _of_nobody(self, now: datetime, protocol: Protocol) -> dict[UUID, Callable[[], bool]]:
+        """Return, by matter, how records are erased that might have been a participant's, and are no one's."""
         decided: dict[UUID, list[Recorded[Event]]] = {}
         for recorded in self.site.log.of_topics(_ATTRIBUTIONS):
             decided.setdefault(recorded.stream, []).append(recorded)
@@ -274,25 +294,25 @@ class Retentions:
             seen |= {recorded.event.matter_id for recorded in events}
         since = now - timedelta(hours=protocol.feed_hours)
         told = self.site.log.loads([matter for matter in seen - standing if matter is not None])
-        gone = [
-            append(matter, events[-1].version, MatterErased(matter_id=matter, occurred_at=now))
+        return {
+            matter: partial(
+                self._records,
+                [append(matter, events[-1].version, MatterErased(matter_id=matter, occurred_at=now))],
+                protocol,
+            )
             for matter, events in told.items()
             if events and events[-1].recorded_at < since and _is_kept_for_a_match(events)
-        ]
-        return sum(self._records([each], protocol) for each in gone)
+        }
 
     def _records(self, appends: Sequence[Append], protocol: Protocol, since: Mapping[UUID, int] = _NOTHING) -> bool:
         envelope = Envelope(
             actor=None, role=Role.SERVICE, agency=NOBODY, correlation_id=uuid4(), protocol=protocol.version
         )
-        try:
-            self.site.log.record(appends, envelope, since=since)
-        except Conflict:  # something was recorded meanwhile: the next day looks again
-            return False
+        self.site.log.record(appends, envelope, since=since)
         return True
 
-    def _end(self, who: UUID, now: datetime, protocol: Protocol) -> bool:
-        history = self.site.log.history(who)
+    def _end(self, who: UUID, protocol: Protocol) -> bool:
+        now, history = self.site.now(), self.site.log.history(who)
         state = retention(who, history)
         if state.erased or not self._has_run(participant(who, history), history, now, protocol):
             return False

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, at_work, opened
@@ -140,14 +141,11 @@ def running_site(
     settings = Settings(environment="test", prefix=site_db.prefix, checkpoint_seconds=3600, **(QUICK | other))
     db = SiteDatabase(site_db.owner_url, site_db.secrets, site_db.prefix)
     clock = Clock(site_db.owner_url)
-    with opened(db, settings) as parts:
+    with opened(db, settings) as fresh, _application(fresh, settings, provider) as (app, issuer, parts):
         clock.at(local(f"{SET_UP} 09:00"))
         set_up(parts.site, SET_UP, access)
         clock.at(local(begin) if begin else datetime.now(UTC))
-        issuer = DemoIssuer(settings.audience)
         with at_work(parts, settings):
-            sign_in = SignIn(parts.site, parts.access, issuer)
-            app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, lambda: True, provider)
             config = uvicorn.Config(
                 app,
                 host="127.0.0.1",
@@ -172,3 +170,41 @@ def running_site(
                 server.should_exit = True
                 thread.join(10)
                 clock.now()
+
+
+_IDLE: dict[str, list[_Application]] = {}
+"""Applications whose site is gone, by their settings: to make one takes longer than all else of a site."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    app: FastAPI
+    issuer: DemoIssuer
+    parts: Parts
+
+    def of(self, parts: Parts) -> Parts:
+        """Turn to another site: what the application holds becomes what that site's parts are; return them."""
+        kept: dict[str, Any] = {name: getattr(self.parts, name) for name in ("site", "access", "spans", "metrics")}
+        for name, held in kept.items():
+            new = getattr(parts, name)
+            for each in vars(new) if hasattr(new, "__dict__") else new.__slots__:
+                object.__setattr__(held, each, getattr(new, each))
+        return replace(parts, **kept)
+
+
+@contextmanager
+def _application(
+    parts: Parts, settings: Settings, provider: Provider | None
+) -> Iterator[tuple[FastAPI, DemoIssuer, Parts]]:
+    """Return an application for a site, who signs its people in, and the parts that it asks."""
+    idle = _IDLE.setdefault(settings.model_dump_json(), []) if provider is None else []
+    if idle:
+        application = idle.pop()
+        parts = application.of(parts)
+    else:
+        issuer = DemoIssuer(settings.audience)
+        sign_in = SignIn(parts.site, parts.access, issuer)
+        app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, lambda: True, provider)
+        application = _Application(app, issuer, parts)
+    yield application.app, application.issuer, parts
+    idle.append(application)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 import typer
 
 from adapters.bootstrap import Parts
-from adapters.cli.resume import Holds, holds
-from adapters.kafka.contract import ACK, CONTROL, PARTICIPANT_STATUS
+from adapters.cli.resume import holds
 from adapters.kafka.relay import BEAT_SECONDS_MOST
+from adapters.kafka.topics import wanted
 from adapters.postgres.lint import lint
 from adapters.postgres.projector import parked, receipts_overdue
 from adapters.postgres.sealer import Sealer
@@ -30,8 +30,6 @@ _KEPT: Final = {
     Keeping.UNKNOWN: "of nobody whom LEAD knows: gone when their hours are over",
 }
 
-_TOLD_IN: Final = (PARTICIPANT_STATUS, CONTROL, ACK)
-"""In which topics a party is told: what it is told of participants, and of its messages."""
 _BEATS_MISSED: Final = 2
 """How many beats may go by before one is missed: a relay that takes over needs one."""
 
@@ -83,13 +81,18 @@ def _streams(parts: Parts, settings: Settings) -> bool:
     """Print how agencies' streams are, both ways; return whether nothing of them needs a person."""
     streams, telling = parts.site.stream.health(), parts.site.outbox.health()
     places = [(each.topic, each.number) for each in streams.partitions]
-    places += [(topic, 0) for each in telling.untold for topic in _told_in(parts, settings, each)]
+    topics = _wanted(parts, settings)
+    places += [(topic, 0) for topic in topics]
     held = holds(settings, places) if settings.kafka is not None else {}
     well = held is not None
     if settings.kafka is not None:
         typer.echo(f"broker {settings.kafka}: {'answers' if well else 'does not answer: is it up, and let through?'}")
     elif streams.partitions or telling.untold:
         typer.echo("broker: GOLDENTHREAD_KAFKA names none")
+    lacking = [] if settings.kafka is None or held is None else [t for t in topics if (t, 0) not in held]
+    well &= not lacking
+    for topic in lacking:
+        typer.echo(f"topic {topic}: the broker has none: goldenthread topics makes it")
     for each in streams.partitions:
         place = f"{each.topic}/{each.number}"
         said = f"stream {place}: taken up to offset {each.next_offset}, last {each.taken_at:%Y-%m-%d %H:%M}"
@@ -114,24 +117,28 @@ def _streams(parts: Parts, settings: Settings) -> bool:
             typer.echo(f"messages: {count:,} since {oldest:%Y-%m-%d %H:%M} {meaning}")
     if streams.unread:
         typer.echo(f"messages: {streams.unread:,} that were set aside went by age, and nobody had looked at them")
-    return _told(parts, settings, telling, held) and well
+    return _told(parts, settings, telling) and well
 
 
-def _told(parts: Parts, settings: Settings, telling: Telling, held: Mapping[tuple[str, int], Holds] | None) -> bool:
+def _wanted(parts: Parts, settings: Settings) -> list[str]:
+    """Return the topics of every party that has an account for its stream."""
+    site = parts.site.directory
+    accounts = {staff.party for staff in site.staff.values() if staff.role is Role.STREAM and not staff.ended}
+    return list(wanted(map(site.party, sorted(accounts)), settings.kafka_prefix))
+
+
+def _told(parts: Parts, settings: Settings, telling: Telling) -> bool:
     """Print how agencies are told; return whether nothing of it needs a person."""
     late = parts.log.now() - timedelta(seconds=_BEATS_MISSED * settings.stream_beat_seconds + BEAT_SECONDS_MOST)
     well = True
     for each in telling.untold:
         code = parts.site.directory.party(each.party).code
-        missing = [] if held is None else [t for t in _told_in(parts, settings, each) if (t, 0) not in held]
         for count, since, what in _waiting(each):
             said = f"telling {code}: {count:,} {what} unsent since {since:%Y-%m-%d %H:%M}"
             if since >= late:
                 said += ": for the next beat"
-            elif settings.kafka is not None and missing:
-                said += f"; the broker lacks {', '.join(missing)}: goldenthread topics makes them"
             else:
-                said += "; they go by themselves once the relay beats and the broker takes them: see both lines"
+                said += "; they go by themselves once the relay beats and the broker has their topics: see those lines"
             well = well and since >= late
             typer.echo(said)
         if each.never:
@@ -167,13 +174,6 @@ def _beats(parts: Parts, telling: Telling, late: datetime) -> bool:
         said += "; it stands still: is `goldenthread gateway` running?"
     typer.echo(said)
     return telling.failure is None and not stands
-
-
-def _told_in(parts: Parts, settings: Settings, each: Untold) -> list[str]:
-    """Return the topics that a party is to be told in."""
-    code = parts.site.directory.party(each.party).code
-    families = [f for f in _TOLD_IN if (each.acknowledgements if f is ACK else each.statuses)]
-    return [settings.kafka_prefix + family.topic(code) for family in families]
 
 
 def _waiting(each: Untold) -> Iterator[tuple[int, datetime, str]]:

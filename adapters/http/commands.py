@@ -29,6 +29,7 @@ from services import (
     retention,
     roster,
     status,
+    suspension,
     violations,
     warrants,
 )
@@ -163,6 +164,16 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
         "participants/{participant}/oral-disclosures",
         consent.RecordOralDisclosure,
         "Record what you told by word of mouth.",
+    ),
+    (
+        "participants/{participant}/accounting-suspensions",
+        suspension.SuspendAccounting,
+        "Suspend the accounting, as an agency stated.",
+    ),
+    (
+        "participants/{participant}/accounting-suspensions/endings",
+        suspension.ResumeAccounting,
+        "End a suspension before its last day.",
     ),
     ("asks", asks.MakeAsk, "Ask LEAD, or tell it something."),
     ("asks/{ask}/handling", asks.HandleAsk, "Mark an ask as taken up."),

@@ -53,6 +53,7 @@ import domain.roi
 import domain.roster
 import domain.share
 import domain.stop_record
+import domain.suspension
 import domain.warrant  # noqa: F401  # all of them: an event is known by its topic once its module is imported
 from adapters.postgres.keyring import NONCE_BYTES, DataKey, Keyring
 from domain.event import COORDINATES, TOPICS, Envelope, Event, Recorded, sealed_fields

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
+from math import inf
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
@@ -18,10 +20,11 @@ from domain.participant import ParticipantIdentified
 from domain.referral import DepartmentNotified, NoticeCode, ProsecutorNotified
 from domain.refusal import Forbidden, Refused, Unknown
 from domain.roi import CounselAuthorised, CounselNarrowed, ItemConsented, RoiGranted, RoiNarrowed, grants
+from domain.suspension import AccountingResumed, AccountingSuspended
 from projections import case_manager, counsel, participant
 from projections.lens import History, Lens, plain
 from projections.record import RoleEntry
-from services.person import reached
+from services.person import reached, records
 from services.ports import Accounted, Caller, Session
 from services.questions.lines import cell, written
 from services.questions.partner import ONE_SENTENCE
@@ -42,7 +45,7 @@ _OUTSIDE = Reader.OBSERVER
 """Who reads by role and is not LEAD's own: that is a disclosure to HIPAA, too."""
 COLUMNS = (
     *("at", "what", "to", "person", "by", "labels", "purpose", "code", "receipt", "notice"),
-    *("surface", "grants", "decisions", "id"),
+    *("surface", "grants", "decisions", "id", "statement", "stated_on", "until"),
 )
 """What stands in a line of the accounting's file."""
 
@@ -53,7 +56,8 @@ class Extract(NamedTuple):
     `regime` part2 (42 CFR 2.25): disclosures of Part 2 records with the participant's consent, those that the notice of
     2.32 goes with, of three years. `regime` hipaa (45 CFR 164.528): of six years, without what that rule leaves out:
     LEAD's own reading (treatment, payment, operations), what the participant read itself, and what rests on its
-    signature; whether a word of mouth did is not known, and it stays in. What became of a copy is no disclosure.
+    signature; whether a word of mouth did is not known, and it stays in. What became of a copy is no disclosure, nor is
+    a suspension.
     """
 
     since: date | None = None
@@ -76,43 +80,30 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
     """Return the accounting of disclosures: who was shown what, when, why and under which grant; notices included.
 
     For the participant itself, counsel with its authority, care and the privacy officer; reading it is recorded.
-    Raises `Unknown`, `Refused`.
+    While it is suspended for an agency (45 CFR 164.528(a)(2), 42 CFR 2.25(a)) it is, but to the privacy officer, as if
+    nothing had ever been disclosed to that agency; afterwards it says that it was. Raises `Unknown`, `Refused`.
     """
     kept = _kept(site, extract)
     asked, person = whose(site, caller, text)
-    history = sorted(
-        (recorded for record in person for recorded in site.log.history(record)), key=lambda recorded: recorded.position
-    )
-    identified = any(isinstance(recorded.event, ParticipantIdentified) for recorded in history)
-    held = grants(history)
-    purposes: list[_Stated] = []
-    given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
-    told: list[_Entry] = []
-    for recorded in history:
-        match recorded.event:
-            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
-                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
-                given_now[given.participant_id, given.party_id] = given.roi
-            case ItemConsented() as item:
-                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
-            case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
-                grant = given_now.get((sent.participant_id, sent.party_id))
-                told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
-            case OralDisclosure(party_id=UUID() as party) as oral:
-                told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
-            case _:
-                pass
-    left = History(asked, history)
-    # All but care have their entries by ids that do not count what they are not told of.
-    id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
-    decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
-    told += [_receipt(site, r.event) for r in history if isinstance(r.event, ReceiptGiven) and not r.erased]
 
     def render(session: Session) -> Rendered:
-        client = client_of(session, caller, asked)
-        if not identified:
+        client = client_of(session, caller, asked)  # first: an authority that changes while the log is read is refused
+        history = sorted((r for record in person for r in site.log.history(record)), key=attrgetter("position"))
+        if not any(isinstance(recorded.event, ParticipantIdentified) for recorded in history):
             raise Unknown
-        shown = [each for record in person for each in numbered(record, session.accounting(record))]
+        silent = silent_of(site, caller, asked)
+        purposes, told = _said(site, caller, history, silent)
+        left = History(asked, history)
+        # All but care have their entries by ids that do not count what they are not told of.
+        id_of = attrgetter("id") if caller.reader is Reader.CASE_MANAGER else left.id_of
+        decided = {id_of(r): (r.recorded_at, r.event.party_id) for r in left.of(DecisionRecorded)}
+        first_told = {record: _first_told(site, record) for record in person} if silent else {}
+        shown = [
+            (number, _without_audit(row) if row.as_of < first_told.get(record, 0) and _is_of_care(row) else row)
+            for record in person
+            for number, row in numbered(record, session.accounting(record))
+            if row.party not in silent
+        ]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
         lines = [
@@ -126,7 +117,8 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
         ordered = sorted(filter(kept, [*lines, *told]), key=lambda entry: entry.at)
         body = {"disclosures": [{"at": plain(entry.at)} | entry.line for entry in ordered]}
         accessed = [] if client else person
-        return Rendered(body, known, accessed=accessed, under=list(client), told=_labels_told(body["disclosures"]))
+        told_of = _labels_told(caller, body["disclosures"])
+        return Rendered(body, known, accessed=accessed, under=list(client), told=told_of)
 
     return answer(site, caller, surface, Purpose.ACCOUNTING, render)
 
@@ -155,7 +147,7 @@ def _kept(site: Site, extract: Extract) -> Callable[[_Entry], bool]:
                 return entry.line.get("notice") is not None
             case Regime.HIPAA:
                 is_ours = entry.line["what"] == "access" and entry.reader != _OUTSIDE
-                return not (is_ours or entry.line.get("grants") or entry.line["what"] == "receipt")
+                return not (is_ours or entry.line.get("grants") or entry.line["what"] in _NO_DISCLOSURE)
             case None:
                 return True
 
@@ -177,6 +169,14 @@ def whose(site: Site, caller: Caller, text: str) -> tuple[UUID, list[UUID]]:
     return asked, _person(site, caller, asked)
 
 
+def silent_of(site: Site, caller: Caller, asked: UUID) -> frozenset[UUID]:
+    """Return the agencies for which an accounting is suspended now, by whatever record; none to the privacy officer."""
+    if caller.reader is Reader.PRIVACY:
+        return frozenset()
+    everyone = (History(record.id, site.log.history(record.id)) for record in records(site, asked))
+    return frozenset[UUID]().union(*(history.silent_of(site.now()) for history in everyone))
+
+
 def client_of(session: Session, caller: Caller, asked: UUID) -> list[counsel.Client]:
     """Return a counsel's client, under whose authority it reads; nobody, for who reads by role. Raises `Unknown`."""
     if caller.reader is not Reader.COUNSEL:
@@ -196,8 +196,30 @@ def numbered(record: UUID, lines: Sequence[Accounted]) -> Iterator[tuple[UUID, A
         before[like] += 1
 
 
-def _labels_told(lines: Sequence[Mapping[str, Any]]) -> frozenset[Label]:
-    """Return the labels of what an accounting tells of a participant itself: consents' words, codes, receipts."""
+def _first_told(site: Site, record: UUID) -> float:
+    """Return where the first event lies that says who was told what, and is told itself; beyond all, if none does."""
+    history = History(record, site.log.history(record))
+    kept_back = history.kept_back(Reader.PARTICIPANT, site.now())
+    audits = (r.position for r in history.events if type(r.event).label is Label.AUDIT_ACCESS)
+    return min((position for position in audits if position not in kept_back), default=inf)
+
+
+def _is_of_care(row: Accounted) -> bool:
+    return row.reader == Reader.CASE_MANAGER and row.purpose != Purpose.ACCOUNTING
+
+
+def _without_audit(row: Accounted) -> Accounted:
+    """Return care's reading of a history without that it read who was told what, where all of that is kept back."""
+    return replace(row, labels=" ".join(label for label in row.labels.split() if label != Label.AUDIT_ACCESS))
+
+
+def _labels_told(caller: Caller, lines: Sequence[Mapping[str, Any]]) -> frozenset[Label]:
+    """Return the labels of what an accounting tells of a participant itself: consents' words, codes, receipts.
+
+    Of the privacy officer's, whatever it held: that line is in an accounting too, and says nothing of a suspension.
+    """
+    if caller.reader is Reader.PRIVACY:
+        return frozenset({Label.CONSENT_SCOPE, Label.CONSENT_STATE})
     codes = {Label(line["labels"][0]) for line in lines if line.get("code")}
     stated = {Label.CONSENT_SCOPE for line in lines if line.get("grants")}
     return frozenset(codes | stated | {Label.CONSENT_STATE for line in lines if line["what"] == "receipt"})
@@ -207,6 +229,7 @@ _LET_GO = {
     Receipt.PURGED: "what had been received is deleted",
     Receipt.HELD: "already received, kept under a duty",
 }
+_NO_DISCLOSURE = frozenset({"receipt", "suspension", "suspension ended"})
 _ACCOUNTED_TO = frozenset({Reader.PARTICIPANT, Reader.COUNSEL, Reader.CASE_MANAGER, Reader.PRIVACY})
 
 
@@ -231,6 +254,41 @@ def _decisions(session: Session, caller: Caller, person: list[UUID]) -> list[Any
     if entries is None:
         return []
     return list(session.select(entries, {"subject_id": person, "kind": DecisionRecorded.topic}))
+
+
+def _said(
+    site: Site, caller: Caller, history: Sequence[Recorded[Any]], silent: frozenset[UUID]
+) -> tuple[list[_Stated], list[_Entry]]:
+    """Return what each consent said it was for, and what was told of a person otherwise than by an answer."""
+    held = grants(history)
+    purposes: list[_Stated] = []
+    given_now: dict[tuple[UUID | None, UUID | None], UUID] = {}
+    told: list[_Entry] = []
+    statements: dict[tuple[object, ...], _Entry] = {}  # each is recorded once for every record of a person
+    for recorded in history:
+        match recorded.event:
+            case RoiGranted() | RoiNarrowed() | CounselAuthorised() | CounselNarrowed() as given:
+                purposes.append(_Stated(recorded.recorded_at, str(given.roi), given.party_id, given.purpose))
+                given_now[given.participant_id, given.party_id] = given.roi
+            case ItemConsented() as item:
+                purposes.append(_Stated(recorded.recorded_at, str(item.item_id), item.party_id, ONE_SENTENCE))
+            case DepartmentNotified() | ProsecutorNotified() | OralDisclosure() | ReceiptGiven() as sent if (
+                sent.party_id in silent
+            ):
+                pass
+            case DepartmentNotified() | ProsecutorNotified() as sent if sent.party_id is not None:
+                grant = given_now.get((sent.participant_id, sent.party_id))
+                told.append(_Entry(recorded.recorded_at, _notice(site, caller, recorded, held, grant)))
+            case OralDisclosure(party_id=UUID() as party) as oral:
+                told.append(_Entry(oral.occurred_at, _oral(site, oral, party, recorded.envelope.actor)))
+            case ReceiptGiven() as receipt if not recorded.erased:
+                told.append(_receipt(site, receipt))
+            case AccountingSuspended() | AccountingResumed() as stated if stated.agency not in silent:
+                line = _statement(site, stated, recorded.envelope.actor)
+                statements[stated.topic, stated.agency, stated.occurred_at] = _Entry(stated.occurred_at, line)
+            case _:
+                pass
+    return purposes, [*told, *statements.values()]
 
 
 def _notice(
@@ -259,6 +317,17 @@ def _receipt(site: Site, given: ReceiptGiven) -> _Entry:
     to = _party(site, given.party_id, [])
     line = {"what": "receipt", "to": to, "receipt": given.receipt, "purpose": _LET_GO[given.receipt]}
     return _Entry(given.occurred_at, line)
+
+
+def _statement(site: Site, said: AccountingSuspended | AccountingResumed, by: UUID | None) -> dict[str, Any]:
+    """Return that an agency had an accounting suspended, or that this ended before its day."""
+    officer = site.directory.staff.get(by) if by else None
+    line = {"to": _party(site, said.agency, []), "by": officer.name if officer else ""}
+    if isinstance(said, AccountingResumed):
+        return {"what": "suspension ended", "purpose": "before its last day"} | line
+    stated = {"statement": said.statement, "stated_on": plain(said.stated_on), "until": plain(said.until)}
+    purpose = f"its {said.statement} statement of {said.stated_on}, as {said.capacity}: not told until {said.until}"
+    return {"what": "suspension", "person": said.official, "purpose": purpose} | line | stated
 
 
 def _oral(site: Site, oral: OralDisclosure, party: UUID, by: UUID | None) -> dict[str, Any]:

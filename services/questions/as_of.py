@@ -80,9 +80,10 @@ def of_disclosure(site: Site, caller: Caller, text: str, disclosure: str, *, val
 
     def render(session: Session) -> Rendered:
         client = accounting.client_of(session, caller, asked)
+        silent = accounting.silent_of(site, caller, asked)
         every = ((of, *each) for of in person for each in accounting.numbered(of, session.accounting(of)))
         record, line = next(((of, line) for of, each, line in every if each == number), (None, None))
-        if record is None or line is None:
+        if record is None or line is None or line.party in silent:
             raise Unknown
         found, verdict = disclosed(site, record, line)
         telling = Telling.of(site, caller, found, values=values)
@@ -131,7 +132,8 @@ class Telling:
         if not is_participant(now):
             raise Unknown
         telling = cls(site, caller, found, now, _eyes(site, caller, now), values)
-        telling._stands = {recorded.position for recorded in (*now.events, *now.linked)}
+        kept_back = now.kept_back(telling.eyes.viewer.reader, site.now()) if telling.eyes else frozenset[int]()
+        telling._stands = {recorded.position for recorded in (*now.events, *now.linked)} - kept_back
         telling._before = frozenset() if caller.reader is Reader.PARTICIPANT else names_before(now)
         theirs = Lens(found.viewer, found.history.grants.get(found.viewer.party), found.ceiling, found.at)
         telling.hidden = {

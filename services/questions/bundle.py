@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,14 @@ from projections.rows import GrantedRow
 from services.leaves import Place, Stored, StoredEvent, bearings, committed, facts, line_of, salt_for
 from services.person import reached
 from services.ports import Caller, Seal, Session
+from services.questions import accounting
 from services.questions.showing import require
 from services.release import Purpose, Rendered, answer
 from services.site import Site
 from services.verification import FORMAT
+
+Told = Callable[[Stored], bool]
+"""Whether the facts of a row are shown; of any other, that it is there."""
 
 
 def checkpoint(site: Site, since: int | None = None) -> dict[str, Any]:
@@ -34,7 +38,8 @@ def checkpoint(site: Site, since: int | None = None) -> dict[str, Any]:
 def of(site: Site, caller: Caller, text: str, since: int | None = None) -> dict[str, Any]:
     """Return all leaves of a participant with their proofs, for the participant itself and counsel with its authority.
 
-    What the reader reads of anyway is shown; of everything else, that it is there. Raises `Unknown`, `Refused`.
+    What the reader reads of anyway is shown; of everything else, that it is there: of what was disclosed to an agency
+    for which the accounting is suspended, too. Raises `Unknown`, `Refused`.
     """
     if caller.reader not in {Reader.PARTICIPANT, Reader.COUNSEL}:
         raise Forbidden
@@ -58,12 +63,17 @@ def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[st
 
     def render(session: Session) -> Rendered:
         under = _under(session, caller, asked)
+        silent = accounting.silent_of(site, caller, asked)
         entries = _entries(session, caller, person)
-        read = _events(site, person, entries)
         sealed = {record: session.sealed(record, seal.size) for record in person}
+        read = _events(site, caller, person, entries)
         if not any(sealed.values()):
             raise Unknown
-        body = _proven(site, seal, since, sealed, read)
+
+        def is_told(row: Stored) -> bool:
+            return (row.stream, row.version) in read if isinstance(row, StoredEvent) else row.party not in silent
+
+        body = _proven(site, seal, since, sealed, is_told)
         body["names"] = _names(site, caller, body["lines"])
         return Rendered(body, [*entries], accessed=person if itself else [], under=under)
 
@@ -96,13 +106,13 @@ def _proven(
     seal: Seal,
     since: int | None,
     sealed: Mapping[UUID, Sequence[tuple[Place, Stored]]],
-    read: set[tuple[UUID, int]],
+    is_told: Told,
 ) -> dict[str, Any]:
-    """Return the bundle of some records, but for the names; `read`: the events whose facts are shown."""
+    """Return the bundle of some records, but for the names; `is_told`: of which rows the facts are shown."""
     body = _published(site, seal, since) | {
         "format": FORMAT,
         "heads": _heads(site, seal.size),
-        "lines": [_line(site, seal, since, record, rows, read) for record, rows in sealed.items() if rows],
+        "lines": [_line(site, seal, since, record, rows, is_told) for record, rows in sealed.items() if rows],
     }
     if since is not None:
         body["consistency"]["heads"] = _heads(site, since)
@@ -134,13 +144,16 @@ def _entries(session: Session, caller: Caller, person: Sequence[UUID]) -> list[A
             return []
 
 
-def _events(site: Site, person: Sequence[UUID], entries: Iterable[Any]) -> set[tuple[UUID, int]]:
+def _events(site: Site, caller: Caller, person: Sequence[UUID], entries: Iterable[Any]) -> set[tuple[UUID, int]]:
     """Return which events these entries are of, each by its place in its stream."""
-    known = {entry.entry_id for entry in entries}
+    known, reader = {entry.entry_id for entry in entries}, caller.reader
     found = set()
     for record in person if known else ():
         history = History(record, site.log.history(record))
-        found |= {(each.stream, each.version) for each in history.events if history.id_of(each) in known}
+        # The view follows within seconds.
+        kept_back = history.kept_back(reader, site.now()) if reader else frozenset[int]()
+        told = [each for each in history.events if each.position not in kept_back]
+        found |= {(each.stream, each.version) for each in told if history.id_of(each) in known}
     return found
 
 
@@ -161,7 +174,7 @@ def _line(
     since: int | None,
     record: UUID,
     rows: Sequence[tuple[Place, Stored]],
-    read: set[tuple[UUID, int]],
+    is_told: Told,
 ) -> dict[str, Any]:
     line = line_of(record)
     was = since is not None and rows[0][0].index < since
@@ -169,17 +182,14 @@ def _line(
         "line": line.hex(),
         "head": _head(site, line, seal.size),
         "was": _head(site, line, since) if was and since is not None else None,
-        "leaves": [_leaf(site, seal, place, row, read) for place, row in rows],
+        "leaves": [_leaf(site, seal, place, row, is_told) for place, row in rows],
     }
 
 
-def _leaf(site: Site, seal: Seal, place: Place, row: Stored, read: set[tuple[UUID, int]]) -> dict[str, Any]:
+def _leaf(site: Site, seal: Seal, place: Place, row: Stored, is_told: Told) -> dict[str, Any]:
     told: dict[str, Any] | str
     salt, told = salt_for("facts", row.salt), facts(row)
-    if isinstance(row, StoredEvent) and (row.stream, row.version) not in read:
-        told = committed(salt, told).hex()
-    else:
-        told = {"salt": salt.hex(), **told}
+    told = {"salt": salt.hex(), **told} if is_told(row) else committed(salt, told).hex()
     return {
         "number": place.number,
         "index": place.index,

@@ -9,7 +9,7 @@ from domain.labels import Reader
 from domain.refusal import Unknown
 from projections.privacy import Entry, Participant, Recipient, SealOrder, Withdrawal
 from services.ports import Caller, Session
-from services.questions.listing import Asking, Items, Listing, by_participant
+from services.questions.listing import Asking, Choice, Items, Listing, by_participant
 from services.questions.showing import columns_of, require, show, who
 from services.questions.trace import trace
 from services.release import Purpose, Rendered, answer
@@ -26,6 +26,10 @@ def _late_or_not(asking: Asking, rows: Sequence[Withdrawal]) -> Items:
     )
 
 
+def _suspended_only(asking: Asking) -> dict[str, Any]:
+    return {"suspended": True} if asking.chosen else {}
+
+
 LISTINGS = (
     Listing(
         path="privacy/participants",
@@ -33,8 +37,11 @@ LISTINGS = (
         row=Participant,
         reader=Reader.PRIVACY,
         purpose=Purpose.ACCOUNTING,
-        doc="Everybody who has a record here, by your own ids, and when each ROI was signed and ends.",
+        doc="Everybody who has a record here, by your own ids: when each ROI was signed and ends, and whether the "
+        "accounting is suspended for an agency; `suspended`: those alone.",
+        where=_suspended_only,
         items=by_participant,
+        choice=Choice("suspended", whole="everybody"),
     ),
     Listing(
         path="privacy/withdrawals",

@@ -29,8 +29,10 @@ def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens 
     now, protocol = site.now(), site.protocol()
     history = History(participant, site.log.history(participant))
 
+    kept_back = history.kept_back(eyes.viewer.reader, now) if eyes else frozenset[int]()
+
     def knows_of(recorded: Recorded[Event], name: str) -> bool:
-        return eyes is None or isinstance(eyes.decide(recorded, name), Shown)
+        return recorded.position not in kept_back and (eyes is None or isinstance(eyes.decide(recorded, name), Shown))
 
     viewer = Viewer(reader, viewed.id)
     lines = decisions(site, caller, history, viewer, protocol.ceiling, now, knows_of, history.id_of)

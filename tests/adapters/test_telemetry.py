@@ -53,6 +53,7 @@ CLOSED = {
         "case_manager",
         "staff",
         "counsel",
+        "agency",
         "divertible",
         "override_ranks",
         "other",

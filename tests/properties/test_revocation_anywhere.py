@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +54,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def race(site_db: Database) -> Iterator[Race]:
-    with raced(site_db) as made:
+    with raced(site_db, Race) as made:
         yield made
 
 
@@ -116,30 +115,10 @@ def test_nothing_revoked_is_told_by_stream_or_unlocked_afterwards(race: Race) ->
     race.site.settle()
     revoke = revoking(race)
     account = race.site.person("housing-co-stream")
-    work: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
-        (telling, (race, told)),
-        (unlocking, (race, account, "housing-co", unlocked)),
-    ]
-
-    def run(act: Callable[..., None], given: tuple[Any, ...]) -> None:
-        try:
-            act(*given)
-        except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
-            race.failures.append(error)
-
-    threads = [threading.Thread(target=run, args=args, daemon=True) for args in work]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + 60
-    while not (told and unlocked) and not race.failures:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    for n in range(FEW):
-        race.end(n, revoke, "grant", dwell=0.1)
-    race.stop.set()
-    for thread in threads:
-        thread.join(30)
-    assert not race.failures, race.failures
+    with race.at_work(lambda: telling(race, told), lambda: unlocking(race, account, "housing-co", unlocked)):
+        race.wait(lambda: {"told", "unlocked"} if not (told and unlocked) else set())
+        for n in range(FEW):
+            race.end(n, revoke, "grant", dwell=0.1)
     assert stale([*told, *unlocked], race.changes) == []
     assert disordered(logged(race.owner)) == []
     rows = race.owner.execute("select surface, party_id, participant_id from log.disclosure").fetchall()
@@ -239,8 +218,8 @@ def test_two_processes_show_nothing_revoked_in_either_whatever_the_time_in_one(
         assert disordered(logged(race.owner)) == []
         assert sum(h.status == 200 for h in race.heard) > len(race.heard) // 2
         race.site.person("pat").do("/v1/register/staff/endings", {"subject": "marta-2"})
-        for asked in requests(race, "marta"):
-            assert race.ask(other, "marta", *asked).status == 401
+        for method, path, body in requests(race, "marta"):
+            assert race.ask(other, "marta", method, path, body).status == 401
         race.accounted()
 
 
@@ -249,8 +228,8 @@ def test_a_process_whose_clock_is_too_far_behind_shows_nothing(site_db: Database
     race.site.settle()
     with another_process(site_db, race, ["marta"], -3600) as door:
         marta = door("marta")
-        for asked in requests(race, "marta"):
-            assert race.ask(marta, "marta", *asked).status == 401
+        for method, path, body in requests(race, "marta"):
+            assert race.ask(marta, "marta", method, path, body).status == 401
     assert race.ask(race.site.person("marta"), "marta", "GET", PREFIX["marta"] + "participants").facts
 
 

@@ -1,7 +1,7 @@
 """Revocation is linearizable: no answer to a request begun after the acknowledgement holds what the grant carried.
 
 Real threads, real HTTP: a reader of each kind that consent shows anything asks on every path it has while consent ends.
-`GOLDENTHREAD_TEST_REVOCATIONS` is the number of revocations, 200 if it is not set; the variants take a sixth of it.
+`GOLDENTHREAD_TEST_REVOCATIONS` is the number of revocations, 120 if it is not set; the variants take a sixth of it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from unittest import mock
 from uuid import UUID, uuid4, uuid5
 
@@ -39,6 +39,7 @@ from domain.participant import ParticipantEnrolled, ParticipantIdentified
 from domain.protocol import Door
 from domain.referral import Charge, ChargeHeld, ReferralOffered
 from domain.registry import Role
+from domain.retention import ParticipantErased
 from domain.roi import CounselAuthorised, ItemConsented, RoiGranted, RoiSigned, consent_stream
 from domain.share import ShareMade
 from projections import counsel, liaison_prosecutor
@@ -52,15 +53,16 @@ from services.questions.listing import Asked, Listing
 from services.questions.partner import TABLES
 from services.register import party_id
 from services.release import Rendered
+from services.retention import Retentions
 from services.site import Site, append
 from tests.conftest import Database
 from tests.properties.history import Change, disordered, logged, stale
-from tests.properties.test_two_worlds import LISTED, QUESTIONS, narrowed
+from tests.properties.test_two_worlds import LISTED, OF_PARTICIPANT, QUESTIONS, narrowed
 from tests.site import Person, SiteUnderTest, running_site, searching
 
 pytestmark = pytest.mark.server
 
-REVOCATIONS = int(os.environ.get("GOLDENTHREAD_TEST_REVOCATIONS", "200"))
+REVOCATIONS = int(os.environ.get("GOLDENTHREAD_TEST_REVOCATIONS", "60"))
 FEW = max(REVOCATIONS // 6, 5)
 THOUSANDS = 5000
 """How many revocations the long tier races, on as many sites as that takes."""
@@ -74,6 +76,10 @@ READER = {
 OFFICE, COUNSEL = "public-defense", "r-patel"
 PARTY = PARTIES | {"ames": OFFICE, "patel": COUNSEL}
 """Who asks, and for which party: the partners, the defender's office to which an ROI gives a name, and counsel."""
+BY_ROLE = {"dana": "lead-care", "imani": "lead-program"}
+"""Who reads by role who saw what: care, and the privacy officer."""
+HIMSELF = "ray"
+"""The participant of number 0, who reads of himself."""
 ALL = {party_id(code): reader for code, reader in READER.items()}
 ALL |= {party_id(OFFICE): Reader.OBSERVER, party_id(COUNSEL): Reader.COUNSEL}
 LABELS = frozenset({Label.IDENTITY_LEGAL, Label.ENROLMENT_STATUS, Label.CONTACT_FACT, Label.CONSENT_SCOPE})
@@ -93,7 +99,8 @@ _SPACE = UUID("3b6c6a2f-7c57-5c62-8b0b-2e5f6b1d7c40")
 
 class Mark(NamedTuple):
     """A fact whose only authority is a grant: the ROI's own purpose, a share, an item, a place in a shared docket, the
-    name behind a pseudonym; or, to counsel, that someone is its client.
+    name behind a pseudonym; to counsel, that someone is its client, and who that is (`known`); to who reads by role,
+    that there is something to tell of what others had.
     """
 
     kind: str
@@ -130,6 +137,11 @@ def _numbers() -> dict[UUID | None, int]:
     return {who: n for n, who in enumerate(_numbered())}
 
 
+def _party(who: str) -> UUID:
+    """Return the party for which someone asks; a participant is its own."""
+    return number(0) if who == HIMSELF else party_id((PARTY | BY_ROLE)[who])
+
+
 @dataclass(slots=True)
 class Race:
     """A site full of consent, three readers, and what they heard."""
@@ -152,9 +164,23 @@ class Race:
     def seal(self, party: str, value: UUID) -> str:
         return self.site.parts.site.ids.seal(party_id(party), value)
 
-    def consenting(self, numbers: range, *, until: Callable[[int], datetime] | None = None, item: bool = False) -> None:
-        """Record participants whose ROI names all three parties, each told a sentence; and a case of each."""
-        care, envelope = party_id("lead-care"), self._envelope()
+    def called(self, who: str, n: int) -> str:
+        """Return what a reader calls a participant."""
+        return self.site.parts.site.ids.seal(_party(who), number(n))
+
+    def consenting(
+        self,
+        numbers: range,
+        *,
+        until: Callable[[int], datetime] | None = None,
+        item: bool = False,
+        authority: frozenset[Label] = LABELS,
+    ) -> None:
+        """Record participants whose ROI names all parties, each told a sentence; and a case of each.
+
+        `authority`: what each lets its counsel know.
+        """
+        care, envelope = party_id("lead-care"), self.envelope()
         for n in numbers:
             who, at, ends = number(n), BEGIN, until(n) if until else BEGIN + timedelta(days=300)
             name = PersonName(given="Ray", surname=f"Bell {n}")
@@ -183,7 +209,7 @@ class Race:
                     )
                 )  # fmt: skip
                 shares.append(ShareMade(**about, party_id=housing, text=f"item-{n}-", labels=what, item_id=signed))
-            own: dict[str, Any] = {"roi": uuid5(who, "authority"), "labels": LABELS, "purpose": "representation"}
+            own: dict[str, Any] = {"roi": uuid5(who, "authority"), "labels": authority, "purpose": "representation"}
             own |= about | {"expires_at": ends, "covers_from": at, "reader": Reader.COUNSEL}
             consent.append(CounselAuthorised(**own, party_id=party_id(COUNSEL)))
             referral, matter, case = (uuid5(who, kind) for kind in ("referral", "matter", "case"))
@@ -215,26 +241,34 @@ class Race:
                 ],
                 envelope,
             )
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Seal what was recorded, so that bundles have it."""
         secrets = self.site.parts.database.secrets
         Sealer(self.site.parts.database.login("sealer"), secrets.checkpoint_key, Settings().origin).checkpoint()
 
     def reading(self, who: str, in_parts: bool, door: Callable[[str], Person]) -> None:
         """Ask on every path of one's own whose answers come in parts, or at once, again and again, until stopped."""
         person = door(who)
-        try:
-            while not self.stop.is_set():
-                for method, path, body, headers in requests(self, who):
-                    if path.partition("?")[0].endswith((".csv", "/updates")) is in_parts and not self.stop.is_set():
-                        self.ask(person, who, method, path, body, headers)
-        except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
-            self.failures.append(error)
+        while not self.stop.is_set():
+            for method, path, body in self.asks(who):
+                if path.partition("?")[0].endswith((".csv", "/updates")) is in_parts and not self.stop.is_set():
+                    self.ask(person, who, method, path, body)
 
-    def ask(
-        self, person: Person, who: str, method: str, path: str, body: Any = None, more: Mapping[str, str] | None = None
-    ) -> Heard:
-        """Ask once, and write down what was heard: of a file or a followed list each part; return the last."""
+    def asks(self, who: str) -> Iterator[tuple[str, str, Any]]:
+        """Yield what a reader asks, on each of its paths once."""
+        return requests(self, who)
+
+    def ask(self, person: Person, who: str, method: str, path: str, body: Any = None) -> Heard:
+        """Ask once, and write down what was heard: of a file or a followed list each part; return the last.
+
+        `body`: what is sent; with a GET what is searched for.
+        """
         correlation = uuid4()
-        headers = {**person._signed(), "X-Correlation-ID": str(correlation), **(more or {})}
+        headers = person._signed() | {"X-Correlation-ID": str(correlation)}
+        if method == "GET" and body is not None:
+            headers, body = headers | searching(body), None
         begun, content = time.perf_counter(), b""
         with person.client.stream(method, path, json=body, headers=headers) as answer:
             status = answer.status_code
@@ -246,25 +280,34 @@ class Race:
         ended = time.perf_counter()
         for n, part in enumerate(parts(path, content)):
             rendered = self.rendering[correlation]
-            marks = {Mark(kind.decode(), int(n)) for kind, n in MARK.findall(part)}
-            if who == "ames":
-                marks = {Mark("named", n) for n in self._named(OFFICE, path, status, part)}
-            if who == "patel":
-                marks = {Mark("client", n) for n in {m.n for m in marks} | self._named(COUNSEL, path, status, part)}
-                if path.endswith("/accounting") and (numbered := DISCLOSURE.search(part)):
-                    self.disclosures[path.split("/")[3]] = numbered[1].decode()
-            if "only=shared" not in path:  # a docket number is the office's own; that it is shared is not
-                marks = {mark for mark in marks if mark.kind != "shared"}
+            marks = self.marks(who, path, status, part)
             at = rendered[n] if n and n < len(rendered) else begun
             self.heard.append(Heard(who, path, at, ended, status, correlation, frozenset(marks)))
         return self.heard[-1]
 
-    def _named(self, party: str, path: str, status: int, part: bytes) -> set[int]:
-        """Return who is shown to a party: by name, or in that it is answered at all about someone."""
-        shown = {int(n) for n in NAMED.findall(part)}
-        if (asked := re.search("/participants/([a-z2-7]{26})", path)) and status == 200:
-            shown.add(_numbers()[self.site.parts.site.ids.open(party_id(party), asked[1])])
-        return shown
+    def marks(self, who: str, path: str, status: int, part: bytes) -> set[Mark]:
+        """Return what an answer, or a part of it, holds that rests on somebody's consent."""
+        found = {Mark(kind.decode(), int(n)) for kind, n in MARK.findall(part)}
+        asked = self.about(who, path) if status == 200 else None
+        about = set() if asked is None else {asked}
+        names = {int(n) for n in NAMED.findall(part)}
+        if who == "ames":
+            found = {Mark("named", n) for n in about | names}
+        elif who == "patel":
+            found = {Mark("client", n) for n in about | names | {mark.n for mark in found}}
+            found |= {Mark("known", n) for n in names}
+        elif who in BY_ROLE:
+            found = {Mark("had", n) for n in about if "/as-of" in path}
+        if path.endswith("/accounting") and (numbered := DISCLOSURE.search(part)):
+            self.disclosures[path.split("/")[3]] = numbered[1].decode()
+        if "only=shared" not in path:  # a docket number is the office's own; that it is shared is not
+            found = {mark for mark in found if mark.kind != "shared"}
+        return found
+
+    def about(self, who: str, path: str) -> int | None:
+        """Return about whom a reader asks on a path, if it names someone."""
+        asked = re.search("/participants/([a-z2-7]{26})", path)
+        return _numbers()[self.site.parts.site.ids.open(_party(who), asked[1])] if asked else None
 
     @contextmanager
     def under_way(self, readers: tuple[str, ...] = (*PARTIES, "ames")) -> Iterator[None]:
@@ -281,39 +324,60 @@ class Race:
             return answer(site, caller, *rest)
 
         doors = (self.site.person, *self.doors)
-        work, interval = product(readers, (False, True), doors), sys.getswitchinterval()
-        threads = [threading.Thread(target=self.reading, args=args, daemon=True) for args in work]
-        with mock.patch.object(release, "disclosures", slowly), mock.patch.object(listing, "answer", noted):
-            for thread in threads:
-                thread.start()
+        interval = sys.getswitchinterval()
+        work = [partial(self.reading, *args) for args in product(readers, (False, True), doors)]
+        with (
+            mock.patch.object(release, "disclosures", slowly),
+            mock.patch.object(listing, "answer", noted),
+            self.at_work(*work),
+        ):
             sys.setswitchinterval(interval / 10)  # or who ends something waits its turn behind each of them
             try:
                 yield
             finally:
                 sys.setswitchinterval(interval)
-                self.stop.set()
-                for thread in threads:
-                    thread.join(30)
-        assert not self.failures, self.failures
         allowed = {200, 401, 503}
         for h in self.heard:
-            assert h.status in allowed or (h.status == 404 and h.who in {"patel", "ames"}), h
+            assert h.status in allowed or (h.status == 404 and h.who in {"patel", "ames", *BY_ROLE}), h
+
+    @contextmanager
+    def at_work(self, *work: Callable[[], object]) -> Iterator[None]:
+        """Let all of these run, each in its own thread, until `stop`, which the end sets; what one raises is told."""
+        self.stop.clear()
+
+        def run(act: Callable[[], object]) -> None:
+            try:
+                act()
+            except BaseException as error:  # noqa: BLE001 - the thread's, told by the test
+                self.failures.append(error)
+
+        threads = [threading.Thread(target=run, args=[act], daemon=True) for act in work]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join(30)
+        assert not self.failures, self.failures
 
     def hear_all(self, *who: str) -> None:
         """Let some readers go on until each has been answered on each of its paths."""
         wanted = {path for each in who for path in PATHS[each]}
-        self._hear(lambda: wanted - {named(h.path) for h in self.heard.copy() if h.status == 200})
+        self.wait(lambda: wanted - {named(h.path) for h in self.heard.copy() if h.status == 200})
 
     def hear_of(self, *kinds: str) -> None:
         """Let the readers go on until they have heard of each kind of fact."""
-        self._hear(lambda: {*kinds} - {mark.kind for h in self.heard.copy() for mark in h.facts})
+        self.wait(lambda: {*kinds} - {mark.kind for h in self.heard.copy() for mark in h.facts})
 
-    def _hear(self, missing: Callable[[], set[str]]) -> None:
+    def wait(self, missing: Callable[[], Collection[object]]) -> None:
+        """Let the readers go on until nothing is missing."""
         end = time.monotonic() + 120
         while left := missing():
             assert time.monotonic() < end, left
             assert not self.failures, self.failures
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def end(self, n: int, act: Callable[[int], object], *marks: str, dwell: float = 0.02, gives: bool = False) -> None:
         """End something about one participant, or give it again, while everyone asks about it."""
@@ -340,6 +404,17 @@ class Race:
         assert row is not None
         return int(row[0])
 
+    def labels_later(self, topic: str) -> set[str]:
+        """Return the labels of the disclosures that stand after such an ending in the log; some do."""
+        rows = self.owner.execute(
+            "select d.labels from log.disclosure d join log.event e"
+            " on e.participant_id = d.participant_id and e.party_id = d.party_id"
+            " where e.topic = %s and d.position > e.notification_id",
+            [topic],
+        ).fetchall()
+        assert rows, f"nobody asked after {topic}"
+        return {label for (labels,) in rows for label in labels.split()}
+
     def accounted(self, at_least: int = 50) -> None:
         """Check that every answer that showed something has exactly its rows, each in order and computed again."""
         assert disordered(logged(self.owner)) == []
@@ -363,7 +438,8 @@ class Race:
                         label for row in rows[correlation] if row[0] == number(mark.n) for label in row[5].split()
                     }
                     party = PARTIES.get(heard.who, "city-pd")
-                    of = {"told": EXTRA[party], "item": Label.SUBSTANCE_CURRENT, "named": Label.IDENTITY_LEGAL}
+                    of = {"told": EXTRA[party], "item": Label.SUBSTANCE_CURRENT}
+                    of |= dict.fromkeys(("named", "known"), Label.IDENTITY_LEGAL)
                     want = of.get(mark.kind, Label.CONSENT_SCOPE)
                     if UNDER.search(heard.path):  # who sees what, read under the client's authority
                         want = Label.AUDIT_ACCESS
@@ -402,7 +478,7 @@ class Race:
             *sorted(entries, key=lambda r: (r.occurred_at, r.entry_id.bytes), reverse=newest_first),
         ]
 
-    def _envelope(self) -> Envelope:
+    def envelope(self) -> Envelope:
         return Envelope(actor=None, role=Role.CASE_MANAGER, agency=party_id("lead-care"), correlation_id=uuid4())
 
 
@@ -410,27 +486,28 @@ HEADS = (GrantedParticipant, counsel.Client)
 """The rows of which lists consist."""
 
 
-def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any, dict[str, str]]]:
+def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
     """Yield a request on each of a reader's paths, about whoever is next."""
     for path in PATHS[who]:
         n = race.current
-        where = path.replace("{participant}", race.seal(PARTY[who], number(n)))
+        where = path.replace("{participant}", race.called(who, n))
         if path.endswith("lookups"):
-            yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}, {}
-            yield "POST", path, {"incident_number": f"I-{n}"}, {}
+            yield "POST", path, {"given": "Ray", "surname": f"Bell {n}", "birth_date": "1980-01-01"}
+            yield "POST", path, {"incident_number": f"I-{n}"}
         elif path.endswith(("/trace", "/as-of")):
-            yield "GET", f"{where}?party=city-pd", None, {}
+            yield "GET", f"{where}?party=city-pd", None
         elif "{disclosure}" in path:
-            known = race.disclosures.get(where.split("/")[3], race.seal(PARTY[who], number(n)))
-            yield "GET", where.replace("{disclosure}", known), None, {}
+            known = race.disclosures.get(where.split("/")[3], race.called(who, n))
+            yield "GET", where.replace("{disclosure}", known), None
         elif "{" in path or not of_list(path):
-            yield "GET", where, None, {}
+            yield "GET", where, None
         else:
             for how in narrowed(of_list(path)):
-                yield "GET", f"{where}?{how}limit=8", None, {}
-            yield "GET", where, None, searching(f"{n}")
+                yield "GET", f"{where}?{how}limit=8", None
+            yield "GET", where, f"{n}"
 
 
+@cache
 def named(path: str) -> str:
     """Return a path as the application names it."""
     path = re.sub("/accounting/[a-z2-7]{26}", "/accounting/{disclosure}", path.partition("?")[0])
@@ -468,7 +545,10 @@ def _prefix(reader: Reader) -> str:
 PREFIX = {who: _prefix(ALL[party_id(code)]) for who, code in PARTY.items()}
 # Every question of such a reader: a path that the application has and this table has not fails the two-world test.
 PATHS = {who: [path for path in QUESTIONS if path.startswith(prefix)] for who, prefix in PREFIX.items()}
-PATHS["patel"] += [path for path in QUESTIONS if path.startswith("/v1/participants/")]  # under the client's authority
+_OF_ONE = [path for path in QUESTIONS if path.startswith("/v1/participants/")]
+PATHS["patel"] += _OF_ONE  # under the client's authority
+PATHS |= {who: list(OF_PARTICIPANT) for who in BY_ROLE}
+PATHS[HIMSELF] = [*_OF_ONE, *(path for path in QUESTIONS if f"{path}/".startswith("/v1/participant/"))]
 
 
 def test_every_reader_that_consent_shows_anything_is_in_the_race() -> None:
@@ -476,18 +556,21 @@ def test_every_reader_that_consent_shows_anything_is_in_the_race() -> None:
     assert all(PATHS.values())
 
 
+R = TypeVar("R", bound=Race)
+
+
 @contextmanager
-def raced(db: Database) -> Iterator[Race]:
+def raced(db: Database, kind: type[R]) -> Iterator[R]:
     with (
         running_site(db, begin="2026-02-14 10:00", **RACED) as site,
         psycopg.connect(db.owner_url, autocommit=True) as owner,
     ):
-        yield Race(site, owner)
+        yield kind(site, owner)
 
 
 @pytest.fixture
 def race(site_db: Database) -> Iterator[Race]:
-    with raced(site_db) as made:
+    with raced(site_db, Race) as made:
         yield made
 
 
@@ -550,25 +633,54 @@ def test_nothing_revoked_is_in_an_answer_to_a_request_begun_afterwards(race: Rac
     race.accounted()
 
 
-def test_nothing_of_a_client_is_in_an_answer_after_its_counsels_authority_ended(race: Race) -> None:
-    race.consenting(range(FEW))
+def ending_counsel(race: Race) -> Callable[[int], object]:
+    """Return how counsel's authority ends: by the word of the client to care, or by counsel itself."""
     noor, patel = race.site.person("noor"), race.site.person("patel")
 
-    def end(n: int) -> None:  # by the word of the client to care, or by counsel itself
-        person, said = (noor, {"counsel": COUNSEL}) if n % 2 else (patel, {})
-        party = "lead-care" if n % 2 else COUNSEL
+    def end(n: int) -> None:
+        who, person, said = ("dana", noor, {"counsel": COUNSEL}) if n % 2 else ("patel", patel, {})
         body = said | {"word_of": "participant" if n % 2 else "counsel"}
-        person.do(f"/v1/participants/{race.seal(party, number(n))}/counsel/endings", body)
+        person.do(f"/v1/participants/{race.called(who, n)}/counsel/endings", body)
 
+    return end
+
+
+def narrowing_counsel(race: Race) -> Callable[[int], object]:
+    """Return how a client signs that its counsel may not know its name any more, nor what it was charged with."""
+    noor = race.site.person("noor")
+    kept = LABELS - {Label.IDENTITY_LEGAL, Label.CONSENT_SCOPE}  # the scope it reads by its authority alone
+    body = {"counsel": COUNSEL, "labels": sorted(kept), "expires_on": "2026-12-10"}
+
+    def narrow(n: int) -> None:
+        noor.do(f"/v1/participants/{race.called('dana', n)}/counsel", body | {"covers_from": BEGIN.isoformat()})
+
+    return narrow
+
+
+def test_nothing_of_a_client_is_in_an_answer_after_its_counsels_authority_ended(race: Race) -> None:
+    race.consenting(range(FEW))
+    end = ending_counsel(race)
     with race.under_way(("patel", *PARTIES)):
         race.hear_all("patel")
         for n in range(FEW):
-            race.end(n, end, "client", dwell=0.05)
+            race.end(n, end, "client", "known", dwell=0.05)
     assert race.too_late() == []
     assert race.disclosed_later("counsel.ended") == 0
     assert {mark.n for h in race.heard if h.who == "patel" for mark in h.facts} >= set(range(FEW // 2, FEW))
     ended = next(change.acknowledged for change in race.changes if change.fact == Mark("client", 0))
     assert any(h.begun > ended and Mark("grant", 0) in h.facts for h in race.heard), "the ROI ended too"
+    race.accounted()
+
+
+def test_nothing_that_counsel_may_not_know_any_more_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    race.consenting(range(FEW))
+    narrow = narrowing_counsel(race)
+    with race.under_way(("patel",)):
+        race.hear_all("patel")
+        for n in range(FEW):
+            race.end(n, narrow, "known", dwell=0.05)
+    assert race.too_late() == []
+    assert Label.IDENTITY_LEGAL not in race.labels_later("counsel.narrowed")
     race.accounted()
 
 
@@ -579,13 +691,7 @@ def test_nothing_narrowed_away_is_in_an_answer_to_a_request_begun_afterwards(rac
         for n in range(FEW):
             race.end(n, narrow, "told", dwell=0.05)
     assert race.too_late() == []
-    rows = race.owner.execute(
-        "select d.labels from log.disclosure d join log.event e"
-        " on e.participant_id = d.participant_id and e.party_id = d.party_id"
-        " where e.topic = 'roi.narrowed' and d.position > e.notification_id"
-    ).fetchall()
-    assert rows, "nobody asked after a narrowing"
-    assert not any(extra in labels.split() for (labels,) in rows for extra in EXTRA.values())
+    assert not race.labels_later("roi.narrowed") & {*EXTRA.values()}
     race.accounted()
 
 
@@ -602,13 +708,7 @@ def test_no_item_withdrawn_is_in_an_answer_to_a_request_begun_afterwards(race: R
         for n in range(FEW):
             race.end(n, withdraw, "item", dwell=0.05)
     assert race.too_late() == []
-    rows = race.owner.execute(
-        "select d.labels from log.disclosure d join log.event e"
-        " on e.participant_id = d.participant_id and e.party_id = d.party_id"
-        " where e.topic = 'item.withdrawn' and d.position > e.notification_id"
-    ).fetchall()
-    assert rows, "nobody asked after a withdrawal"
-    assert not any(Label.SUBSTANCE_CURRENT in labels.split() for (labels,) in rows)
+    assert Label.SUBSTANCE_CURRENT not in race.labels_later("item.withdrawn")
     race.accounted()
 
 
@@ -652,25 +752,61 @@ def declaring(race: Race) -> Callable[[int], object]:
 
 
 @pytest.mark.parametrize(
-    ("ending", "marks", "topic"),
+    ("ending", "marks", "topic", "counsel"),
     [
-        (dying, CARRIED, "roi.revoked"),
-        (signing_anew, CARRIED, "roi.revoked"),
-        (declaring, ("named",), "conflict.declared"),
+        (dying, (*CARRIED, "client", "known"), "roi.revoked", ("patel",)),
+        (signing_anew, CARRIED, "roi.revoked", ()),
+        (declaring, ("named",), "conflict.declared", ()),
     ],
 )
 def test_whatever_else_ends_it_nothing_is_in_an_answer_to_a_request_begun_afterwards(
-    race: Race, ending: Callable[[Race], Callable[[int], object]], marks: tuple[str, ...], topic: str
+    race: Race,
+    ending: Callable[[Race], Callable[[int], object]],
+    marks: tuple[str, ...],
+    topic: str,
+    counsel: tuple[str, ...],
 ) -> None:
     race.consenting(range(FEW))
     end = ending(race)
-    with race.under_way():
+    with race.under_way((*PARTIES, "ames", *counsel)):
         race.hear_of(*marks)
         for n in range(FEW):
             race.end(n, end, *marks, dwell=0.05)
     assert race.too_late() == []
     assert race.disclosed_later(topic) == 0
     race.accounted()
+
+
+def discharged(race: Race, numbers: range) -> None:
+    """Discharge each a day after the one before: nothing happens about them any more, and their consent lives on."""
+    noor = race.site.person("noor")
+    body = {"ground": "sustained lack of engagement", "tried": "Weekly outreach"}
+    for n in numbers:
+        race.site.clock.at(BEGIN + timedelta(days=n + 1))
+        noor.do(f"/v1/participants/{race.called('dana', n)}/discharge", body)
+
+
+def test_nothing_of_someone_erased_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
+    """The end of retention, day after day: here consent outlives it, so that nothing else ends what is shown."""
+    race.consenting(range(FEW), until=lambda _: BEGIN + timedelta(days=9_000))
+    discharged(race, range(FEW))
+    kept = timedelta(days=race.site.parts.site.protocol().retention_days)
+    marks = (*CARRIED, "client", "known", "had")
+
+    def erase(n: int) -> None:
+        race.site.clock.at(BEGIN + timedelta(days=n + 1, hours=6) + kept)
+        Retentions(race.site.parts.site).beat()
+
+    with race.under_way((*PARTIES, "ames", "patel", "dana")):
+        race.hear_of(*marks)
+        for n in range(FEW):
+            race.end(n, erase, *marks, dwell=0.05)
+    erased = race.site.parts.log.of_topics([ParticipantErased.topic])
+    assert [recorded.event.participant_id for recorded in erased] == [number(n) for n in range(FEW)]
+    assert race.too_late() == []
+    assert disordered(logged(race.owner)) == []
+    for who in ("patel", "dana", "ames", *PARTIES):
+        assert any(h.facts for h in race.heard if h.who == who), f"nothing was shown to {who} at all"
 
 
 @contextmanager
@@ -699,65 +835,64 @@ ROLES = {
     "judge": Role.COURT_OFFICER,
     "ames": Role.DEFENDER_OBSERVER,
     "patel": Role.COUNSEL,
+    "dana": Role.CASE_MANAGER,
+    "imani": Role.PRIVACY_OFFICER,
 }
+COMINGS = max(FEW // 10, 2)
+"""How many people of each role come and go."""
 
 
-@pytest.mark.parametrize("who", PARTY)
-def test_a_person_whose_authority_ended_hears_nothing(race: Race, who: str) -> None:
+def admitted(race: Race, who: str, name: str) -> Person:
+    """Let one more of a role sign in, under a name of their own; of the participant, again."""
+    if who == HIMSELF:
+        race.site.person("noor").do(f"/v1/participants/{race.called('dana', 0)}/access", {"subject": name})
+    else:
+        body = {"party": (PARTY | BY_ROLE)[who], "name": "Someone", "role": ROLES[who], "subject": name}
+        race.site.person("pat").do("/v1/register/staff", body)
+    return race.site.person(name)
+
+
+def test_a_person_whose_authority_ended_hears_nothing(race: Race) -> None:
     race.consenting(range(1))
-    pat, ended = race.site.person("pat"), {}
-    names = [f"{who}-{n}" for n in range(max(FEW // len(PARTY), 2))]
-    for name in names:
-        body = {"party": PARTY[who], "name": "Someone", "role": ROLES[who], "subject": name}
-        pat.do("/v1/register/staff", body)
-    person = race.seal(PARTY[who], number(0))
+    coming = [(who, f"{who}-{n}") for who in (*ROLES, HIMSELF) for n in range(COMINGS)]
+    readers = [(who, name, admitted(race, who, name)) for who, name in coming]
     race.site.settle()
-    for name in names:
-        reader = race.site.person(name)
-        going = threading.Event()
-
-        def read(reader: Person = reader, going: threading.Event = going) -> None:
-            while not going.is_set():
-                for asked in requests(race, who):
-                    race.ask(reader, who, *asked)
-
-        first = len(race.heard)
-        threads = [threading.Thread(target=read) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        while len({h.path.partition("?")[0] for h in race.heard[first:]}) < len(PATHS[who]):
-            assert any(thread.is_alive() for thread in threads)
-            time.sleep(random.random() * 0.03)
-        pat.do("/v1/register/staff/endings", {"subject": name})
-        ended[name] = time.perf_counter()
-        # What a refusal would tell: someone who is known here, or nobody.
-        sent: dict[str, Any] = {
-            "participant": person,
-            "incident_number": "I",
-            "place": "p",
-            "facts": "f",
-            "door": "arrest_diversion",
-        }
-        sent |= {"person": {"given": "A", "surname": "B", "birth_date": "1980-01-01"}}
-        sent |= {"charges": [{"code": "90J", "description": "d", "severity": "s", "prosecutor": "county-pa"}]}
-        bodies = {"/v1/referrals/without-arrest": {"description": "A man in a grey coat", "reason": "Unwell"}}
-        bodies |= {"/v1/referrals": sent} if who == "kim" else {}  # what is not the role's to send is 403 to anyone
-        for path, about in product(bodies, (person, race.seal(PARTY[who], uuid4()))):
-            assert reader.post(path, bodies[path] | {"participant": about}).status_code == 401
-        time.sleep(0.02)
-        going.set()
-        for thread in threads:
-            thread.join(30)
-        late = [h for h in race.heard[first:] if h.begun > ended[name]]
-        assert late
-        assert {h.status for h in late} == {401}
-    assert any(h.facts for h in race.heard)
+    for who, name, reader in readers:
+        a_person_ends_while_reading(race, who, name, reader)
+    assert {h.who for h in race.heard if h.facts} == {*ROLES, HIMSELF}
     later = race.owner.execute(
         "select count(*) from log.disclosure d join log.event e on e.staff_id = d.staff_id"
         " where e.topic = 'staff.ended' and d.position > e.notification_id"
     ).fetchone()
     assert later == (0,)
     assert disordered(logged(race.owner)) == []
+
+
+def a_person_ends_while_reading(race: Race, who: str, name: str, reader: Person) -> None:
+    """End somebody's authority once all of their paths have answered; nothing answers a request begun afterwards."""
+
+    def read() -> None:
+        while not race.stop.is_set():
+            for method, path, body in requests(race, who):
+                race.ask(reader, who, method, path, body)
+
+    first = len(race.heard)
+    with race.at_work(read, read):
+        race.wait(lambda: {*PATHS[who]} - {named(h.path) for h in race.heard[first:] if h.status == 200})
+        time.sleep(random.random() * 0.03)
+        race.site.person("pat").do("/v1/register/staff/endings", {"subject": name})
+        ended = time.perf_counter()
+        # What a refusal would tell: someone who is known here, or nobody.
+        sent: dict[str, Any] = {"incident_number": "I", "place": "p", "facts": "f", "door": "arrest_diversion"}
+        sent |= {"person": {"given": "A", "surname": "B", "birth_date": "1980-01-01"}}
+        sent |= {"charges": [{"code": "90J", "description": "d", "severity": "s", "prosecutor": "county-pa"}]}
+        bodies = {"/v1/referrals/without-arrest": {"description": "A man in a grey coat", "reason": "Unwell"}}
+        bodies |= {"/v1/referrals": sent} if who == "kim" else {}  # what is not the role's to send is 403 to anyone
+        for path, about in product(bodies, (race.called(who, 0), race.called(who, 1))):
+            assert reader.post(path, bodies[path] | {"participant": about}).status_code == 401
+        race.wait(lambda: set() if any(h.begun > ended for h in race.heard[first:]) else {"one who asks afterwards"})
+    late = [h for h in race.heard[first:] if h.begun > ended]
+    assert {h.status for h in late} == {401}
 
 
 def test_nothing_that_has_run_out_is_in_an_answer_to_a_request_begun_afterwards(race: Race) -> None:
@@ -768,10 +903,11 @@ def test_nothing_that_has_run_out_is_in_an_answer_to_a_request_begun_afterwards(
         race.site.clock.at(ends[n])
 
     race.site.clock.at(BEGIN + timedelta(days=1))
-    with race.under_way():
-        race.hear_of(*CARRIED)
+    marks = (*CARRIED, "client", "known")
+    with race.under_way((*PARTIES, "ames", "patel")):
+        race.hear_of(*marks)
         for n in range(FEW):
-            race.end(n, let_time_pass, *CARRIED, dwell=0.05)
+            race.end(n, let_time_pass, *marks, dwell=0.05)
     assert race.too_late() == []
     for n, end in ends.items():
         late = "select count(*) from log.disclosure where participant_id = %s and recorded_at >= %s"
@@ -796,21 +932,21 @@ def after_reading(row: type[Row], act: Callable[[], object]) -> Iterator[None]:
     assert not left
 
 
-@pytest.mark.parametrize("who", PARTIES)
-def test_rows_of_two_computations_do_not_leave_in_one_answer(race: Race, who: str) -> None:
-    race.consenting(range(1))
+def test_rows_of_two_computations_do_not_leave_in_one_answer(race: Race) -> None:
+    race.consenting(range(len(PARTIES)))
     race.site.settle()
-    narrow, person = narrowing(race), race.site.person(who)
-    path = PREFIX[who] + "participants/" + race.seal(PARTIES[who], number(0))
-    assert {mark.kind for mark in race.ask(person, who, "GET", path).facts} == {"grant", "told"}
+    narrow = narrowing(race)
+    for n, (who, party) in enumerate(PARTIES.items()):
+        person, path = race.site.person(who), f"{PREFIX[who]}participants/{race.called(who, n)}"
+        assert {mark.kind for mark in race.ask(person, who, "GET", path).facts} == {"grant", "told"}
 
-    def act() -> None:
-        narrow(0)
-        race.site.settle()
+        def act(n: int = n) -> None:
+            narrow(n)
+            race.site.settle()
 
-    with after_reading(TABLES[READER[PARTIES[who]]].told, act):
-        assert {mark.kind for mark in race.ask(person, who, "GET", path).facts} == {"grant"}
-    race.accounted(at_least=2)
+        with after_reading(TABLES[READER[party]].told, act):
+            assert {mark.kind for mark in race.ask(person, who, "GET", path).facts} == {"grant"}
+    race.accounted(at_least=2 * len(PARTIES))
 
 
 def test_a_docket_shows_as_shared_only_what_still_is_when_it_leaves(race: Race) -> None:

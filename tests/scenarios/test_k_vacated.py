@@ -5,6 +5,8 @@ And what a hold does: an order waits, visibly, and nothing is destroyed meanwhil
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,16 +14,20 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from adapters.postgres.log import PostgresLog
 from adapters.postgres.sealer import Sealer
 from adapters.simulation.cast import callers
-from domain.event import PersonName
+from domain.door import ReferralDeclined
+from domain.event import Event, PersonName, Recorded
 from domain.identity import MatchProposed, RecordSubject
 from domain.participant import IntakeCompleted
 from domain.retention import HoldPlaced, MatterErased, ParticipantErased
 from services.arrests import ArrestTold, tell_arrest
+from services.ports import Append
 from services.retention import Retentions
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
+from tests.scenarios.test_i_doors import DOORWAY, OUTREACH
 from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -183,15 +189,13 @@ def test_at_the_end_of_retention_the_content_is_gone_and_the_accounting_stays(ra
         {"ground": "sustained lack of engagement", "tried": "Calls, visits, letters."},
     )
     days = lead.parts.site.protocol().retention_days
-    worker = Retentions(lead.parts.site)
     last = max(r.recorded_at for r in log.history(_who(lead)))
     lead.clock.at(last + timedelta(days=days) - timedelta(minutes=1))
     Retentions(lead.parts.site).beat()
     assert not log.of_topics([ParticipantErased.topic]), "a minute before, nothing is destroyed"
 
     lead.clock.at(last + timedelta(days=days + 1))
-    worker.beat()
-    (erased,) = log.of_topics([ParticipantErased.topic])
+    (erased,) = _until(lead, 1, ParticipantErased)
     who = _who(lead)
     assert erased.event.participant_id == who
     assert _key(lead, who) == (True, True)
@@ -233,6 +237,15 @@ def _told(line: dict[str, Any]) -> dict[str, Any]:
     return {name: line[name] for name in notice} if line["what"] == "notice" else line
 
 
+def _until(lead: SiteUnderTest, count: int, kind: type[Event]) -> list[Recorded[Event]]:
+    """Return what was erased, once the site's own worker has erased so many."""
+    deadline = time.monotonic() + 20
+    while len(found := lead.parts.log.of_topics([kind.topic])) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(found) == count
+    return found
+
+
 def _who(lead: SiteUnderTest) -> UUID:
     (intake,) = lead.parts.log.of_topics([IntakeCompleted.topic])
     assert intake.event.participant_id is not None
@@ -264,13 +277,42 @@ def test_a_record_that_is_no_participants_is_erased_within_the_hours_of_the_feed
     Retentions(lead.parts.site).beat()
     assert not log.of_topics([MatterErased.topic]), "for some hours a slip can be put right"
     lead.clock.at(log.now() + timedelta(hours=lead.parts.site.protocol().feed_hours + 24))
-    Retentions(lead.parts.site).beat()
-    (gone,) = log.of_topics([MatterErased.topic])
+    (gone,) = _until(lead, 1, MatterErased)
     assert gone.event.matter_id == proposal.event.matter_id
     assert all(r.erased for r in log.load(gone.stream)[:-1]), "nothing of the stranger can be read"
     lead.clock.at(log.now() + timedelta(days=2))
     Retentions(lead.parts.site).beat()
     assert len(log.of_topics([MatterErased.topic])) == 1, "once"
+
+
+def test_one_record_that_cannot_be_erased_keeps_no_other(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    story.at_work(lead)
+    log, dana = lead.parts.log, lead.person("dana")
+    for where in ("pharmacy", "library"):
+        lead.person("marta").do("/v1/referrals/without-arrest", DOORWAY | {"description": f"A man at the {where}"})
+    lead.settle()
+    for his in dana.see("/v1/case-manager/referrals")["referrals"]:
+        dana.do(f"/v1/participants/{his['participant']}/contacts", OUTREACH)
+        reason = {"how": "not accepted", "reason": "no legal response to be expected otherwise"}
+        dana.do(f"/v1/referrals/{his['referral_id']}/decline", reason)
+    declined = [r.event.participant_id for r in log.of_topics([ReferralDeclined.topic])]
+    first, second = sorted(who for who in declined if who is not None)
+    record = PostgresLog.record
+
+    def failing(self: PostgresLog, appends: Sequence[Append], *rest: Any, **more: Any) -> Any:
+        if any(event.participant_id == first for each in appends for event in each.events):
+            raise OSError("the disk is full")
+        return record(self, appends, *rest, **more)
+
+    lead.clock.at(log.now() + timedelta(days=lead.parts.site.protocol().retention_days_not_enrolled + 1))
+    with monkeypatch.context() as broken:
+        broken.setattr(PostgresLog, "record", failing)
+        (only,) = _until(lead, 1, ParticipantErased)
+        assert only.event.participant_id == second
+        with pytest.raises(OSError, match="full"):
+            Retentions(lead.parts.site).beat()
+    again = _until(lead, 2, ParticipantErased)  # by the site's own worker, which tries again
+    assert {r.event.participant_id for r in again} == {first, second}
 
 
 def test_a_hold_is_lifted_by_the_line_that_the_privacy_officer_reads(ray: story.Ray) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from domain.roi import consent, consent_stream
+from tests.adapters.http.conftest import to_program
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings
 from tests.scenarios.eyes import raw
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
+from tests.scenarios.test_suspended_accounting import ASKED
 from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -73,6 +75,30 @@ def two(lead: SiteUnderTest) -> Two:
         ray.dana.do(f"/v1/participants/{record}/counsel", AUTHORITY)
     lead.settle()
     return Two(ray, away, roi, theirs)
+
+
+@pytest.mark.parametrize("by", ["kept", "away"])
+def test_an_accounting_that_is_suspended_by_either_record_is_silent_by_both(two: Two, by: str) -> None:
+    for record in (two.ray.care, two.away):
+        said = {"party": "county-pa", "labels": ["enrolment.status"], "occasion": "phone"}
+        two.ray.dana.do(f"/v1/participants/{record}/oral-disclosures", said)
+    two.merge()
+    patel, imani = two.ray.site.person("patel"), two.ray.site.person("imani")
+    clients = [client["participant"] for client in patel.see("/v1/counsel/participants")["clients"]]
+    asked = [(two.ray.dana, two.ray.care), *((patel, client) for client in clients)]
+
+    def to_the_office() -> list[int]:
+        accounts = [who.see(f"/v1/participants/{one}/accounting")["disclosures"] for who, one in asked]
+        return [sum(line["to"] == "County Prosecuting Attorney" for line in lines) for lines in accounts]
+
+    before = to_the_office()
+    assert len(before) == 3
+    assert all(before)
+    named = to_program(two.ray.site, two.ray.care if by == "kept" else two.away)
+    imani.do(f"/v1/participants/{named}/accounting-suspensions", ASKED | {"stated_on": "2026-03-24"})
+    assert to_the_office() == [0, 0, 0]
+    two.ray.at("2026-05-01 00:00")
+    assert to_the_office() == [number + 1 for number in before]  # and that it was suspended, once
 
 
 @pytest.mark.parametrize("by", ["kept", "away"])

@@ -136,9 +136,8 @@ class PlayedLog:
 
     def bundle(self, *people: UUID, since: int | None = None, most: int | None = None) -> dict[str, Any]:
         """Return what the participant is given; `most`: no more leaves than these."""
-        read = {(row.stream, row.version) for _, row in self.rows if isinstance(row, StoredEvent)}
         lines = {who: [at for at in self.rows if at[1].participant == who][:most] for who in people or (RAY,)}
-        proven = bundle._proven(self._site, self.latest(), since, lines, read)
+        proven = bundle._proven(self._site, self.latest(), since, lines, lambda _: True)
         return proven | {"names": {str(POLICE): "City Police Department"}}
 
     @property

@@ -75,12 +75,22 @@ def example(name: str, **other: Any) -> dict[str, Any]:
     return deepcopy(dict(extra["examples"][0])) | other
 
 
+def to_program(lead: SiteUnderTest, text: str) -> str:
+    """Return by which id the program's people, the privacy officer too, know what care knows by this one."""
+    site = lead.parts.site
+    care, program = (site.directory.by_code(code, "party").id for code in ("lead-care", "lead-program"))
+    known = site.ids.open(care, text)
+    assert known is not None
+    return site.ids.seal(program, known)
+
+
 def path_of(ray: story.Ray, name: str, *, whose: str) -> str:
-    """Return the path of a command about Ray, as `police`, `care` or anyone calls him."""
+    """Return the path of a command about Ray, as `police`, `program`, `care` or anyone calls him."""
     police = whose == "police"
+    by_care = to_program(ray.site, ray.care) if whose == "program" else ray.care
     return COMMANDS[name][0].format(
         referral=ray.referral if police else ray.care_referral,
-        participant=ray.participant if police else ray.care,
+        participant=ray.participant if police else by_care,
         roi=ray.roi,
         item=ray.roi,
         case=ray.charge,
@@ -166,6 +176,9 @@ def every_command(lead: SiteUnderTest, body: Callable[..., dict[str, Any]]) -> N
     do(brooks, "AllegeViolation", participant=known)
     do(dana, "AuthoriseCounsel", care)
     do(dana, "RecordOralDisclosure", care)
+    to_imani = {"participant": to_program(lead, participant)}
+    do(lead.person("imani"), "SuspendAccounting", to_imani)
+    do(lead.person("imani"), "ResumeAccounting", to_imani)
     do(dana, "AddPaper", signed | {"revocation": do(dana, "RevokeRoi", signed)["revocation"]})
     do(dana, "EndCounsel", care)
     do(dana, "GiveAccess", care)

@@ -188,6 +188,21 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("noor", "LiftHold", {"why": "x"}, "invalid-input", "why"),
     ("noor", "ReceiveOrder", {"ordered_on": "2099-01-01"}, "refused", "ordered_on"),
     ("noor", "ReceiveOrder", {"cases": ["x"]}, "refused", "cases[0]"),
+    ("imani", "SuspendAccounting", {"agency": "nobody"}, "refused", "agency"),
+    ("imani", "SuspendAccounting", {"agency": "housing-co"}, "refused", "agency"),
+    ("imani", "SuspendAccounting", {"agency": "probation"}, "refused", "agency"),
+    ("imani", "SuspendAccounting", {"capacity": "health oversight"}, "refused", "agency"),
+    ("imani", "SuspendAccounting", {"capacity": "a friend"}, "invalid-input", "capacity"),
+    ("imani", "SuspendAccounting", {"official": " "}, "invalid-input", "official"),
+    ("imani", "SuspendAccounting", {"statement": "rumour"}, "invalid-input", "statement"),
+    ("imani", "SuspendAccounting", {"stated_on": "2026-03-19"}, "refused", "stated_on"),
+    ("imani", "SuspendAccounting", {"until": "2026-03-17"}, "refused", "until"),
+    ("imani", "SuspendAccounting", {"until": "9999-12-31"}, "refused", "until"),
+    ("imani", "SuspendAccounting", {"artefact_sha256": None}, "refused", "artefact_sha256"),
+    ("imani", "SuspendAccounting", {"artefact_sha256": "x"}, "invalid-input", "artefact_sha256"),
+    ("imani", "SuspendAccounting", {"statement": "oral"}, "refused", "until"),
+    ("imani", "ResumeAccounting", {}, "refused", "agency"),
+    ("imani", "ResumeAccounting", {"agency": "nobody"}, "refused", "agency"),
     ("chen", "FileCase", {"filed_on": "2026-01-19"}, "refused", "filed_on"),
     ("chen", "FileCase", {"filed_on": "2026-03-19"}, "refused", "filed_on"),
     ("chen", "FileCase", {"offense_on": "1899-12-31"}, "refused", "offense_on"),
@@ -228,7 +243,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str, str]] = [
 def test_bad_input_names_the_field(
     lead: SiteUnderTest, ray: story.Ray, who: str, name: str, wrong: dict[str, Any], kind: str, field: str
 ) -> None:
-    path = path_of(ray, name, whose="police" if who in ("kim", "ortiz") else "care")
+    path = path_of(ray, name, whose={"kim": "police", "ortiz": "police", "imani": "program"}.get(who, "care"))
     body = json.dumps(example(name, **wrong))
     if name == "OverrideExclusion" and not wrong:
         body = json.dumps(example(name, charge=ray.charge))
@@ -611,6 +626,8 @@ ALLOWED: dict[str, set[Role]] = {
     **dict.fromkeys(("ConsentItem", "WithdrawItem", "RecordContact", "MakeShare", "GiveAccess"), CARE),
     **dict.fromkeys(("AuthoriseCounsel", "RecordOralDisclosure", "HandleAsk"), CARE),
     "EndCounsel": CARE | {Role.COUNSEL},
+    "SuspendAccounting": {Role.PRIVACY_OFFICER},
+    "ResumeAccounting": {Role.PRIVACY_OFFICER},
     "DeclareConflict": {Role.DEFENDER_OBSERVER},
     "MakeAsk": POLICE | OFFICE | {Role.COURT_OFFICER, Role.PROBATION_OFFICER, Role.RECIPIENT_CONTACT, Role.COUNSEL},
     "RaiseConcern": {Role.DEFENDER_OBSERVER, Role.COUNSEL},

@@ -94,8 +94,12 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
         assert "relay" not in doctor()[1], "nobody waits for one"
         for party in ("city-pd", "county-pa"):
             out.account(party)
-        assert doctor()[0] == 1
-        assert "relay: it has never beaten: start `goldenthread gateway`" in doctor()[1]
+        ill, said = doctor()
+        assert ill == 1
+        assert "relay: it has never beaten: start `goldenthread gateway`" in said
+        lacking = f"topic {out.prefix}out.county-pa.participant-status.v1: the broker has none: goldenthread topics"
+        assert lacking in said, "before anything is to be told there"
+        assert "out.city-pd.participant-status" not in said
 
         story.enrol(ray)
         lead.settle()
@@ -113,8 +117,8 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
         failing, said = doctor()
         assert failing == 1
         assert "telling city-pd" not in said, "it has its topics, and was told"
-        names = f"{out.prefix}out.county-pa.participant-status.v1, {out.prefix}out.county-pa.control.v1"
-        assert f"statuses unsent since {since}; the broker lacks {names}: goldenthread topics makes them" in said
+        assert f"telling county-pa: 1 statuses unsent since {since}; they go by themselves once the relay beats" in said
+        assert lacking in said
         assert f"it has failed since {since} (Unavailable) and tries again on each beat" in said
 
         assert CliRunner().invoke(app, ["topics"]).exit_code == 0
@@ -125,6 +129,7 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
         assert well == 0, said
         assert f"relay: last beat {beaten}\n" in said
         assert "telling" not in said
+        assert "the broker has none" not in said
 
         word = {"word_of": "participant", "medium": "oral", "parties": ["city-pd"]}
         lead.person("noor").do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)

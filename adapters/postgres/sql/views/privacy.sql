@@ -3,7 +3,7 @@
 drop schema if exists privacy cascade;
 create schema privacy;
 
--- Entry (role): One act of consent, or one telling by word of mouth.
+-- Entry (role): One act of consent, one telling by word of mouth, or one word of an agency's on the accounting.
 create table privacy.entry (
     subject_id uuid not null,
     as_of bigint not null,
@@ -14,15 +14,17 @@ create table privacy.entry (
     matter_id uuid,
     kind text not null,
     shown text not null,
-    body jsonb not null
+    body jsonb not null,
+    agency_id uuid
 );
 
--- Participant (role): Somebody who has a record here, by an id, and when its ROI was last signed and ends.
+-- Participant (role): Somebody who has a record here, by an id: when its ROI was signed and ends, and whether an accounting waits.
 create table privacy.participant (
     subject_id uuid not null,
     as_of bigint not null,
     signed_at timestamptz,
-    ends_at timestamptz
+    ends_at timestamptz,
+    suspended boolean not null
 );
 
 -- Recipient (role): What a participant's consent gives one party now.
@@ -63,7 +65,7 @@ create table privacy.withdrawal (
 );
 
 select site.keep_no_statistics('privacy');
-comment on schema privacy is 'privacy/4 sha256 0a398f86f028072f230813aca688b5e2cdd1bc3033b96c5d9c50daeb7554d85d';
+comment on schema privacy is 'privacy/5 sha256 af123deb14b530ed2b271a0c22537b76b0a9feebae96ab1290629d4e7a4d1da4';
 
 alter table privacy.entry add primary key (subject_id, occurred_at, entry_id);
 alter table privacy.participant add primary key (subject_id);

@@ -1,0 +1,292 @@
+"""What others had, and who was shown what, is told as consent stands when it is asked for, whatever ends meanwhile.
+
+As-of, accounting, a disclosure computed again, trace and bundle are worked out from the log and not from a view. So
+they follow at once what no gate stands before, too: a record that is unlinked, a matter that is sealed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from types import ModuleType
+from typing import Any
+from unittest import mock
+from uuid import uuid5
+
+import pytest
+
+from domain.event import PersonName
+from domain.identity import RecordLinked, RecordSubject, Rule
+from domain.labels import Label
+from domain.legal_case import CaseFiled
+from domain.referral import ChargeHeld, DepartmentNotified, NoticeCode
+from services.questions import accounting, as_of, bundle, counsel
+from services.register import party_id
+from services.site import append
+from tests.conftest import Database
+from tests.properties.history import disordered, logged
+from tests.properties.test_revocation_race import (
+    BEGIN,
+    CHARGE,
+    EXTRA,
+    LABELS,
+    THOUSANDS,
+    Mark,
+    Race,
+    dying,
+    ending_counsel,
+    named,
+    narrowing,
+    narrowing_counsel,
+    number,
+    raced,
+    revoking,
+    signing_anew,
+)
+from tests.site import Person
+
+pytestmark = pytest.mark.server
+
+AUTHORITY = LABELS | {Label.REFERRAL_STATUS, Label.CHARGE_DIVERTED, Label.CASE_DOCKET}
+NOTICE = NoticeCode.HANDOFF_MET
+MATTER = re.compile(r"(charge|linked)-\d+-")
+LINES = ("/accounting", "/accounting.csv", "/accounting.html")
+
+
+class Accounts(Race):
+    """The same, of whom counsel and care ask what others have, and who was shown what.
+
+    Marks: `grant` and `told`, what the police have; `charge` and `linked`, a charge and the record of an office that
+    counsel has; `code`, what counsel is told that a notice said; `client`, that counsel is answered at all.
+    """
+
+    def asks(self, who: str) -> Iterator[tuple[str, str, Any]]:
+        """Yield each way to ask, about whoever is next."""
+        mine = self.called(who, self.current)
+        of = f"/v1/participants/{mine}"
+        known = self.disclosures.get(mine, mine)
+        yield from (("GET", f"{of}{lines}", None) for lines in LINES)
+        yield from (("GET", f"{of}/as-of?party={party}", None) for party in ("city-pd", "r-patel"))
+        if who == "patel":
+            yield "GET", f"{of}/accounting/{known}", None
+            yield "GET", f"{of}/bundle", None
+            yield "GET", f"/v1/counsel/participants/{mine}/trace?party=city-pd", None
+
+    def reading(self, who: str, in_parts: bool, door: Callable[[str], Person]) -> None:
+        """Ask in each of these ways, again and again, until stopped: each is answered at once."""
+        person = door(who)
+        while not (in_parts or self.stop.is_set()):
+            for asked in self.asks(who):
+                self.ask(person, who, *asked)
+
+    def marks(self, who: str, path: str, status: int, part: bytes) -> set[Mark]:
+        """Return what an answer holds."""
+        n = self.about(who, path)
+        if status != 200 or n is None:
+            return set()
+        kinds = {"client"} if who == "patel" else set[str]()
+        if path.endswith(LINES):
+            kinds |= {"code"} if who == "patel" and NOTICE.encode() in part else set()
+        else:
+            kinds |= self._told(path, json.loads(part))
+        if path.endswith("/accounting"):
+            lines = json.loads(part)["disclosures"]
+            seen = (line["id"] for line in lines if line.get("surface") == "counsel.participant")
+            self.disclosures[path.split("/")[3]] = next(seen, "")
+        return {Mark(kind, n) for kind in kinds}
+
+    def _told(self, path: str, body: dict[str, Any]) -> set[str]:
+        if path.endswith("/bundle"):
+            facts = [leaf["facts"] for line in body["lines"] for leaf in line["leaves"]]
+            return {
+                "code" for each in facts if isinstance(each, dict) and each.get("topic") == DepartmentNotified.topic
+            }
+        if "/trace" in path:
+            return {"grant" for line in body["decisions"] if line["grant"]}
+        shown = json.dumps(body["shown"])
+        if path.endswith("city-pd"):
+            told = {"told"} if EXTRA["city-pd"] in shown else set[str]()
+            return told | ({"grant"} if "grant-" in shown else set())
+        return {found[1] for found in MATTER.finditer(shown)}
+
+    def clients(self, numbers: range, until: Callable[[int], datetime]) -> None:
+        """Record participants as `consenting` does, each with a notice, a charge and a record of an office besides."""
+        self.consenting(numbers, until=until, authority=AUTHORITY)
+        police, office = party_id("city-pd"), party_id("county-pa")
+        for n in numbers:
+            who = number(n)
+            referral, charge, case = (uuid5(who, kind) for kind in ("referral", "charge", "linked"))
+            about: dict[str, Any] = {"participant_id": who, "occurred_at": BEGIN}
+            charged = CHARGE.model_copy(update={"description": f"charge-{n}-"})
+            held = ChargeHeld(
+                **about, party_id=police, matter_id=charge, charge=charged, incident_number=f"I-{n}", prosecutor=office
+            )
+            told = DepartmentNotified(**about, party_id=police, code=NOTICE, team_number="206-555-0100")
+            person = RecordSubject(name=PersonName(given="Ray", surname="Bell"), birth_date=date(1980, 1, 1))
+            filed = CaseFiled(
+                party_id=office, matter_id=case, occurred_at=BEGIN, docket=f"linked-{n}-", charges=(CHARGE,),
+                defendant=person, offense_on=BEGIN.date(), filed_on=BEGIN.date(), received_at=BEGIN,
+            )  # fmt: skip
+            linked = RecordLinked(**about, matter_id=case, source=office, rule=Rule.REVIEWED, score=1.0)
+            self.site.parts.log.record(
+                [
+                    append(referral, 2, held, told),
+                    append(case, 0, filed),
+                    append(person.stream(office, case), 0, linked),
+                ],
+                self.envelope(),
+            )
+        self.checkpoint()
+        self.site.settle()
+        patel = self.site.person("patel")
+        for n in numbers:  # what is computed again afterwards
+            patel.see(f"/v1/counsel/participants/{self.called('patel', n)}")
+
+    def asked_about(self, n: int) -> None:
+        """Let the readers go on until each way to ask about someone has been tried by each."""
+        since, paths = len(self.heard), {who: {_way(path) for _, path, _ in self.asks(who)} for who in READERS}
+
+        def missing() -> set[str]:
+            heard = [h for h in self.heard[since:] if self.about(h.who, h.path) == n]
+            return {
+                f"{who} {way}" for who in READERS for way in paths[who] - {_way(h.path) for h in heard if h.who == who}
+            }
+
+        self.wait(missing)
+
+
+READERS = ("patel", "dana")
+
+
+def _way(path: str) -> str:
+    return f"{named(path)}?{path.partition('?')[2]}"
+
+
+@pytest.fixture
+def race(site_db: Database) -> Iterator[Accounts]:
+    with raced(site_db, Accounts) as made:
+        yield made
+
+
+def sealing(race: Accounts) -> Callable[[int], object]:
+    """Return how an order seals a charge."""
+    noor = race.site.person("noor")
+
+    def seal(n: int) -> None:
+        charge = race.seal("lead-care", uuid5(number(n), "charge"))
+        body = {"order": "sealed", "ordered_on": "2026-02-13", "cases": [charge]}
+        noor.do(f"/v1/participants/{race.called('dana', n)}/orders", body)
+
+    return seal
+
+
+def unlinking(race: Accounts) -> Callable[[int], object]:
+    """Return how a reviewer takes the record of an office from a participant."""
+    noor = race.site.person("noor")
+    recorded = race.site.parts.log.of_topics([RecordLinked.topic])
+    links = {each.event.participant_id: race.seal("lead-care", each.id) for each in recorded}
+
+    def unlink(n: int) -> None:
+        path = f"/v1/participants/{race.called('dana', n)}/links/{links[number(n)]}/endings"
+        noor.do(path, {"why": "The brother came in himself."})
+
+    return unlink
+
+
+def ends(n: int) -> datetime:
+    """Return when a consent runs out: of one in nine while the race goes on."""
+    return BEGIN + (timedelta(days=2, hours=n) if n % 9 == 8 else timedelta(days=300))
+
+
+def running_out(race: Accounts) -> Callable[[int], object]:
+    """Return how consent runs out, the ROI's and counsel's."""
+    return lambda n: race.site.clock.at(ends(n))
+
+
+HAD = ("code", "charge", "linked")
+"""What counsel has of a client by its authority."""
+ENDINGS: tuple[tuple[Callable[[Accounts], Callable[[int], object]], tuple[str, ...]], ...] = (
+    (revoking, ("grant", "told")),
+    (narrowing, ("told",)),
+    (signing_anew, ("grant", "told")),
+    (ending_counsel, ("client", *HAD)),
+    (narrowing_counsel, HAD),
+    (sealing, ("charge",)),
+    (unlinking, ("linked",)),
+    (dying, ("client", *HAD, "grant", "told")),
+    (running_out, ("client", *HAD, "grant", "told")),
+)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(THOUSANDS // 100, marks=pytest.mark.long)])
+def test_whatever_ends_is_told_by_no_way_of_asking_what_others_had_begun_afterwards(
+    race: Accounts, rounds: int
+) -> None:
+    people = range(rounds * len(ENDINGS))
+    race.clients(people, ends)
+    acts = [(ending(race), marks) for ending, marks in ENDINGS]
+    with race.under_way(READERS):
+        for n in people:
+            race.current = n
+            race.asked_about(n)
+            act, marks = acts[n % len(acts)]
+            race.end(n, act, *marks)
+            race.asked_about(n)
+    assert race.too_late() == []
+    assert disordered(logged(race.owner)) == []
+    assert race.disclosed_later("counsel.ended") == 0
+    assert not race.labels_later("counsel.narrowed") & (AUTHORITY - LABELS)
+    told = {mark for h in race.heard for mark in h.facts}
+    assert told >= {change.fact for change in race.changes}, "what ended had been told"
+    rows = set(race.owner.execute("select correlation_id, participant_id from log.disclosure").fetchall())
+    for h in race.heard:
+        assert {(h.correlation, number(mark.n)) for mark in h.facts} <= rows, "told and not written down"
+
+
+OF_CLIENT = (
+    *((accounting, f"/v1/participants/{{}}{lines}") for lines in LINES),
+    (as_of, "/v1/participants/{}/as-of?party=r-patel"),
+    (as_of, "/v1/participants/{}/accounting/{}"),
+    (bundle, "/v1/participants/{}/bundle"),
+    (counsel, "/v1/counsel/participants/{}/trace?party=city-pd"),
+)
+
+
+@contextmanager
+def before_answering(module: ModuleType, act: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, when a question has begun and is about to open its session."""
+    right, left = module.answer, [act]
+
+    def late(*given: Any) -> Any:
+        if left:
+            left.pop()()
+        return right(*given)
+
+    with mock.patch.object(module, "answer", late):
+        yield
+    assert not left
+
+
+def test_nothing_that_was_read_before_the_session_is_told_in_it(race: Accounts) -> None:
+    """Counsel's authority is narrowed, and the view has followed, between the beginning of a request and its session.
+
+    The gate then knows only the authority as it is: what is told of the log must have been read under that one.
+    """
+    race.clients(range(len(OF_CLIENT)), ends)
+    patel, narrow = race.site.person("patel"), narrowing_counsel(race)
+    for n, (module, path) in enumerate(OF_CLIENT):
+        mine = race.called("patel", n)
+        race.ask(patel, "patel", "GET", f"/v1/participants/{mine}/accounting")
+
+        def act(n: int = n) -> None:
+            narrow(n)
+            race.site.settle()
+
+        with before_answering(module, act):
+            heard = race.ask(patel, "patel", "GET", path.format(mine, race.disclosures[mine]))
+        assert heard.status == 200
+        assert {mark.kind for mark in heard.facts} <= {"client", "grant"}, path
+    assert not race.labels_later("counsel.narrowed") & (AUTHORITY - LABELS)
