@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
-from adapters.telemetry import RESOURCE
+from adapters.telemetry import RESOURCE, SECONDS_MOST
 
 OURS: Final = "goldenthread"
 """Above all loggers of ours."""
@@ -87,7 +87,7 @@ def sent(otlp_endpoint: str | None) -> Iterator[None]:
     if otlp_endpoint is None:
         yield
         return
-    handler = Sent(BatchLogRecordProcessor(OTLPLogExporter(otlp_endpoint)))
+    handler = Sent(BatchLogRecordProcessor(OTLPLogExporter(otlp_endpoint, timeout=SECONDS_MOST)))
     logging.getLogger(OURS).addHandler(handler)
     try:
         yield

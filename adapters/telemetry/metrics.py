@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.telemetry import RESOURCE
+from adapters.telemetry import RESOURCE, SECONDS_MOST
 from adapters.telemetry.spans import UNROUTED
 from projections.views import VIEWS
 from services.ports import Keeping, Unavailable
@@ -35,7 +35,11 @@ class Metrics:
     """Counts; sends it all to `otlp_endpoint` every minute if one is configured, else nowhere."""
 
     def __init__(self, otlp_endpoint: str | None = None) -> None:
-        sent = [PeriodicExportingMetricReader(OTLPMetricExporter(otlp_endpoint))] if otlp_endpoint else []
+        sent = (
+            [PeriodicExportingMetricReader(OTLPMetricExporter(otlp_endpoint, timeout=SECONDS_MOST))]
+            if otlp_endpoint
+            else []
+        )
         self._provider = MeterProvider(sent, RESOURCE, exemplar_filter=AlwaysOffExemplarFilter())
         self._meter = self._provider.get_meter("goldenthread")
         self._requests = self._meter.create_histogram(
