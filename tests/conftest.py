@@ -6,6 +6,7 @@ PostgreSQL: of `GOLDENTHREAD_TEST_POSTGRES` (its owner's URL), or the embedded o
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -62,6 +63,8 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.collect()
+    gc.freeze()  # what was imported stays: nobody need look through it again and again
     # Fetched here, where no test's time runs. What goes wrong is told by the test that asks for the broker.
     if not os.environ.get(_KAFKA) and any(item.get_closest_marker("kafka") for item in session.items):
         with suppress(BrokerFailed):
@@ -86,7 +89,13 @@ def _running() -> Iterator[str]:
     folder.chmod(0o711)  # started by root, PostgreSQL runs as another user, who must get in
     embedded = EmbeddedServer(folder / "data", folder / "secrets")
     try:
-        yield embedded.ensure()
+        url = embedded.ensure()
+        with psycopg.connect(
+            url, autocommit=True
+        ) as connection:  # what outlives a crash is tested on servers of their own
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        yield url
     finally:
         embedded.stop()
         shutil.rmtree(folder)

@@ -1,7 +1,7 @@
 """Revocation is linearizable: no answer to a request begun after the acknowledgement holds what the grant carried.
 
 Real threads, real HTTP: a reader of each kind that consent shows anything asks on every path it has while consent ends.
-`GOLDENTHREAD_TEST_REVOCATIONS` is the number of revocations, 120 if it is not set; the variants take a sixth of it.
+`GOLDENTHREAD_TEST_REVOCATIONS` is the number of revocations, 60 if it is not set; the variants take a sixth of it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +23,13 @@ from domain.identity import MatchProposed, RecordSubject
 from domain.participant import IntakeCompleted
 from domain.retention import HoldPlaced, MatterErased, ParticipantErased
 from services.arrests import ArrestTold, tell_arrest
+from services.clocks import Clocks, Late
 from services.ports import Append
 from services.retention import Retentions
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
 from tests.scenarios.test_i_doors import DOORWAY, OUTREACH
-from tests.site import Person, SiteUnderTest
+from tests.site import Person, SiteUnderTest, local
 
 pytestmark = pytest.mark.server
 
@@ -189,7 +190,7 @@ def test_at_the_end_of_retention_the_content_is_gone_and_the_accounting_stays(ra
         {"ground": "sustained lack of engagement", "tried": "Calls, visits, letters."},
     )
     days = lead.parts.site.protocol().retention_days
-    last = max(r.recorded_at for r in log.history(_who(lead)))
+    last = _last_word(lead)
     lead.clock.at(last + timedelta(days=days) - timedelta(minutes=1))
     Retentions(lead.parts.site).beat()
     assert not log.of_topics([ParticipantErased.topic]), "a minute before, nothing is destroyed"
@@ -224,8 +225,7 @@ def test_a_hold_keeps_a_record_past_its_retention(ray: story.Ray) -> None:
     )
     noor = lead.person("noor")
     noor.do(f"/v1/participants/{ray.care}/holds", {"ground": "records law"})
-    last = max(r.recorded_at for r in log.history(_who(lead)))
-    lead.clock.at(last + timedelta(days=lead.parts.site.protocol().retention_days + 1))
+    lead.clock.at(_last_word(lead) + timedelta(days=lead.parts.site.protocol().retention_days + 1))
     Retentions(lead.parts.site).beat()
     assert not log.of_topics([ParticipantErased.topic])
     assert story.NARRATIVE in everything(ray.dana)
@@ -235,6 +235,16 @@ def _told(line: dict[str, Any]) -> dict[str, Any]:
     """Return a line of an accounting; of a notice no more than that it was sent: what it said was content."""
     notice = ("at", "what", "to", "labels", "purpose")
     return {name: line[name] for name in notice} if line["what"] == "notice" else line
+
+
+def _last_word(lead: SiteUnderTest) -> datetime:
+    """Return when the last was recorded about Ray, once all that he signed has run out: that it did is recorded too."""
+    lead.clock.at(local("2027-06-01 09:00"))
+    deadline = time.monotonic() + 20
+    while Clocks(lead.parts.site).late() != Late() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert Clocks(lead.parts.site).late() == Late()
+    return max(r.recorded_at for r in lead.parts.log.history(_who(lead)))
 
 
 def _until(lead: SiteUnderTest, count: int, kind: type[Event]) -> list[Recorded[Event]]:
