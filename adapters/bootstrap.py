@@ -20,6 +20,8 @@ from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
 from adapters.secrets import Secrets
 from adapters.settings import Settings
+from adapters.telemetry import logs
+from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.spans import Spans
 from adapters.witness import Witnesses, read_witnesses
 from domain.labels import Ceiling, Reader
@@ -100,6 +102,7 @@ class Parts:
     readers: PostgresReaders
     database: Database
     spans: Spans
+    metrics: Metrics
     access: Access
     leaves: Leaves
 
@@ -108,13 +111,17 @@ class Parts:
 def opened(db: Database, settings: Settings) -> Iterator[Parts]:
     """Open a site on a migrated database."""
     with ExitStack() as stack:
-        spans = Spans(settings.otlp_endpoint)
+        stack.enter_context(logs.sent(settings.otlp("logs")))
+        spans, metrics = Spans(settings.otlp("traces")), Metrics(settings.otlp("metrics"))
         stack.callback(spans.close)
         log = PostgresLog(db.login("recorder"), db.secrets)
         stack.callback(log.close)
         access = stack.enter_context(Access(db.login("access"), db.secrets.digests))
         urls = {reader: db.login(reader.value) for reader in READERS}
-        readers = stack.enter_context(PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size))
+        readers = stack.enter_context(
+            PostgresReaders(urls, db.secrets.context, pool_size=settings.pool_size, observe=metrics.released)
+        )
+        stack.callback(metrics.close)  # the first to go: it still looks at the rest
         seals = log.seals(verifier_of(settings.origin, db.secrets.checkpoint_key.public_key()))
         site = Site(
             log=log,
@@ -132,7 +139,7 @@ def opened(db: Database, settings: Settings) -> Iterator[Parts]:
             read=reader(settings.kafka_prefix),
         )
         site.directory.refresh()
-        yield Parts(site, log, readers, db, spans, access, seals.leaves)
+        yield Parts(site, log, readers, db, spans, metrics, access, seals.leaves)
 
 
 def ceiling_of(directory: Directory) -> Callable[[datetime], Ceiling]:
@@ -157,8 +164,9 @@ def projectors(parts: Parts) -> list[Projector]:
 
 @contextmanager
 def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
-    """Keep the site's views, its clocks, its audit and its seals going in the background."""
+    """Keep the site's views, its clocks, its audit and its seals going in the background, and watch them."""
     stop = Stop()
+    parts.metrics.watch(parts.site)
     runners = projectors(parts)
     sealer = Sealer(
         parts.database.login("sealer"),

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     every message of ours. `witnesses_file`: who signs that the log only ever grew, a line each: verifier key and URL.
     `kafka`: the broker's addresses; `kafka_prefix`: what this site's topics begin with, on a broker of several. With
     `kafka_user` the client signs in with SCRAM over TLS; its password is the file `kafka.password` among the secrets.
+    `otlp_endpoint`: the collector that spans, metrics and log go to, without `/v1/traces`; left out, they go nowhere.
     What would send anything in clear to another machine is refused.
     """
 
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
 
     otlp_endpoint: str | None = None
 
+    def otlp(self, signal: Literal["traces", "metrics", "logs"]) -> str | None:
+        """Return where the collector takes a signal; None where the site has none."""
+        return f"{self.otlp_endpoint.rstrip('/')}/v1/{signal}" if self.otlp_endpoint else None
+
     @classmethod
     def of_a_played_site(cls, folder: Path, port: int = 0) -> Self:
         """Return the settings of a site that is only played: never a real one's, whatever the shell has."""
@@ -122,9 +127,13 @@ class Settings(BaseSettings):
 
     @field_validator("otlp_endpoint")
     @classmethod
-    def _no_spans_in_clear(cls, url: str | None) -> str | None:
+    def _no_telemetry_in_clear(cls, url: str | None) -> str | None:
         if url is not None and not is_encrypted(url):
-            raise ValueError("spans would go to another machine in clear: give an https:// address, or one of loopback")
+            raise ValueError(
+                "it would be sent in clear to another machine: give an https:// address, or one of loopback"
+            )
+        if url is not None and url.rstrip("/").endswith("/v1/traces"):
+            raise ValueError("it is the collector's own address: leave out /v1/traces")
         return url
 
     @field_validator("host")

@@ -22,7 +22,7 @@ def provider_at(openid: OpenId, **other: Any) -> Provider:
     """Return the site's side of a provider."""
     openid.redirect_uri = f"{PUBLIC}/sign-in/callback"
     known = {"acr_values": ("aal2", "aal3"), "key": openid.client_pem()} | other
-    return Provider(Client(issuer=openid.issuer, client_id=CLIENT, redirect_uri=openid.redirect_uri, **known))
+    return Provider(Client(issuer=openid.issuer, client_id=CLIENT, public_url=PUBLIC, **known))
 
 
 @dataclass(slots=True)

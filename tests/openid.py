@@ -1,4 +1,4 @@
-"""A small OpenID provider for tests, on loopback: discovery, keys, authorize, token. It can be told to lie."""
+"""A small OpenID provider for tests, on loopback: discovery, keys, authorize, token, logout. It can be told to lie."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class OpenId:
     asked: list[dict[str, str]] = field(default_factory=list)
     keys_fetched: int = 0
     assertions: set[str] = field(default_factory=set)
+    signed_out: int = 0
 
     def honest(self) -> None:
         """Tell no more lies."""
@@ -71,6 +72,7 @@ class OpenId:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
+                "end_session_endpoint": f"{self.issuer}/logout?realm=lead",
                 "authorization_response_iss_parameter_supported": True,
             }
             | self.metadata
@@ -97,6 +99,16 @@ class OpenId:
         self.codes[code] = asked
         answer = {"code": code, "state": asked["state"], "iss": self.issuer}
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 303)
+
+    def logout(self, request: Request) -> Response:
+        """Sign out whoever is at the keyboard, who says yes, and send the browser on (RP-initiated logout, 2)."""
+        assert dict(request.query_params) == {
+            "realm": "lead",
+            "client_id": CLIENT,
+            "post_logout_redirect_uri": self.redirect_uri.removesuffix("sign-in/callback"),
+        }
+        self.signed_out += 1
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"], 303)
 
     async def token(self, request: Request) -> Response:
         """Give the token for a code, once, to the client that has the key and the verifier."""
@@ -155,6 +167,7 @@ def openid() -> Iterator[OpenId]:
             Route("/keys", provider.keys),
             Route("/authorize", provider.authorize),
             Route("/token", provider.token, methods=["POST"]),
+            Route("/logout", provider.logout),
         ]
     )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from adapters.bootstrap import Database as SiteDatabase
 from adapters.bootstrap import Parts, at_work, opened
 from adapters.http.app import create_app
+from adapters.http.listings import SEARCH
 from adapters.http.signin import SignIn
 from adapters.identity.issuer import DemoIssuer
 from adapters.identity.provider import Provider
@@ -55,6 +57,11 @@ def local(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=LOCAL).astimezone(UTC)
 
 
+def searching(text: str) -> dict[str, str]:
+    """Return the header by which a list is searched for a text."""
+    return {SEARCH: quote(text)}
+
+
 @dataclass(slots=True)
 class Person:
     """Someone at a keyboard: sends what people send, and waits for their own last command before reading."""
@@ -82,9 +89,9 @@ class Person:
         found: dict[str, Any] = answer.json()
         return found
 
-    def see(self, path: str) -> dict[str, Any]:
+    def see(self, path: str, **headers: str) -> dict[str, Any]:
         """Ask a question that must be answered."""
-        answer = self.get(path)
+        answer = self.get(path, **headers)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         found: dict[str, Any] = answer.json()
         return found
@@ -177,7 +184,7 @@ class _Application:
 
     def of(self, parts: Parts) -> Parts:
         """Turn to another site: what the application holds becomes what that site's parts are; return them."""
-        kept: dict[str, Any] = {name: getattr(self.parts, name) for name in ("site", "access", "spans")}
+        kept: dict[str, Any] = {name: getattr(self.parts, name) for name in ("site", "access", "spans", "metrics")}
         for name, held in kept.items():
             new = getattr(parts, name)
             for each in vars(new) if hasattr(new, "__dict__") else new.__slots__:
@@ -197,7 +204,7 @@ def _application(
     else:
         issuer = DemoIssuer(settings.audience)
         sign_in = SignIn(parts.site, parts.access, issuer)
-        app = create_app(parts.site, sign_in, settings, parts.spans, lambda: True, provider)
+        app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, lambda: True, provider)
         application = _Application(app, issuer, parts)
     yield application.app, application.issuer, parts
     idle.append(application)

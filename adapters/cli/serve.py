@@ -82,7 +82,7 @@ def provider_of(settings: Settings) -> Iterator[Provider | None]:
     client = Client(
         issuer=str(settings.issuer),
         client_id=settings.client_id,
-        redirect_uri=f"{str(settings.public_url).rstrip('/')}/sign-in/callback",
+        public_url=str(settings.public_url),
         key=secret_file(Path(str(settings.client_key_file))),
         acr_values=settings.acr_values,
         rsa_bits_least=settings.rsa_bits_least,
@@ -108,7 +108,7 @@ def answer(
     with at_work(parts, settings) as runners:
         can_answer = Ready(parts, runners)
         sign_in = SignIn(parts.site, parts.access, verifier)
-        app = create_app(parts.site, sign_in, settings, parts.spans, can_answer, provider)
+        app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, can_answer, provider)
         config = uvicorn.Config(
             app,
             host=settings.host,

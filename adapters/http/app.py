@@ -18,6 +18,7 @@ from adapters.http.page import STYLE_HASH, page
 from adapters.http.signin import SignIn
 from adapters.identity.provider import Provider
 from adapters.settings import Settings
+from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.spans import Spans
 from services.site import Site
 
@@ -144,6 +145,7 @@ def create_app(
     sign_in: SignIn,
     settings: Settings,
     spans: Spans,
+    metrics: Metrics,
     ready: Callable[[], bool],
     provider: Provider | None = None,
 ) -> FastAPI:
@@ -179,4 +181,5 @@ def create_app(
     )
     app.add_middleware(Headers)
     app.add_middleware(spans.middleware)
+    app.add_middleware(metrics.middleware)
     return app

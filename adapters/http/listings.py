@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from enum import Enum
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import problems, questions
@@ -28,7 +30,23 @@ from services.site import Site
 HEARTBEAT = b": nothing new\n\n"
 _KEPT = {"Cache-Control": "private, no-store"}
 
-Search = Annotated[ShortText | None, Query(description="What some text of a row must contain, in whatever case.")]
+SEARCH: Final = "Search-For"
+"""Where the text of a search stands: it is often a name, and an address is written down on its way."""
+
+
+def _said(value: object) -> object:
+    """Return what a header says in UTF-8, percent-encoded or as it is. Raises `ValueError`."""
+    return unquote_to_bytes(value.encode("latin-1")).decode() if isinstance(value, str) else value
+
+
+Search = Annotated[
+    ShortText | None,
+    BeforeValidator(_said),
+    Header(
+        alias=SEARCH,
+        description="What some text of a row must contain, in whatever case. UTF-8, percent-encoded as in addresses.",
+    ),
+]
 
 _Answer = Callable[..., Any]
 _Change = Callable[[Caller, bytes], tuple[dict[str, Any] | None, bytes]]
@@ -203,7 +221,8 @@ def _asked(choice: Choice | None) -> Callable[..., Any]:
 
     if choice is None:
         return as_it_is
-    said = Query(alias=choice.name, description=choice.doc)
+    closed = {"enum": [*choice.values]} if choice.values else None
+    said = Query(alias=choice.name, description=choice.doc, json_schema_extra=closed)
 
     async def one_of(chosen: Annotated[str | None, said] = None, search: Search = None) -> Asked:
         return Asked(chosen, search)

@@ -11,6 +11,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from domain.protocol import NoProtocol
 from domain.refusal import Forbidden, Refused, Stale, Unknown
@@ -131,6 +132,20 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+class _Answer(Response):
+    """A problem's response; on its way out it tells whoever stands around the request which problem it is."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, body: bytes, headers: dict[str, str]) -> None:
+        super().__init__(body, problem.status, headers)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["problem"] = self._problem.name
+        await super().__call__(scope, receive, send)
+
+
 _RETRY_AFTER = {UNAVAILABLE: "1", TOO_OFTEN: "60", TOO_MANY: "3600"}
 
 
@@ -154,7 +169,7 @@ def respond(problem: Problem, faults: Sequence[Fault] = ()) -> Response:
         headers["WWW-Authenticate"] = 'Bearer error="insufficient_user_authentication"'  # RFC 9470
     if problem in _RETRY_AFTER:
         headers["Retry-After"] = _RETRY_AFTER[problem]
-    return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
+    return _Answer(problem, orjson.dumps(body), headers)
 
 
 def install(app: FastAPI) -> None:

@@ -53,7 +53,7 @@ def routes(site: Site, sign_in: SignIn, provider: Provider | None) -> APIRouter:
     """Return the routes of signing in and out."""
     api = APIRouter(tags=["sign-in"])
     _add_the_way_in(api, site, sign_in, provider)
-    _add_sessions(api, site, sign_in)
+    _add_sessions(api, site, sign_in, provider)
     return api
 
 
@@ -102,7 +102,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         return answer
 
 
-def _add_sessions(api: APIRouter, site: Site, sign_in: SignIn) -> None:
+def _add_sessions(api: APIRouter, site: Site, sign_in: SignIn, provider: Provider | None) -> None:
     Who = Annotated[Caller, Depends(sign_in)]  # noqa: N806 - a type
     Recently = Annotated[Caller, Depends(sign_in.asking(recent=True))]  # noqa: N806 - a type
 
@@ -113,11 +113,17 @@ def _add_sessions(api: APIRouter, site: Site, sign_in: SignIn) -> None:
 
     @api.post("/sign-out", responses=_REFUSALS)
     def sign_out(request: Request, caller: Who, secret: Cookie) -> Response:
-        """End this session, at once. A bearer token has none: it ends by itself."""
+        """End this session, at once. A bearer token has none: it ends by itself.
+
+        Where the browser then goes to `at_provider`, the provider's session ends, too.
+        """
+        at_provider = None
         if secret is not None:
             sign_in.access.end(caller.staff, known_as(secret))
+            at_provider = provider.sign_out() if provider is not None else None
         _log.info("signed-out %s", who(request))
-        answer = reply({"signed_out": True}, {"Clear-Site-Data": '"cache", "storage"'})
+        told = {"signed_out": True, "at_provider": at_provider}
+        answer = reply(told, {"Clear-Site-Data": '"cache", "storage"'})
         _drop(answer, COOKIE)
         return answer
 

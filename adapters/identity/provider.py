@@ -45,16 +45,27 @@ _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class Client:
     """What the provider knows the site by. `acr_values`: how strong a sign-in must be, in the provider's words.
 
+    `public_url`: where browsers reach the site; they come back there from signing in, and from signing out.
     `key`: a private key in PEM (RSA of 3072 bits, P-256 or Ed25519), whose public half the provider has; nobody else
     has it. `rsa_bits_least`: how long the provider's own keys of RSA must be.
     """
 
     issuer: str
     client_id: str
-    redirect_uri: str
+    public_url: str
     key: bytes = field(repr=False)
     acr_values: tuple[str, ...] = ()
     rsa_bits_least: int = RSA_BITS_LEAST
+
+    @property
+    def redirect_uri(self) -> str:
+        """Return where the provider sends who signed in."""
+        return f"{self.public_url.rstrip('/')}/sign-in/callback"
+
+    @property
+    def post_logout_redirect_uri(self) -> str:
+        """Return where the provider sends who signed out."""
+        return f"{self.public_url.rstrip('/')}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +139,7 @@ class Provider:
             asked["prompt"] = "login"
         if self._client.acr_values:
             asked["acr_values"] = " ".join(self._client.acr_values)
-        endpoint = self._described()["authorization_endpoint"]
-        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}", begun
+        return _asking(self._described()["authorization_endpoint"], asked), begun
 
     def finish(self, begun: Begun, answer: Mapping[str, str]) -> Identity:
         """Return who signed in, from what the browser brought back. Raises `BadIdentity`, `Unavailable`."""
@@ -145,6 +155,21 @@ class Provider:
         token = self._exchange(described["token_endpoint"], code, begun.verifier)
         keys = KeySet(self._client.issuer, self._client.client_id, self.keys, self._client.rsa_bits_least)
         return self._checked(keys.claims(token), begun)
+
+    def sign_out(self) -> str | None:
+        """Return where a browser signs out at the provider, too (RP-initiated logout); None where it has no such place.
+
+        No `id_token_hint`: no token is kept, and none stands in an address. So the provider asks who is there first.
+        """
+        try:
+            endpoint = self._described().get("end_session_endpoint")
+        except (BadIdentity, Unavailable):  # ours is over all the same
+            return None
+        if not isinstance(endpoint, str) or not is_encrypted(endpoint):
+            return None
+        client = self._client
+        asked = {"client_id": client.client_id, "post_logout_redirect_uri": client.post_logout_redirect_uri}
+        return _asking(endpoint, asked)
 
     def _checked(self, claims: dict[str, Any], begun: Begun) -> Identity:
         if claims["aud"] not in (self._client.client_id, [self._client.client_id]):
@@ -250,6 +275,10 @@ def _algorithm(key: object) -> str:
     return (
         "RS256" if isinstance(key, RSAPrivateKey) else "ES256" if isinstance(key, EllipticCurvePrivateKey) else "EdDSA"
     )
+
+
+def _asking(endpoint: str, asked: Mapping[str, str]) -> str:
+    return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
 
 
 def _unpadded(value: bytes) -> str:

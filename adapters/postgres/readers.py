@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from functools import cache
@@ -28,11 +28,17 @@ from services.ports import Accounted, AuthorityEnded, Caller, Disclosed, Unavail
 
 R = TypeVar("R", bound=Row)
 
+Observe = Callable[[str, bool], object]
+
 CONTEXT_SECONDS = 60
 _NO_AUTHORITY = "GT002"
 _BEGIN = "begin isolation level read committed; select set_config('app.context', {}, true)"
 _COMMIT = "commit; reset all"
 _ROLLBACK = "rollback; reset all"
+
+
+def _unobserved(_surface: str, _kept: bool) -> None:
+    pass
 
 
 class Unreleased(RuntimeError):
@@ -61,7 +67,8 @@ class PostgresReaders:
 
     `urls` holds the login URL of each reader, `context_key` the 32 bytes or more that sign who the reader is. The
     timeouts, in seconds, bound how long a revocation can be made to wait for a session: `wait` for a connection, `lock`
-    for the fence, `statement` for any statement, `idle` between two.
+    for the fence, `statement` for any statement, `idle` between two. `observe` is told of each release: the surface,
+    and whether it was kept.
     """
 
     def __init__(
@@ -75,8 +82,10 @@ class PostgresReaders:
         lock: float = 3,
         statement: float = 5,
         idle: float = 5,
+        observe: Observe = _unobserved,
     ) -> None:
         self._urls, self._key, self._context_seconds = dict(urls), context_key, context_seconds
+        self._observe = observe
         self._pool_size, self._wait = pool_size, wait
         self._options = "-c timezone=UTC " + " ".join(  # no answer or digest depends on where the server stands
             f"-c {name}={int(seconds * 1000)}"
@@ -114,7 +123,7 @@ class PostgresReaders:
         pool = self._pool(caller.reader)
         with _translated():
             connection = self._begin(pool, caller.reader, caller)
-        session = PostgresSession(connection, caller)
+        session = PostgresSession(connection, caller, self._observe)
         try:
             try:
                 yield session
@@ -161,8 +170,8 @@ class PostgresReaders:
 class PostgresSession:
     """`services.ports.Session`: any number of reads, then one `release`."""
 
-    def __init__(self, connection: psycopg.Connection, caller: Caller) -> None:
-        self._connection, self._caller = connection, caller
+    def __init__(self, connection: psycopg.Connection, caller: Caller, observe: Observe = _unobserved) -> None:
+        self._connection, self._caller, self._observe = connection, caller, observe
         self._released = False
 
     def select(
@@ -207,6 +216,7 @@ class PostgresSession:
             for each in sorted(purposes)
         ]
         self._released = True
+        self._observe(surface, all(kept))
         return all(kept)
 
     def _release(self, disclosed: Sequence[Disclosed], view_version: str, purpose: str, surface: str) -> bool:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from opentelemetry import propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanKind, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import Link, SpanKind, StatusCode, get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.telemetry import RESOURCE, SECONDS_MOST
 
 UNROUTED = "unrouted"
 
@@ -20,9 +21,9 @@ class Spans:
     """Makes the spans; sends them to `otlp_endpoint` if one is configured, else nowhere."""
 
     def __init__(self, otlp_endpoint: str | None = None, processor: SpanProcessor | None = None) -> None:
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "goldenthread"}))
+        self._provider = TracerProvider(resource=RESOURCE)
         if otlp_endpoint:
-            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(otlp_endpoint)))
+            self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(otlp_endpoint, timeout=SECONDS_MOST)))
         if processor:
             self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("goldenthread")
@@ -82,7 +83,7 @@ class Spans:
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Wrap an application so that each request has its span, named by its route, never by its path."""
-        return _Requests(app, self._tracer)
+        return _Requests(app, self)
 
     def close(self) -> None:
         """Send what is left."""
@@ -90,15 +91,15 @@ class Spans:
 
 
 class _Requests:
-    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
-        self._app, self._tracer = app, tracer
+    def __init__(self, app: ASGIApp, spans: Spans) -> None:
+        self._app, self._spans = app, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        with self._tracer.start_as_current_span(
+        with self._spans._tracer.start_as_current_span(  # noqa: SLF001 - of this module
             UNROUTED,
             context=propagate.extract(headers),
             kind=SpanKind.SERVER,

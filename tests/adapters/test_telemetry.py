@@ -16,6 +16,8 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,6 +25,7 @@ from pydantic import ValidationError
 
 from adapters.cli.doctor import examine
 from adapters.settings import Settings
+from adapters.telemetry.logs import OURS, Sent
 from domain.event import TOPICS, Envelope, Event
 from services.care import RecordContact
 from services.ports import NOBODY, Append
@@ -31,11 +34,12 @@ from services.site import Command, Registered
 from tests.adapters.http.conftest import COMMANDS, every_command, example, misread
 from tests.adapters.kafka.messages import record
 from tests.adapters.postgres.make_examples import path_of
+from tests.adapters.test_metrics import MEASURED, measures, unknown
 from tests.browser import SESSION, Browser, provider_at
 from tests.conftest import Database
 from tests.openid import openid
 from tests.scenarios.eyes import everything
-from tests.site import HURRIED, SiteUnderTest, running_site
+from tests.site import HURRIED, SiteUnderTest, running_site, searching
 
 pytestmark = pytest.mark.server
 
@@ -107,18 +111,25 @@ def body(name: str, **ids: Any) -> dict[str, Any]:
 @contextmanager
 def watched(
     site_db: Database, caplog: pytest.LogCaptureFixture, **other: Any
-) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, Path | None]]:
-    """Run a site whose spans and logs are kept, at their most talkative; its server's log, if on this machine."""
+) -> Iterator[tuple[SiteUnderTest, InMemorySpanExporter, InMemoryMetricReader, InMemoryLogRecordExporter, Path | None]]:
+    """Run a site whose telemetry is kept, at its most talkative; with its server's log, if on this machine."""
     for name in ["root", *logging.root.manager.loggerDict]:
         if not name.startswith(OF_THE_TEST):
             caplog.set_level(logging.DEBUG, logger=name)
     with psycopg.connect(site_db.owner_url) as owner:
         row = owner.execute("select setting from pg_settings where name = 'data_directory'").fetchone()
     log = Path(row[0]) / "server.log" if row else None
-    exporter = InMemorySpanExporter()
+    exporter, metrics = InMemorySpanExporter(), InMemoryMetricReader()
+    lines = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    sent = Sent(SimpleLogRecordProcessor(lines))
     with running_site(site_db, **other) as lead:
         lead.parts.spans._provider.add_span_processor(SimpleSpanProcessor(exporter))
-        yield lead, exporter, log if log is not None and log.exists() else None
+        lead.parts.metrics._provider.add_metric_reader(metrics)
+        logging.getLogger(OURS).addHandler(sent)
+        try:
+            yield lead, exporter, metrics, lines, log if log is not None and log.exists() else None
+        finally:
+            logging.getLogger(OURS).removeHandler(sent)
 
 
 def told(span: ReadableSpan) -> str:
@@ -134,14 +145,16 @@ def test_no_canary_is_heard(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with watched(site_db, caplog) as (lead, exporter, server_log):
+    with watched(site_db, caplog) as (lead, exporter, metrics, lines, server_log):
         problems = say_and_ask_everything(lead, monkeypatch)
         plant_the_rest(lead)
         misread(lead, record("arrest.recorded", f"city-pd:{CANARY}", {"LeadDiversion": CANARY}))
         assert examine(lead.parts, Settings(environment="test", prefix=site_db.prefix)) is False  # it was set aside
-        spans = exporter.get_finished_spans()
+        spans, measured = exporter.get_finished_spans(), list(measures(metrics))
     heard = {
         "spans": "\n".join(told(span) for span in spans),
+        "metrics": "\n".join(map(str, measured)),
+        "the log that is sent": "\n".join(line.to_json() for line in lines.get_finished_logs()),
         "logs": "\n".join(
             f"{record.getMessage()} {record.exc_text} {record.__dict__}"
             for record in caplog.records
@@ -155,7 +168,10 @@ def test_no_canary_is_heard(
     for where, text in heard.items():
         found = text.casefold().find(CANARY)
         assert found < 0, (where, text[max(0, found - 300) : found + 300])
+    assert unknown(measured) == set()
+    assert {name for name, _ in measured} >= MEASURED - {"goldenthread.checkpoint.age"}  # nothing was sealed
     assert "RuntimeError at" in heard["logs"]
+    assert "RuntimeError at" in heard["the log that is sent"]
     assert "seals: every leaf" in heard["what doctor prints"]
     assert len(problems) > 100
 
@@ -186,7 +202,7 @@ def has_room(kind: type[Event], dumped: dict[str, Any]) -> bool:
 def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
     """Neither what a browser, the provider and we tell each other in secret, nor what anyone puts into an address."""
     with openid() as provider, closing(provider_at(provider)) as ours:
-        with watched(site_db, caplog, provider=ours) as (lead, exporter, server_log):
+        with watched(site_db, caplog, provider=ours) as (lead, exporter, metrics, lines, server_log):
             browser, secrets = Browser(lead.base_url), list[str]()
             secrets.append(browser.begin(f"?return_to=/{CANARY}"))
             secrets += parse_qs(urlsplit(secrets[0]).query)["state"] + parse_qs(urlsplit(secrets[0]).query)["code"]
@@ -208,9 +224,11 @@ def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog:
             provider.subject = CANARY
             problems.append(ray.sign_in().text)
             assert browser.post("/sign-out").status_code == 200
-            spans = exporter.get_finished_spans()
+            spans, measured = exporter.get_finished_spans(), list(measures(metrics))
         heard = {
             "spans": "\n".join(told(span) for span in spans),
+            "metrics": "\n".join(map(str, measured)),
+            "the log that is sent": "\n".join(line.to_json() for line in lines.get_finished_logs()),
             "logs": "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(OF_THE_TEST)),
             "the server's log": server_log.read_text(errors="replace") if server_log else "",
             "problems": "\n".join(problems),
@@ -220,6 +238,7 @@ def test_signing_in_tells_nobody_of_whom_or_with_what(site_db: Database, caplog:
             assert secret not in text, (where, secret)
     for line in ("signed-in staff=", "signed-out staff=", "sign-in-refused why=", "refused=from-elsewhere method=POST"):
         assert line in heard["logs"], line
+        assert line in heard["the log that is sent"], line
 
 
 def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -244,9 +263,9 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
                     problems.append(answer.text)
     paths = (f"/v1/{CANARY}", f"/v1/case-manager/participants/{CANARY}", f"/v1/case-manager/caseload?cursor={CANARY}")
     problems += [lead.person("dana").get(path).text for path in paths]
-    problems += [lead.person("dana").get(f"/v1/case-manager/caseload?search={CANARY}%00").text]
+    problems += [lead.person("dana").get("/v1/case-manager/caseload", **searching(f"{CANARY}\0")).text]
     for how in ("", ".csv", "/updates"):  # what is searched for is often a name
-        assert lead.person("dana").get(f"/v1/case-manager/caseload{how}?search={CANARY}").status_code == 200
+        assert lead.person("dana").get(f"/v1/case-manager/caseload{how}", **searching(CANARY)).status_code == 200
 
     # What nobody expected.
     def boom(*_: Any, **__: Any) -> Any:
@@ -267,7 +286,7 @@ def say_and_ask_everything(lead: SiteUnderTest, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_spans_of_request_command_and_projected_page(site_db: Database, caplog: pytest.LogCaptureFixture) -> None:
-    with watched(site_db, caplog) as (lead, exporter, _):
+    with watched(site_db, caplog) as (lead, exporter, _, _, _):
         follow(lead, exporter)
 
 

@@ -50,7 +50,8 @@ def main() -> None:
     db = Database(given["url"], Secrets.read(Path(given["secrets"])), given["prefix"])
     with opened(db, settings) as parts, at_work(parts, settings):
         demo = issuer.DemoIssuer(settings.audience)
-        app = create_app(parts.site, signin.SignIn(parts.site, parts.access, demo), settings, parts.spans, lambda: True)
+        who = signin.SignIn(parts.site, parts.access, demo)
+        app = create_app(parts.site, who, settings, parts.spans, parts.metrics, lambda: True)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

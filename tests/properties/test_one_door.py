@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import psycopg
@@ -47,7 +46,7 @@ from services.site import Site
 from tests.adapters import test_telemetry as telemetry
 from tests.adapters.http.conftest import every_command
 from tests.conftest import Database, _created
-from tests.site import Person, SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, running_site, searching
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,19 +204,19 @@ def undriven(app: FastAPI, heard: list[Piece]) -> set[tuple[str, str]]:
 LISTED: dict[str, Listing] = {f"/v1/{each.path}": each for each in LISTINGS}
 
 
-def ways(path: str) -> Iterator[str]:
-    """Yield the ways to ask by one route that names nobody."""
-    yield path
+def ways(path: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the ways to ask by one route that names nobody: paths with their queries, and headers."""
+    yield path, {}
     listed = LISTED.get(path.removesuffix(".csv").removesuffix("/updates"))
     if listed is not None:
         choice = listed.choice
         for value in (choice.values or ("true",)) if choice else ():
-            yield f"{path}?{choice.name if choice else ''}={value}"
-        yield f"{path}?search={quote(CANARY)}"
+            yield f"{path}?{choice.name if choice else ''}={value}", {}
+        yield path, searching(CANARY)
     if path in LISTED:
-        yield f"{path}?limit=1"
+        yield f"{path}?limit=1", {}
     if path.endswith(("/trace", "/as-of")):
-        yield f"{path}?party=city-pd"
+        yield f"{path}?party=city-pd", {}
 
 
 def walk(lead: SiteUnderTest, app: FastAPI, subjects: tuple[str, ...]) -> None:  # noqa: C901 - one after the other
@@ -233,23 +232,25 @@ def walk(lead: SiteUnderTest, app: FastAPI, subjects: tuple[str, ...]) -> None: 
             continue
         gets = [path for method, path in routes_of(app) if method == "GET"]
 
-        def ask(path: str, person: Person = person, refused: set[str] = refused) -> str:
+        def ask(
+            path: str, how: dict[str, str] | None = None, person: Person = person, refused: set[str] = refused
+        ) -> str:
             first = path.split("/")[2] if path.startswith("/v1/") else path
             if first in refused:
                 return ""
-            answer = person.get(path)
+            answer = person.get(path, **(how or {}))
             if answer.status_code == 403 and first != "participants":
                 refused.add(first)
             return answer.text
 
-        told = "\n".join(ask(way) for path in gets if "{" not in path for way in ways(path))
+        told = "\n".join(ask(way, how) for path in gets if "{" not in path for way, how in ways(path))
         known = dict.fromkeys(ID.findall(told))
         people = [text for text in known if _is_participant(site, staff.party, text)]
         for path in gets:
             if "{" in path:
                 for filled in _filled(path, people, ask):
-                    for way in ways(filled):
-                        ask(way)
+                    for way, how in ways(filled):
+                        ask(way, how)
         if "police" not in refused:
             for asked in (telemetry.LOOKUP, {name: f"{value}." for name, value in telemetry.LOOKUP.items()}):
                 person.client.post("/v1/police/lookups", json=asked, headers=person._signed())

@@ -58,7 +58,7 @@ from services.site import Site, append
 from tests.conftest import Database
 from tests.properties.history import Change, disordered, logged, stale
 from tests.properties.test_two_worlds import LISTED, OF_PARTICIPANT, QUESTIONS, narrowed
-from tests.site import Person, SiteUnderTest, running_site
+from tests.site import Person, SiteUnderTest, running_site, searching
 
 pytestmark = pytest.mark.server
 
@@ -261,9 +261,14 @@ class Race:
         return requests(self, who)
 
     def ask(self, person: Person, who: str, method: str, path: str, body: Any = None) -> Heard:
-        """Ask once, and write down what was heard: of a file or a followed list each part; return the last."""
+        """Ask once, and write down what was heard: of a file or a followed list each part; return the last.
+
+        `body`: what is sent; with a GET what is searched for.
+        """
         correlation = uuid4()
         headers = person._signed() | {"X-Correlation-ID": str(correlation)}
+        if method == "GET" and body is not None:
+            headers, body = headers | searching(body), None
         begun, content = time.perf_counter(), b""
         with person.client.stream(method, path, json=body, headers=headers) as answer:
             status = answer.status_code
@@ -499,7 +504,7 @@ def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
         else:
             for how in narrowed(of_list(path)):
                 yield "GET", f"{where}?{how}limit=8", None
-            yield "GET", f"{where}?search={n}", None
+            yield "GET", where, f"{n}"
 
 
 @cache

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import chain
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote, unquote
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
@@ -264,7 +264,7 @@ class World:
         appends = [append(stop_stream(stop.source, stop.number), 0, stop) for stop in made]
         self.site.parts.log.record(appends, envelope)
 
-    def compared(self, viewer: str, asked: str, answer: Answer) -> Heard:
+    def compared(self, viewer: str, asked: str, answer: Answer, searched: str | None = None) -> Heard:
         """Return an answer with its tokens opened: they are sealed with a new nonce each time."""
         tokens, staff = self.site.parts.site.tokens, self._staff(viewer)
         headers = []
@@ -275,12 +275,11 @@ class World:
                 headers.append((name, value))
         body = answer.body
         for token in set(re.findall(rb'"next":"([^"]+)"', body)):
-            body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode(), asked)}".encode())
+            body = body.replace(token, f"{len(token)} long, {self._cursor(staff, token.decode(), searched)}".encode())
         return Heard(asked, answer.status, sorted(headers), body)
 
-    def _cursor(self, staff: UUID, token: str, asked: str) -> Any:
-        _, _, query = asked.split()[1].partition("?")
-        search = parse_qs(query).get("search", [None])[0]
+    def _cursor(self, staff: UUID, token: str, searched: str | None) -> Any:
+        search = None if searched is None else unquote(searched)
         for listing in LISTINGS:
             values = listing.choice.values if listing.choice else ()
             for chosen in (None, False, True, *values):

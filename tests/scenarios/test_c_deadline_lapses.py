@@ -12,7 +12,7 @@ from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, findings, observed
 from tests.scenarios.eyes import everything
 from tests.scenarios.test_e_revocation import wait_for
-from tests.site import Person, SiteUnderTest, local
+from tests.site import Person, SiteUnderTest, local, searching
 
 pytestmark = pytest.mark.server
 
@@ -166,7 +166,7 @@ def test_filed_before_a_timely_intake_was_entered(lead: SiteUnderTest) -> None:
     # nothing of when or why was entered leaves, and its hands are not tied: the case goes on.
     (owed,) = ray.chen.see("/v1/prosecutor/obligations")["obligations"]
     assert (owed["obligation"], owed["filed_as"]) == ("will not be filed", ["26-1-00317-9"])
-    assert "will not be filed" in ray.chen.get("/v1/prosecutor/obligations.csv?search=23C").text
+    assert "will not be filed" in ray.chen.get("/v1/prosecutor/obligations.csv", **searching("23C")).text
     assert ray.chen.see("/v1/prosecutor/findings")["findings"] == []
     assert "latched" not in everything(ray.chen, ids=(ray.offices_id(),))
     ray.chen.do(f"/v1/cases/{case}/decisions", {"kind": "proceed as standard"})

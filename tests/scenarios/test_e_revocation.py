@@ -12,7 +12,7 @@ from domain.roi import RoiExpired
 from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
-from tests.site import Person, SiteUnderTest, local
+from tests.site import Person, SiteUnderTest, local, searching
 
 pytestmark = pytest.mark.server
 
@@ -104,7 +104,7 @@ def test_revocation(lead: SiteUnderTest) -> None:
         in_a_file = ray.chen.get("/v1/prosecutor/pending-cases.csv").text
         assert (in_a_file.count("26-1-0030"), in_a_file.count(",enrolled,")) == (3, 0)
         for sought in ("enrolled", "housing application", "Dana"):
-            assert ray.chen.see(f"/v1/prosecutor/pending-cases?search={sought}")["cases"] == []
+            assert ray.chen.see("/v1/prosecutor/pending-cases", **searching(sought))["cases"] == []
         for partner, ids in ((ray.kim, (ray.participant,)), (ray.ortiz, (ray.participant,)), (ray.chen, (office_id,))):
             seen = everything(partner, lookups=(story.BY_NAME, story.BY_INCIDENT), ids=ids)
             assert not [word for word in DARK if word in seen.replace("Engaged with LEAD.", "")]

@@ -570,6 +570,7 @@ def test_an_ended_authority_ends_in_another_process_too(lead: SiteUnderTest, ray
         SignIn(other, lead.parts.access, lead.issuer),
         Settings(environment="test"),
         lead.parts.spans,
+        lead.parts.metrics,
         lambda: True,
     )
     contact = f"/v1/participants/{ray.care}/contacts"

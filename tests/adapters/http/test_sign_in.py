@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -285,6 +286,31 @@ def test_a_session_ends_with_signing_out(dana: Browser) -> None:
     problem(dana.get("/v1/me"), 401, "not-signed-in")
 
 
+def test_signing_out_goes_on_at_the_provider(dana: Browser, provider: OpenId) -> None:
+    there = dana.post("/sign-out").json()["at_provider"]
+    assert "dana" not in there
+    before = provider.signed_out
+    answer = httpx.get(there)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PUBLIC}/")
+    assert provider.signed_out == before + 1
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://elsewhere.example/logout", "javascript:alert(1)", 7])
+def test_a_provider_without_a_safe_way_out_is_left_alone(provider: OpenId, endpoint: object) -> None:
+    provider.honest()
+    provider.metadata = {"end_session_endpoint": endpoint}
+    with closing(provider_at(provider)) as ours:
+        assert ours.sign_out() is None
+    provider.honest()
+
+
+def test_one_signs_out_whether_or_not_the_provider_answers(lead: SiteUnderTest, dana: Browser, ours: Provider) -> None:
+    kept = dict(dana.cookies)
+    with mock.patch.object(ours, "_described", mock.Mock(side_effect=Unavailable)):
+        assert dana.post("/sign-out").json() == {"signed_out": True, "at_provider": None}
+    problem(Browser(lead.base_url, kept).get("/v1/me"), 401, "not-signed-in")
+
+
 def test_what_the_browser_holds_is_not_what_is_kept(lead: SiteUnderTest, dana: Browser) -> None:
     with psycopg.connect(lead.parts.database.url) as owner:
         kept = owner.execute("select s::text from access.session s").fetchall()
@@ -427,7 +453,7 @@ def test_a_bearer_needs_neither(lead: SiteUnderTest) -> None:
     grace = lead.person("grace")
     assert grace.get("/v1/sessions").json() == {"csrf_token": None, "sessions": []}
     assert grace.get("/v1/me", **FROM_PROVIDER).status_code == 200
-    assert grace.post("/sign-out", None, **FROM_PROVIDER).json() == {"signed_out": True}
+    assert grace.post("/sign-out", None, **FROM_PROVIDER).json() == {"signed_out": True, "at_provider": None}
 
 
 # Signed in lately ----------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings, observed
 from tests.scenarios.eyes import everything
-from tests.site import SiteUnderTest, local, running_site
+from tests.site import SiteUnderTest, local, running_site, searching
 
 pytestmark = pytest.mark.server
 
@@ -196,7 +196,7 @@ def court(lead: SiteUnderTest, ray: story.Ray) -> Publisher:
 
 def cases(ray: story.Ray, docket: str) -> list[dict[str, Any]]:
     """What the office sees of its docket."""
-    found = ray.chen.see(f"/v1/prosecutor/pending-cases?search={docket}")["cases"]
+    found = ray.chen.see("/v1/prosecutor/pending-cases", **searching(docket))["cases"]
     return [case for case in found if case["docket"] == docket]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -101,7 +102,7 @@ class Site:
         }[reader]
         return Caller(self.staff[party], party, kind, role, reader, "Staff", uuid4())
 
-    def readers(self) -> PostgresReaders:
+    def readers(self, **other: Any) -> PostgresReaders:
         """Return every reader's sessions."""
         return PostgresReaders(
             {
@@ -115,6 +116,7 @@ class Site:
                 )
             },
             self.database.secrets.context,
+            **other,
         )
 
     def owner(self, statement: str, *values: object) -> list[tuple[object, ...]]:

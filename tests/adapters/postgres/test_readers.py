@@ -167,6 +167,20 @@ def test_release_is_refused_after_a_revocation(lead: Site, opened: PostgresReade
     assert lead.owner("select count(*) from log.disclosure") == [(0,)]
 
 
+def test_each_release_is_observed_and_whether_it_was_kept(lead: Site) -> None:
+    participant, seen = granted_to_police(lead), list[tuple[str, bool]]()
+    caller = lead.caller(lead.police, Reader.POLICE)
+    with lead.readers(observe=lambda *told: seen.append(told)) as opened:
+        with opened.session(caller) as session:
+            (row,) = session.select(police.Participant)
+            assert let_go(session, row)
+        with opened.session(caller) as session:
+            (row,) = session.select(police.Participant)
+            lead.revoke(participant, lead.police)
+            assert not let_go(session, row)
+    assert seen == [("test", True), ("test", False)]
+
+
 def test_release_is_refused_after_expiry_and_for_another_partys_participant(
     lead: Site, opened: PostgresReaders
 ) -> None:
