@@ -63,8 +63,8 @@ def test_what_the_environment_adds_to_a_database_url_counts(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("setting", "here", "elsewhere", "way_out"),
     [
-        ("otlp_endpoint", "http://127.0.0.1:4318/v1/traces", "http://otel.example.invalid:4318", "https://"),
-        ("otlp_endpoint", "https://otel.example.invalid/v1/traces", "otel.example.invalid", "https://"),
+        ("otlp_endpoint", "http://127.0.0.1:4318", "http://otel.example.invalid:4318", "https://"),
+        ("otlp_endpoint", "https://otel.example.invalid", "otel.example.invalid", "https://"),
         ("kafka", "127.0.0.1:9092,[::1]:9092", "127.0.0.1:9092,kafka.example.invalid:9093", "GOLDENTHREAD_KAFKA_USER"),
         ("host", "::1", "0.0.0.0", "reverse proxy"),
     ],

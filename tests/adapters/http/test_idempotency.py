@@ -114,6 +114,7 @@ def test_eight_keys_at_once_are_eight(lead: SiteUnderTest, ray: story.Ray) -> No
 def test_the_stored_answer_holds_ids_and_what_was_sent(lead: SiteUnderTest, ray: story.Ray) -> None:
     """Every stored answer, of every command that has been carried out here."""
     ray.dana.do(f"/v1/participants/{ray.care}/assignment", {})
+    ray.dana.do(f"/v1/participants/{ray.care}/aliases", {"alias": "Sunny"})
     lead.person("noor").do(f"/v1/participants/{ray.care}/holds", {"ground": "litigation"})
     revocation = {"word_of": "participant", "medium": "oral"}  # for all: whom that concerns was not sent
     ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", revocation)
