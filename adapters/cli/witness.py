@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from adapters.wire import is_loopback
 from adapters.witness import SqliteMemory, WitnessFailed, key_in, witness_app
 from services.checkpoint import Verifier, verifier_of
 from services.witness import Witness
@@ -24,6 +25,8 @@ def witness(
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) >= 1 << 16:
         raise WitnessFailed("--listen: give a host and a port, such as 127.0.0.1:8100.")
+    if not is_loopback(host):
+        raise WitnessFailed("--listen: others would be heard in clear: give 127.0.0.1, and a proxy here that ends TLS.")
     try:
         logs = {verifier.name: [verifier] for verifier in map(Verifier.parse, log_key)}
         own = key_in(key or state.with_name(state.name + ".key"))

@@ -26,6 +26,7 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.cli.witness import witness as witnessing
 from adapters.witness import (
     Named,
     SqliteMemory,
@@ -267,6 +268,12 @@ def test_the_command_is_a_witness_and_keeps_its_memory_and_key(tmp_path: Path) -
     (key,) = keys
     assert Verifier.parse(key).cosigns
     assert (tmp_path / "state.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_listens_to_nobody_in_clear(tmp_path: Path) -> None:
+    with pytest.raises(WitnessFailed, match="ends TLS"):
+        witnessing(tmp_path / "state", [str(LOG)], NAME, "0.0.0.0:8100")
+    assert not (tmp_path / "state.key").exists()
 
 
 def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
