@@ -37,6 +37,7 @@ from domain.retention import (
 from domain.suspension import AccountingResumed, AccountingSuspended
 from domain.warrant import WarrantIssued
 from projections.lens import History
+from services.clocks import Clocks
 from services.person import others
 from services.ports import NOBODY, Append, Caller, Conflict
 from services.site import Command, Outcome, Site, append, day, example, handles, load_participant, reference
@@ -263,6 +264,8 @@ class Retentions:
             return 0
         today = now.astimezone(protocol.tz).date()
         if today != self._looked:
+            if Clocks(self.site).late().past:
+                return 0  # what fell due is written down first: it, too, is of the record
             before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
             self._left = self._of_nobody(now, protocol)
             self._left |= {
