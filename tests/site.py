@@ -172,7 +172,7 @@ def running_site(
                 clock.now()
 
 
-_IDLE: dict[str, list[_Application]] = {}
+IDLE: dict[str, list[_Application]] = {}
 """Applications whose site is gone, by their settings: to make one takes longer than all else of a site."""
 
 
@@ -197,7 +197,7 @@ def _application(
     parts: Parts, settings: Settings, provider: Provider | None
 ) -> Iterator[tuple[FastAPI, DemoIssuer, Parts]]:
     """Return an application for a site, who signs its people in, and the parts that it asks."""
-    idle = _IDLE.setdefault(settings.model_dump_json(), []) if provider is None else []
+    idle = IDLE.setdefault(settings.model_dump_json(), []) if provider is None else []
     if idle:
         application = idle.pop()
         parts = application.of(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -129,6 +130,8 @@ EXPECTED = (
 def main() -> None:
     """Run the command; turn every expected failure into a sentence and exit status 1."""
     logs.begin()
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us in the background may have had us ignore them
+        signal.signal(number, signal.default_int_handler)
     try:
         app()
     except EXPECTED as error:

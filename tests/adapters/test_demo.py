@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[2]
 COMMAND = "import sys; from adapters.cli.main import main; sys.argv[0] = 'goldenthread'; main()"
 
 
-def run(*words: str) -> subprocess.Popen[str]:
+def run(*words: str, before: str = "") -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *words],
+        [sys.executable, "-c", before + COMMAND, *words],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -115,16 +115,19 @@ def test_the_same_folder_goes_on_where_it_stopped(room: Path) -> None:
         assert len(team["participants"]) == 2
 
 
-def test_an_interrupt_while_the_past_is_played_leaves_nothing_running(room: Path) -> None:
-    demo = run("demo", "--port", "0", "--participants", "2000", "--data-dir", str(room / "site"))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_past_is_played_leaves_nothing_running(room: Path, number: signal.Signals) -> None:
+    """Even if started in the background by a shell, which has such a command ignore an interrupt."""
+    ignored = f"import signal; signal.signal({int(number)}, signal.SIG_IGN); "
+    demo = run("demo", "--port", "0", "--participants", "2000", "--data-dir", str(room / "site"), before=ignored)
     pid = room / "site" / "postgres" / "postmaster.pid"
     end = time.monotonic() + 60
     while not pid.exists():
         assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(1)
-    demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=120)
+    demo.send_signal(number)
+    demo.communicate(timeout=60)
     assert not pid.exists()
 
 

@@ -378,6 +378,7 @@ def walked(
         watch, plant = Watch(url), planter()
         make = create_app
         with (
+            mock.patch.dict(tests.site.IDLE, clear=True),  # an application of its own
             mock.patch.object(tests.site, "create_app", lambda *given: watch.around(make(*given))),
             running_site(Database(url, secrets, prefix)) as lead,
         ):
