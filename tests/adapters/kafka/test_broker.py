@@ -80,7 +80,7 @@ def described(address: str, topic: str) -> dict[str, Any]:
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     except TimeoutError:
         pass  # somebody is there, and slow
