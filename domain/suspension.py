@@ -145,13 +145,10 @@ def last_moment(until: date, protocol: Protocol) -> datetime:
     return end_of_day(until, protocol.tz)
 
 
-def suspended(statements: Iterable[Recorded[AccountingSuspended | AccountingResumed]], at: datetime) -> frozenset[UUID]:
+def suspended(history: Iterable[Recorded[AccountingSuspended | AccountingResumed]], at: datetime) -> frozenset[UUID]:
     """Return the agencies of which an accounting is silent at a moment, by all that they said of it."""
-    runs: dict[UUID, bool] = {}
-    for recorded in statements:
-        match recorded.event:
-            case AccountingSuspended(agency=agency, expires_at=until):
-                runs[agency] = until is not None and until > at
-            case AccountingResumed(agency=agency):
-                runs[agency] = False
-    return frozenset(agency for agency, running in runs.items() if running)
+    said: dict[tuple[UUID, UUID], list[Recorded[Event]]] = {}
+    for recorded in history:
+        if (who := recorded.event.participant_id) is not None:
+            said.setdefault((who, recorded.event.agency), []).append(recorded)
+    return frozenset(agency for (who, agency), words in said.items() if suspension(who, agency, words).runs(at))

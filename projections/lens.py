@@ -128,10 +128,9 @@ class History:
         """Return the agencies for which the subject's accounting is suspended at a moment."""
         return suspended(self.of(AccountingSuspended, AccountingResumed), at)
 
-    def kept_back(self, reader: Reader, at: datetime) -> frozenset[int]:
+    def kept_back(self, reader: Reader | None, at: datetime) -> frozenset[int]:
         """Return where there is what this kind of reader is not told while an accounting is suspended."""
-        agencies = self.silent_of(at) if reader in _SUSPENDED else frozenset[UUID]()
-        if not agencies:
+        if reader not in _SUSPENDED or not (agencies := self.silent_of(at)):
             return frozenset()
         return frozenset(r.position for r in self.of(*_SUSPENDED[reader]) if _agency(r.event) in agencies)
 

@@ -47,6 +47,11 @@ class Staff:
     subject: str
     ended: bool = False
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a living account by which a party's system reads its stream."""
+        return self.role is Role.STREAM and not self.ended
+
 
 @dataclass(slots=True)
 class Directory:

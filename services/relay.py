@@ -101,7 +101,7 @@ class Relay:
         held: dict[UUID, dict[UUID, Published]] = {}
         for one in site.outbox.published():
             held.setdefault(one.party, {})[one.participant] = one
-        accounts = {staff.party: staff.id for staff in list(site.directory.staff.values()) if _is_account(staff)}
+        accounts = {staff.party: staff.id for staff in list(site.directory.staff.values()) if staff.is_stream}
         heard: dict[UUID, list[Acknowledged]] = {}
         for said in site.outbox.acknowledged(ACKNOWLEDGED_MOST):
             heard.setdefault(said.party, []).append(said)
@@ -304,10 +304,6 @@ def _content(site: Site, row: GrantedParticipant) -> bytes:
 
 def _is_due(site: Site, one: Published) -> bool:
     return not one.withdrawn and one.lease_until > site.now()
-
-
-def _is_account(staff: Any) -> bool:
-    return staff.role is Role.STREAM and not staff.ended
 
 
 def _caller(party: Party, account: UUID) -> Caller:

@@ -5,10 +5,11 @@ An order that nothing holds is carried out as it is recorded: the matter's key i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -253,40 +254,37 @@ class Retentions:
 
     site: Site
     _looked: date | None = field(default=None, init=False)
-    _left: dict[UUID, Callable[[], bool]] = field(default_factory=dict, init=False)
 
     def beat(self) -> int:
-        """Erase whose retention has run and whom no hold holds; return how many. What fails is tried again."""
+        """Erase whose retention has run and whom no hold holds; return how many. What fails is looked at anew."""
         now = self.site.now()
         try:
             protocol = self.site.directory.protocol(now)
         except NoProtocol:
             return 0
         today = now.astimezone(protocol.tz).date()
-        if today != self._looked:
-            if Clocks(self.site).late().past:
-                return 0  # what fell due is written down first: it, too, is of the record
-            before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
-            self._left = self._of_nobody(now, protocol)
-            self._left |= {
-                who: partial(self._end, who, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS)
-            }
-            self._looked = today
-        done, failed = 0, None
-        for whose, erase in list(self._left.items()):
+        # What fell due is written down first: it, too, is of the record.
+        if today == self._looked or Clocks(self.site).late().past:
+            return 0
+        before = now - timedelta(days=min(protocol.retention_days, protocol.retention_days_not_enrolled))
+        ended = (partial(self._end, who, now, protocol) for who in self.site.log.quiet(before, _RETENTION_TOPICS))
+        of_nobody = (partial(self._records, [each], protocol) for each in self._of_nobody(now, protocol))
+        done, failed, again = 0, None, False
+        for erase in chain(of_nobody, ended):
             try:
                 done += erase()
-                del self._left[whose]
             except Conflict:
-                continue  # something was recorded meanwhile: the next beat looks again
+                again = True  # something was recorded meanwhile
             except Exception as error:  # noqa: BLE001 - one record's trouble keeps nobody else's
                 failed = error
         if failed is not None:
             raise failed
+        if not again:
+            self._looked = today
         return done
 
-    def _of_nobody(self, now: datetime, protocol: Protocol) -> dict[UUID, Callable[[], bool]]:
-        """Return, by matter, how records are erased that might have been a participant's, and are no one's."""
+    def _of_nobody(self, now: datetime, protocol: Protocol) -> list[Append]:
+        """Return what erases agencies' records that might have been a participant's, and are no one's."""
         decided: dict[UUID, list[Recorded[Event]]] = {}
         for recorded in self.site.log.of_topics(_ATTRIBUTIONS):
             decided.setdefault(recorded.stream, []).append(recorded)
@@ -297,15 +295,11 @@ class Retentions:
             seen |= {recorded.event.matter_id for recorded in events}
         since = now - timedelta(hours=protocol.feed_hours)
         told = self.site.log.loads([matter for matter in seen - standing if matter is not None])
-        return {
-            matter: partial(
-                self._records,
-                [append(matter, events[-1].version, MatterErased(matter_id=matter, occurred_at=now))],
-                protocol,
-            )
+        return [
+            append(matter, events[-1].version, MatterErased(matter_id=matter, occurred_at=now))
             for matter, events in told.items()
             if events and events[-1].recorded_at < since and _is_kept_for_a_match(events)
-        }
+        ]
 
     def _records(self, appends: Sequence[Append], protocol: Protocol, since: Mapping[UUID, int] = _NOTHING) -> bool:
         envelope = Envelope(
@@ -314,8 +308,8 @@ class Retentions:
         self.site.log.record(appends, envelope, since=since)
         return True
 
-    def _end(self, who: UUID, protocol: Protocol) -> bool:
-        now, history = self.site.now(), self.site.log.history(who)
+    def _end(self, who: UUID, now: datetime, protocol: Protocol) -> bool:
+        history = self.site.log.history(who)
         state = retention(who, history)
         if state.erased or not self._has_run(participant(who, history), history, now, protocol):
             return False

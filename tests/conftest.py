@@ -90,9 +90,8 @@ def _running() -> Iterator[str]:
     embedded = EmbeddedServer(folder / "data", folder / "secrets")
     try:
         url = embedded.ensure()
-        with psycopg.connect(
-            url, autocommit=True
-        ) as connection:  # what outlives a crash is tested on servers of their own
+        with psycopg.connect(url, autocommit=True) as connection:
+            # What outlives a crash is tested on servers of their own.
             connection.execute("alter system set fsync = off")
             connection.execute("select pg_reload_conf()")
         yield url

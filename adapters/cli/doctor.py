@@ -19,7 +19,6 @@ from adapters.postgres.sealer import Sealer
 from adapters.settings import Settings
 from adapters.witness import read_witnesses
 from domain.protocol import NoProtocol
-from domain.registry import Role
 from projections.views import VIEWS
 from services.checkpoint import signers
 from services.ports import Keeping, Telling, Untold
@@ -127,7 +126,7 @@ def _streams(parts: Parts, settings: Settings) -> bool:
 def _wanted(parts: Parts, settings: Settings) -> list[str]:
     """Return the topics of every party that has an account for its stream."""
     site = parts.site.directory
-    accounts = {staff.party for staff in site.staff.values() if staff.role is Role.STREAM and not staff.ended}
+    accounts = {staff.party for staff in site.staff.values() if staff.is_stream}
     return list(wanted(map(site.party, sorted(accounts)), settings.kafka_prefix))
 
 
@@ -164,7 +163,7 @@ def _told(parts: Parts, settings: Settings, telling: Telling) -> bool:
 def _beats(parts: Parts, telling: Telling, late: datetime) -> bool:
     """Print how the relay is; return whether it beats, or nobody waits for it."""
     if telling.beat_at is None:
-        awaited = any(staff.role is Role.STREAM and not staff.ended for staff in parts.site.directory.staff.values())
+        awaited = any(staff.is_stream for staff in parts.site.directory.staff.values())
         if awaited:
             typer.echo("relay: it has never beaten: start `goldenthread gateway`")
         return not awaited

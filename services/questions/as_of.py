@@ -132,7 +132,7 @@ class Telling:
         if not is_participant(now):
             raise Unknown
         telling = cls(site, caller, found, now, _eyes(site, caller, now), values)
-        kept_back = now.kept_back(telling.eyes.viewer.reader, site.now()) if telling.eyes else frozenset[int]()
+        kept_back = now.kept_back(telling.eyes.viewer.reader if telling.eyes else None, site.now())
         telling._stands = {recorded.position for recorded in (*now.events, *now.linked)} - kept_back
         telling._before = frozenset() if caller.reader is Reader.PARTICIPANT else names_before(now)
         theirs = Lens(found.viewer, found.history.grants.get(found.viewer.party), found.ceiling, found.at)

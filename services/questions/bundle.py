@@ -146,12 +146,11 @@ def _entries(session: Session, caller: Caller, person: Sequence[UUID]) -> list[A
 
 def _events(site: Site, caller: Caller, person: Sequence[UUID], entries: Iterable[Any]) -> set[tuple[UUID, int]]:
     """Return which events these entries are of, each by its place in its stream."""
-    known, reader = {entry.entry_id for entry in entries}, caller.reader
+    known = {entry.entry_id for entry in entries}
     found = set()
     for record in person if known else ():
         history = History(record, site.log.history(record))
-        # The view follows within seconds.
-        kept_back = history.kept_back(reader, site.now()) if reader else frozenset[int]()
+        kept_back = history.kept_back(caller.reader, site.now())  # the view follows within seconds only
         told = [each for each in history.events if each.position not in kept_back]
         found |= {(each.stream, each.version) for each in told if history.id_of(each) in known}
     return found

@@ -29,7 +29,7 @@ def trace(site: Site, caller: Caller, participant: UUID, party: str, eyes: Lens 
     now, protocol = site.now(), site.protocol()
     history = History(participant, site.log.history(participant))
 
-    kept_back = history.kept_back(eyes.viewer.reader, now) if eyes else frozenset[int]()
+    kept_back = history.kept_back(eyes.viewer.reader if eyes else None, now)
 
     def knows_of(recorded: Recorded[Event], name: str) -> bool:
         return recorded.position not in kept_back and (eyes is None or isinstance(eyes.decide(recorded, name), Shown))
