@@ -141,6 +141,13 @@ def test_one_comes_back_to_a_page_of_the_site_alone(lead: SiteUnderTest, provide
         assert answer.headers["location"] == there, given
 
 
+def test_what_a_provider_adds_to_its_answer_is_ignored(lead: SiteUnderTest, provider: OpenId) -> None:
+    provider.honest()
+    browser = Browser(lead.base_url)
+    assert browser.finish(f"{browser.begin()}&session_state=af0ifjsldkj&colour=red&colour=blue").status_code == 403
+    assert browser.finish(f"{browser.begin()}&session_state=af0ifjsldkj&colour=red").status_code == 303
+
+
 def signed(**lie: Any) -> Callable[[OpenId], None]:
     return lambda openid: openid.lie.update(lie)
 
