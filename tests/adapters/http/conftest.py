@@ -21,7 +21,6 @@ from tests.conftest import Database, _created
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited
 from tests.scenarios.matching import proposed
-from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local, running_site
 
 
@@ -42,7 +41,7 @@ def ray(lead: SiteUnderTest) -> story.Ray:
     enrolled = story.arrest(lead)
     story.enrol(enrolled)
     enrolled.at("2026-03-18 12:00")
-    wait_for(lead, "non_return.ended")  # the clocks have nothing more to write
+    lead.wait_for_clocks()
     return enrolled
 
 
