@@ -25,8 +25,6 @@ from adapters.http.problems import STEP_UP
 from adapters.identity.provider import Provider
 from adapters.postgres.access import Access as Sessions
 from adapters.postgres.access import Measure
-from adapters.postgres.migrate import admit
-from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.simulation.cast import protocol
 from adapters.telemetry.logs import Line
@@ -34,7 +32,7 @@ from domain.protocol import Access
 from services.ports import Unavailable
 from tests.adapters.http.conftest import example, problem
 from tests.browser import FROM_PROVIDER, OWN, PUBLIC, SESSION, Browser, provider_at
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.openid import CLIENT, OpenId, openid
 from tests.scenarios import ray as story
 from tests.site import HURRIED, SiteUnderTest, running_site
@@ -59,15 +57,9 @@ def ours(provider: OpenId) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def lead(
-    server: str, template: str, secrets_and_prefix: tuple[Secrets, str], ours: Provider
-) -> Iterator[SiteUnderTest]:
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        with running_site(Database(url, secrets, prefix), access=RULES, provider=ours) as running:
-            yield running
+def lead(shared_db: Database, ours: Provider) -> Iterator[SiteUnderTest]:
+    with running_site(shared_db, access=RULES, provider=ours) as running:
+        yield running
 
 
 @pytest.fixture
@@ -556,7 +548,7 @@ def test_an_address_is_counted_also_of_who_is_not_signed_in(lead: SiteUnderTest,
     assert spent.count(429) >= 4
 
 
-def test_two_processes_count_as_one(shared_db: Database) -> None:
+def test_two_processes_count_as_one(site_db: Database) -> None:
     """And exactly, however many ask at once; a full measure drains evenly, and asking on does not fill it."""
     measure = [Measure("test", 10, timedelta(minutes=1), "198.51.100.7")]
 
@@ -564,9 +556,9 @@ def test_two_processes_count_as_one(shared_db: Database) -> None:
         return process.admit(measure, idle=timedelta(0), recently=timedelta(0)).admitted
 
     with (
-        Sessions(shared_db.login("access"), b"k" * 32) as one,
-        Sessions(shared_db.login("access"), b"k" * 32) as other,
-        psycopg.connect(shared_db.owner_url, autocommit=True) as owner,
+        Sessions(site_db.login("access"), b"k" * 32) as one,
+        Sessions(site_db.login("access"), b"k" * 32) as other,
+        psycopg.connect(site_db.owner_url, autocommit=True) as owner,
     ):
 
         async def all_at_once() -> list[bool]:
