@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
-from adapters.http import problems
+from adapters.http import page, problems
 from adapters.http.problems import FromElsewhere, SignInRefused, TooOften, who
 from adapters.http.questions import reply
-from adapters.http.signin import COOKIE, MINUTE, Cookie, SignIn, address, own_page
+from adapters.http.signin import COOKIE, MINUTE, Cookie, FormToken, SignIn, address, own_page
 from adapters.identity.issuer import BadIdentity, Identity
 from adapters.identity.provider import Begun, Provider
 from adapters.postgres.access import Measure, Session, known_as
@@ -112,18 +112,23 @@ def _add_sessions(api: APIRouter, site: Site, sign_in: SignIn, provider: Provide
         return {site.tokens.tag(caller.staff, "session", each.id.hex()): each for each in found}
 
     @api.post("/sign-out", responses=_REFUSALS)
-    def sign_out(request: Request, caller: Who, secret: Cookie) -> Response:
+    def sign_out(request: Request, caller: Who, secret: Cookie, form: FormToken) -> Response:
         """End this session, at once. A bearer token has none: it ends by itself.
 
-        Where the browser then goes to `at_provider`, the provider's session ends, too.
+        Where the browser then goes to `at_provider`, the provider's session ends, too. A form of the site's own pages
+        sends the session's token as `csrf_token`, and is answered with a page that says the same.
         """
         at_provider = None
         if secret is not None:
             sign_in.access.end(caller.staff, known_as(secret))
             at_provider = provider.sign_out() if provider is not None else None
         _log.info("signed-out %s", who(request))
-        told = {"signed_out": True, "at_provider": at_provider}
-        answer = reply(told, {"Clear-Site-Data": '"cache", "storage"'})
+        cleared = {"Clear-Site-Data": '"cache", "storage"'}
+        answer: Response
+        if form is None:
+            answer = reply({"signed_out": True, "at_provider": at_provider}, cleared)
+        else:
+            answer = HTMLResponse(page.signed_out(at_provider), headers=cleared)
         _drop(answer, COOKIE)
         return answer
 
