@@ -63,6 +63,9 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
     def begin(
         request: Request,
         again: Annotated[bool, Query(description="Sign in anew, for what needs it.")] = False,
+        administrative: Annotated[
+            bool, Query(description="As strongly as to register, to adopt a protocol or to give access needs.")
+        ] = False,
         return_to: Annotated[str, Query(description="The page to come back to.", max_length=500)] = "/",
     ) -> Response:
         """Go and sign in with the site's provider. Nobody is sent here by another site's page."""
@@ -72,7 +75,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         if provider is None:
             raise _refused(request, "there is no provider")
         age = 0 if again else int(timedelta(hours=sign_in.rules().session_hours).total_seconds())
-        url, begun = provider.begin(_own_path(return_to), age_most=age, again=again)
+        url, begun = provider.begin(_own_path(return_to), age_most=age, again=again, administrative=administrative)
         answer = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
         _keep(answer, BEGUN, site.tokens.seal(NOBODY, BEGUN, begun.as_json()))
         return answer
@@ -87,6 +90,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         secret = sign_in.access.begin(
             staff,
             identity.authenticated_at,
+            acr=identity.acr,
             lasts=timedelta(hours=rules.session_hours),
             most=rules.sessions_most,
             before=request.cookies.get(COOKIE),
@@ -190,7 +194,7 @@ def _begun(site: Site, request: Request, lasts: timedelta) -> Begun:
     """Return the sign-in that this very browser began."""
     try:
         begun = Begun.read(site.tokens.open(NOBODY, BEGUN, request.cookies.get(BEGUN, "")))
-    except BadToken:
+    except (BadToken, KeyError):  # or one of an earlier version
         raise _refused(request, "this browser began none") from None
     if time.time() - begun.begun_at > lasts.total_seconds():
         raise _refused(request, "it took too long")

@@ -60,18 +60,21 @@ FormToken = Annotated[str | None, Depends(form_token)]
 class SignIn:
     """Turns a request into its caller.
 
-    `recent`: only for someone who signed in lately. `lookup`: the request asks about a person by name.
+    `admin_acr_values`: how strongly one signs in for what is administrative, where the site says so. `recent`: only for
+    someone who signed in lately; `administrative`: and so strongly. `lookup`: the request asks about a person by name.
     """
 
     site: Site
     access: Access
     verifier: Verifier
+    admin_acr_values: tuple[str, ...] = ()
     recent: bool = False
+    administrative: bool = False
     lookup: bool = False
 
-    def asking(self, *, recent: bool = False, lookup: bool = False) -> SignIn:
+    def asking(self, *, recent: bool = False, administrative: bool = False, lookup: bool = False) -> SignIn:
         """Return the same for requests of another kind."""
-        return replace(self, recent=recent, lookup=lookup)
+        return replace(self, recent=recent or administrative, administrative=administrative, lookup=lookup)
 
     def __call__(
         self,
@@ -150,8 +153,10 @@ class SignIn:
             owed = self.csrf(caller, secret)
             if not hmac.compare_digest(token.encode(), owed.encode()):
                 raise FromElsewhere
-        if self.recent and not admitted.recent:
-            raise StepUp
+        acr_values = self.admin_acr_values if self.administrative else ()
+        acr = admitted.acr if identity is None else identity.acr
+        if (self.recent and not admitted.recent) or (acr_values and acr not in acr_values):
+            raise StepUp(timedelta(minutes=rules.recent_minutes), acr_values)
         return caller
 
     def _measures(self, rules: Rules, request: Request) -> list[Measure]:

@@ -532,7 +532,8 @@ def test_an_export_needs_a_sign_in_of_a_few_minutes_ago(lead: SiteUnderTest, dan
     for path in FRESH:
         answer = dana.get(path)
         problem(answer, 401, "step-up-required")
-        assert "insufficient_user_authentication" in answer.headers["www-authenticate"]
+        challenge = 'Bearer error="insufficient_user_authentication", max_age="600"'
+        assert answer.headers["www-authenticate"] == challenge
         assert answer.json()["title"] == STEP_UP.title
         assert "/sign-in?again=true" in answer.json()["title"]
     assert dana.get("/v1/case-manager/caseload").status_code == 200  # all else goes on
@@ -562,6 +563,7 @@ def test_revoking_for_someone_and_saying_who_may_do_what_needs_one(lead: SiteUnd
         (dana, f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", "RevokeRoi"),
         (dana, f"/v1/participants/{ray.care}/items/{ray.roi}/withdrawals", "WithdrawItem"),
         (dana, f"/v1/participants/{ray.care}/access", "GiveAccess"),
+        (pat, "/v1/register/parties", "RegisterParty"),
         (pat, "/v1/register/staff", "RegisterStaff"),
         (pat, "/v1/register/protocols", "AdoptProtocol"),
     ):
