@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.identity.issuer import RSA_BITS_LEAST
+from adapters.secrets import secret_file
 from adapters.wire import is_encrypted, is_loopback, is_verified
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -117,7 +118,7 @@ class Settings(BaseSettings):
             "ssl_cafile": str(self.kafka_ca_file) if self.kafka_ca_file else None,
             "sasl_mechanism": "SCRAM-SHA-512",
             "sasl_plain_username": self.kafka_user,
-            "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
+            "sasl_plain_password": secret_file(self.secrets_dir / "kafka.password").decode().strip(),
         }
 
     @field_validator("database_url", "owner_url")

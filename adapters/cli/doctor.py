@@ -68,6 +68,8 @@ def examine(parts: Parts, settings: Settings) -> bool:
         typer.echo(f"keys: {count:,} are wrapped by an old site key ({name}): goldenthread keys renew")
     _witnesses(parts, settings)
     _strengths(settings)
+    if settings.database_url is not None and not parts.database.secrets.sealed:
+        typer.echo(f"secrets: {settings.secrets_dir} is not sealed (deploy/README.md)")
     return well
 
 
