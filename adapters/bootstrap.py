@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Stop
@@ -35,6 +35,7 @@ from services.feed import feed_of
 from services.findings import Audit
 from services.ids import PartyIds
 from services.people import People
+from services.ports import Unavailable
 from services.retention import Retentions
 from services.site import Site
 from services.standing import Standing
@@ -195,6 +196,8 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         yield runners
     finally:
         stop.set()
+        with suppress(Unavailable):
+            parts.log.wake()
         for thread in threads:
             thread.join(timeout=5)
 
