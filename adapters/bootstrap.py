@@ -14,7 +14,7 @@ from adapters.kafka.translate import reader
 from adapters.postgres.access import Access
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import MigrationRefused, login_url, migrate
-from adapters.postgres.projector import Projector
+from adapters.postgres.projector import Projector, Readings
 from adapters.postgres.readers import PostgresReaders
 from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
@@ -160,7 +160,10 @@ def projectors(parts: Parts) -> list[Projector]:
     """Return the runners of all views."""
     ceiling = ceiling_of(parts.site.directory)
     url = parts.database.login("projector")
-    return [Projector(view, url, parts.log, ceiling, observe=parts.spans.page) for view in VIEWS.values()]
+    readings = Readings(parts.log)
+    return [
+        Projector(view, url, parts.log, ceiling, observe=parts.spans.page, readings=readings) for view in VIEWS.values()
+    ]
 
 
 @contextmanager
