@@ -29,6 +29,7 @@ from adapters.simulation.cast import ZONE, Clock, set_up
 from domain.labels import Reader
 from domain.protocol import Access
 from projections.views import VIEWS
+from services.clocks import Clocks, Late
 from tests.conftest import Database
 
 LOCAL = ZoneInfo(ZONE)
@@ -123,6 +124,14 @@ class SiteUnderTest:
         while any(self.parts.log.view_position(reader) < position for reader in readers):
             assert time.monotonic() < end, "the views did not catch up"
             time.sleep(0.005)
+
+    def wait_for_clocks(self, readers: Iterable[Reader] = VIEWS, *, seconds: float = 20) -> None:
+        """Wait until all that has fallen due is written down, and every view, or those of some readers, has seen it."""
+        clocks, end = Clocks(self.parts.site), time.monotonic() + seconds
+        while (late := clocks.late()) != Late():
+            assert time.monotonic() < end, f"nobody wrote down what fell due: {late}"
+            time.sleep(0.01)
+        self.settle(readers)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters.http import commands, listings, problems, public, questions, sessions
+from adapters.http import addresses, commands, listings, problems, public, questions, sessions
 from adapters.http.page import POLICY, page
 from adapters.http.signin import SignIn
 from adapters.identity.provider import Provider
@@ -170,6 +170,7 @@ def create_app(
         """Show every question and command there is."""
         return HTMLResponse(page(app.openapi()))
 
+    addresses.close(app, but=sessions.CALLBACK)
     app.add_middleware(Guard)
     elsewhere = {public.PATH: settings.public_body_bytes_most}
     app.add_middleware(

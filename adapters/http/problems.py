@@ -117,6 +117,14 @@ class SignInRefused(Exception):
     """A sign-in came to nothing; why, only our own log says."""
 
 
+class BadAddress(Exception):
+    """An address holds what its route does not take."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__()
+        self.faults = faults
+
+
 class TooOften(Exception):
     """A person, or everyone behind an address, has sent as much as may be sent for now."""
 
@@ -190,7 +198,11 @@ def install(app: FastAPI) -> None:
     def invalid(request: Request, error: RequestValidationError) -> Response:
         if any(found["type"] == "json_invalid" for found in error.errors()):
             return _logged(request, MALFORMED, [_UNREADABLE])
-        return _logged(request, INVALID, [_fault(found) for found in error.errors()[:_FAULTS_MOST]])
+        return _logged(request, INVALID, [_fault(found) for found in error.errors()[:FAULTS_MOST]])
+
+    @app.exception_handler(BadAddress)
+    def unasked(request: Request, error: BadAddress) -> Response:
+        return _logged(request, INVALID, error.faults)
 
     constant: dict[type[Exception], Problem] = {
         Forbidden: FORBIDDEN,
@@ -256,7 +268,7 @@ _UNREADABLE: Fault = {
     "reason": "it cannot be read.",
     "way_out": "Send valid JSON in UTF-8, not nested deeply, numbers of usual length.",
 }
-_FAULTS_MOST = 50  # an answer is not longer than what was sent
+FAULTS_MOST = 50  # an answer is not longer than what was sent
 
 
 def _fault(found: dict[str, Any]) -> Fault:

@@ -209,7 +209,7 @@ def routes(  # noqa: C901, PLR0915 - one after the other
 
     @api.get("/v1/program/health", tags=["project manager"])
     def health(caller: Asking) -> Response:
-        """Whether the site is well: views, clocks, seals. Nothing about anybody."""
+        """Whether the site is well: views, clocks, streams both ways, seals. Nothing about anybody."""
         return reply(program.health(site, caller))
 
     @api.get("/v1/program/messages", tags=["project manager"])

@@ -23,6 +23,7 @@ from services.site import Command, Site, example
 from services.tokens import BadToken
 
 BEGUN: Final = "__Host-sign-in"
+CALLBACK: Final = "/sign-in/callback"
 _log = logging.getLogger("goldenthread.access")
 _BROWSER: dict[int | str, dict[str, Any]] = {
     303: {"description": "Go on there."},
@@ -80,7 +81,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         _keep(answer, BEGUN, site.tokens.seal(NOBODY, BEGUN, begun.as_json()))
         return answer
 
-    @api.get("/sign-in/callback", status_code=303, response_class=Response, responses=_BROWSER)
+    @api.get(CALLBACK, status_code=303, response_class=Response, responses=_BROWSER)
     def finish(request: Request) -> Response:
         """Come back from the provider. Whatever was wrong, the answer is the same."""
         _count(sign_in, request)

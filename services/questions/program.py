@@ -307,11 +307,14 @@ def _message(site: Site, caller: Caller, aside: Aside) -> dict[str, Any]:
 def health(site: Site, caller: Caller) -> dict[str, Any]:
     """Return whether the site is well: how far views lag, what they could not compute, the last seal.
 
-    Of agencies' messages, how many are kept and why, since when the oldest, and how many partitions stopped. Of the
-    clocks and of the audit, the oldest that should be written down and is not: they stand still if it is old.
+    Of agencies' messages, how many are kept and why, since when the oldest, and how many partitions stopped. Of what
+    agencies are told by stream, how much is unsent and since when, how much had its days before it could be told, when
+    the relay beat last (None: never) and since when it fails. Of the clocks and of the audit, the oldest that should be
+    written down and is not: they stand still if it is old.
     """
     require(caller, Reader.PROGRAM)
-    streams = site.stream.health()
+    streams, telling = site.stream.health(), site.outbox.health()
+    unsent = [since for each in telling.untold for since in (each.statuses_since, each.acknowledgements_since) if since]
     state, late, unraised = site.log.health(), Clocks(site).late(), Audit(site).unraised()
     body = {
         "position": state.position,
@@ -336,6 +339,11 @@ def health(site: Site, caller: Caller) -> dict[str, Any]:
         ],
         "messages_gone_unread": streams.unread,
         "partitions_stopped": sum(partition.stopped is not None for partition in streams.partitions),
+        "messages_unsent": sum(each.statuses + each.acknowledgements for each in telling.untold),
+        "messages_unsent_since": plain(min(unsent, default=None)),
+        "messages_never_told": sum(each.never for each in telling.untold),
+        "relay_beat_at": plain(telling.beat_at),
+        "relay_failing_since": plain(telling.failing_since),
         "checkpoint_at": plain(state.sealed_at),
         "checkpoint_age_seconds": state.sealed_at and int((site.now() - state.sealed_at).total_seconds()),
     }

@@ -28,9 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import tests.site
 from adapters.http.app import create_app
-from adapters.postgres.migrate import admit
 from adapters.postgres.sealer import Sealer
-from adapters.secrets import Secrets
 from domain.event import TOPICS, Event, labels_of
 from domain.labels import Basis, Fact, Label, Shown, Viewer, decide
 from domain.registry import READER_OF, READS_AS, staff_stream
@@ -45,7 +43,7 @@ from services.release import Rendered
 from services.site import Site
 from tests.adapters import test_telemetry as telemetry
 from tests.adapters.http.conftest import every_command
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.site import Person, SiteUnderTest, running_site, searching
 
 ROOT = Path(__file__).parents[2]
@@ -367,47 +365,41 @@ def _is_recorded(places: list[Planted], lines: tuple[Line, ...]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def walked(
-    server: str, template: str, secrets_and_prefix: tuple[Secrets, str]
-) -> Iterator[tuple[SiteUnderTest, Watch]]:
+def walked(shared_db: Database) -> Iterator[tuple[SiteUnderTest, Watch]]:
     """A site at which everything was said, and everything asked: while consents stood, and at the end."""
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        watch, plant = Watch(url), planter()
-        make = create_app
-        with (
-            mock.patch.dict(tests.site.IDLE, clear=True),  # an application of its own
-            mock.patch.object(tests.site, "create_app", lambda *given: watch.around(make(*given))),
-            running_site(Database(url, secrets, prefix)) as lead,
-        ):
-            watch.issuer = lead.issuer
+    watch, plant = Watch(shared_db.owner_url), planter()
+    make = create_app
+    with (
+        mock.patch.dict(tests.site.IDLE, clear=True),  # an application of its own
+        mock.patch.object(tests.site, "create_app", lambda *given: watch.around(make(*given))),
+        running_site(shared_db) as lead,
+    ):
+        watch.issuer = lead.issuer
 
-            def body(name: str, **ids: Any) -> dict[str, Any]:
-                if name == "RevokeRoi":
-                    for party in STREAMED:
-                        account = {"party": party, "name": party, "role": "stream", "subject": f"{party}-stream"}
-                        lead.person("pat").do("/v1/register/staff", account)
-                    walk(lead, watch.app, PEOPLE)
-                    beat(lead, watch)
-                if name == "AmendRoi" and "grants" in ids:
-                    ids["grants"] = [*ids["grants"], OBSERVED]
-                if name == "MakeReport":
-                    walk(lead, watch.app, ("r.bell",))
-                if name == "TakeMessageAgain":
-                    walk(lead, watch.app, ("pat",))
-                return plant(name, **ids)
+        def body(name: str, **ids: Any) -> dict[str, Any]:
+            if name == "RevokeRoi":
+                for party in STREAMED:
+                    account = {"party": party, "name": party, "role": "stream", "subject": f"{party}-stream"}
+                    lead.person("pat").do("/v1/register/staff", account)
+                walk(lead, watch.app, PEOPLE)
+                beat(lead, watch)
+            if name == "AmendRoi" and "grants" in ids:
+                ids["grants"] = [*ids["grants"], OBSERVED]
+            if name == "MakeReport":
+                walk(lead, watch.app, ("r.bell",))
+            if name == "TakeMessageAgain":
+                walk(lead, watch.app, ("pat",))
+            return plant(name, **ids)
 
-            every_command(lead, body)
-            public = {"description": f"{CANARY} of the public.", "reason": "He is there every night."}
-            assert lead.person("kim").client.post("/v1/public/referrals", json=public).status_code == 201
-            for path, sent in (("/v1/sessions/endings", {}), ("/sign-out", None)):
-                lead.person("webb").post(path, sent)
-            walk(lead, watch.app, PEOPLE)
-            yield lead, watch
-        if watch.record is not None:
-            watch.record.close()
+        every_command(lead, body)
+        public = {"description": f"{CANARY} of the public.", "reason": "He is there every night."}
+        assert lead.person("kim").client.post("/v1/public/referrals", json=public).status_code == 201
+        for path, sent in (("/v1/sessions/endings", {}), ("/sign-out", None)):
+            lead.person("webb").post(path, sent)
+        walk(lead, watch.app, PEOPLE)
+        yield lead, watch
+    if watch.record is not None:
+        watch.record.close()
 
 
 def test_nothing_leaves_that_is_not_in_the_record_by_then(walked: tuple[SiteUnderTest, Watch]) -> None:

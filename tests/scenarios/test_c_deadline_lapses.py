@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.deadline import DeadlinePassed, HandoffMissed, NonReturnEnded, RenewalDue
+from domain.deadline import DeadlinePassed, HandoffMissed, NonReturnEnded
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, findings, observed
 from tests.scenarios.eyes import everything
-from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local, searching
 
 pytestmark = pytest.mark.server
@@ -28,8 +27,7 @@ def notices(chen: Person) -> list[dict[str, Any]]:
 def the_day_ends(ray: story.Ray) -> None:
     """16 March, 23:59:59 passes."""
     ray.site.clock.at(local("2026-03-16 23:59:59"))
-    wait_for(ray.site, "deadline.passed")
-    ray.site.settle()
+    ray.site.wait_for_clocks()
 
 
 def test_the_deadline_lapses(lead: SiteUnderTest) -> None:
@@ -108,8 +106,7 @@ def test_each_clock_fires_once(lead: SiteUnderTest) -> None:
     ray.dana.do(f"/v1/referrals/{ray.care_referral}/acceptance", {})
     story.release(ray)
     ray.at("2027-02-20 09:00")
-    wait_for(lead, "deadline.passed")
-    lead.settle()
+    lead.wait_for_clocks()
     moments = {
         recorded.event.topic: recorded.event.occurred_at
         for recorded in lead.parts.log.of_topics([HandoffMissed.topic, NonReturnEnded.topic, DeadlinePassed.topic])
@@ -214,8 +211,7 @@ def test_an_roi_near_its_end_is_a_task(lead: SiteUnderTest) -> None:
     ray = story.arrest(lead)
     story.enrol(ray)
     ray.at("2027-02-14 09:00")
-    wait_for(lead, RenewalDue.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
     assert task["kind"] == "ROI to renew"
     assert datetime.fromisoformat(task["due_at"]) == local("2027-03-15 23:59:59")

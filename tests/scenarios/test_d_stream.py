@@ -20,15 +20,22 @@ from adapters.kafka.contract import ACK, CONTROL, PARTICIPANT_STATUS
 from adapters.kafka.topics import make, wanted
 from adapters.settings import Settings
 from domain.legal_case import DecisionRecorded, harsher
-from domain.share import NOTHING_HELPFUL
 from tests.adapters.kafka.test_cases import ANA, RAY, Publisher, accused, cases, filed, initiated, of
 from tests.adapters.kafka.test_public_docket import adopt
 from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, findings
-from tests.scenarios.eyes import everything
 from tests.scenarios.stream import Streams, a_prefix, streams
-from tests.scenarios.test_d_warrant import DOCKET, OUTLYING, RELAPSE, told, warrants
+from tests.scenarios.test_d_warrant import (
+    DOCKET,
+    NEVER,
+    OUTLYING,
+    partners_of,
+    rosa_finds_warrants_and_dana_shares,
+    told,
+    warrants,
+    what_dana_notes_changes_no_byte,
+)
 from tests.site import Person, SiteUnderTest, local, running_site
 
 pytestmark = [pytest.mark.server, pytest.mark.kafka]
@@ -37,7 +44,6 @@ PARTIES = ("city-pd", "county-pa", "district-court", "housing-co")
 SENDERS = ("county-pa", "district-court")
 BY_ANAS_NAME = {"given": "Ana", "surname": "Cruz", "birth_date": "1991-11-30"}
 SECONDS = 60
-NEVER = (*OUTLYING, RELAPSE, "ashamed", "ferry terminal", "daughter")
 
 
 @dataclass(slots=True)
@@ -128,9 +134,8 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     ray = story.arrest(lead)
     adopt(lead, "P-8", "2026-03-01", "district-court")
     story.enrol(ray)
-    rosa, webb, shaw, judge = (lead.person(name) for name in ("rosa", "webb", "shaw", "judge"))
-    office_id = ray.offices_id()
-    partners = (ray.kim, ray.ortiz, webb, ray.chen, judge, lead.person("brooks"))
+    webb, shaw, judge = (lead.person(name) for name in ("webb", "shaw", "judge"))
+    office_id, seen_by = ray.offices_id(), partners_of(ray)
 
     # 19 March. The court's feed tells of everybody's case and warrant: Ray's of 2023, and those of Ana, a stranger.
     ray.at("2026-03-19 09:00")
@@ -158,15 +163,8 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     acks = [m.event.data for m in map(feeds.out._read, feeds.out.read(ACK.topic("district-court"))) if m.event.data]
     assert [ack["AcknowledgementCode"] for ack in acks] == ["accepted"] * 4
 
-    # 20 March. What Dana notes changes no byte of theirs, on no page and on no topic.
-    ray.at("2026-03-20 15:00")
-    before = [everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant)) for partner in partners]
-    note = {"kind": "visit", "reached": True, "note": RELAPSE, "current_use": RELAPSE, "location": "ferry terminal"}
-    ray.dana.do(f"/v1/participants/{ray.care}/contacts", note)
-    lead.settle()
-    assert before == [
-        everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant)) for partner in partners
-    ]
+    # 20 March: on no topic either, as is seen below.
+    what_dana_notes_changes_no_byte(ray, seen_by)
 
     # 23 March. The office publishes its own docket, everybody's; a supervisor knows which case is Ray's.
     ray.at("2026-03-23 09:00")
@@ -183,20 +181,7 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
         lead.person("noor").post(path, {"same": True, "why": "He told us of it himself."})
     lead.settle()
 
-    # 24 March. Rosa finds W-9 and a bench warrant in an outlying court; Dana shares what helps.
-    ray.at("2026-03-24 09:00")
-    person, (town, docket, number) = f"/v1/participants/{ray.care}", OUTLYING
-    found = {"kind": "failure to appear", "court": "District Court", "issued_on": "2023-09-12", "docket": DOCKET}
-    rosa.do(f"{person}/warrants", found | {"number": "W-9", "prosecutor": "county-pa"})
-    rosa.do(f"{person}/cases", {"court": f"{town} Municipal Court", "docket": docket})
-    away = {"number": number, "kind": "bench", "court": f"{town} Municipal Court", "issued_on": "2022-04-02"}
-    rosa.do(f"{person}/warrants", away)
-    share = {"party": "county-pa", "labels": ["iip.progress"]}
-    refused = ray.dana.post(f"{person}/shares", share | {"text": "He\u2019s doing great."})
-    assert refused.status_code == 422
-    assert NOTHING_HELPFUL in refused.json()["faults"][0]["way_out"]
-    ray.dana.do(f"{person}/shares", share | {"text": "Engaged; housing application filed."})
-    lead.settle()
+    rosa_finds_warrants_and_dana_shares(ray)
 
     # Chen sees, under the ROI, progress and W-9, and on her own docket the charges, LEAD's column, the court's warrant.
     assert [entry["number"] for entry in told(ray.chen, office_id, "warrant.issued")] == ["W-9"]
@@ -209,9 +194,8 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     (client,) = shaw.see("/v1/legal-services/participants")["participants"]
     page = shaw.see(f"/v1/legal-services/participants/{client['participant']}")
     numbers = {entry["body"]["number"] for entry in page["history"] if entry["kind"] == "warrant.issued"}
-    assert numbers == {entry["body"]["number"] for entry in ray.history("warrant.issued")} == {"W-9", number}
-    for partner in partners:
-        seen = everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant))
+    assert numbers == {entry["body"]["number"] for entry in ray.history("warrant.issued")} == {"W-9", OUTLYING[2]}
+    for seen in seen_by():
         assert not [word for word in NEVER if word in seen]
     feeds.out.beat()
     topics = [family.topic(party) for party in PARTIES for family in (PARTICIPANT_STATUS, CONTROL, ACK)]
@@ -264,7 +248,7 @@ def test_an_old_warrant_by_stream(feeds: Feeds) -> None:
     # After a revocation the office keeps what is its own and what is the court's; on the stream his copy is withdrawn.
     word = {"word_of": "counsel", "medium": "oral", "counsel": "R. Patel", "parties": ["county-pa"]}
     lead.clock.at(local("2026-04-08 14:03:07"))
-    ray.dana.do(f"{person}/roi/{ray.roi}/revocations", word)
+    ray.dana.do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)
     lead.settle()
     assert ray.chen.see(f"/v1/prosecutor/participants/{office_id}")["shared"] == []
     (listed,) = cases(ray, DOCKET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.server
 DOCKET = "23-1-00871-2"
 OUTLYING = ("Enumclaw", "C-22-118", "W-O-77")
 RELAPSE = "Used again on Friday; ashamed"
+NEVER = (*OUTLYING, RELAPSE, "ashamed", "ferry terminal", "daughter")
+"""What no partner may read."""
+SHARE = {"party": "county-pa", "labels": ["iip.progress"]}
 
 
 def warrants(officer: Person) -> list[tuple[str, str]]:
@@ -64,12 +68,44 @@ def file_old_case(ray: story.Ray) -> str:
     return case
 
 
+def partners_of(ray: story.Ray) -> Callable[[], list[str]]:
+    """Return what tells all that each partner reads of Ray."""
+    officers = [ray.site.person(name) for name in ("webb", "judge", "brooks")]
+    partners, ids = (ray.kim, ray.ortiz, ray.chen, *officers), (ray.offices_id(), ray.participant)
+    return lambda: [everything(partner, lookups=(story.BY_NAME,), ids=ids) for partner in partners]
+
+
+def what_dana_notes_changes_no_byte(ray: story.Ray, seen: Callable[[], list[str]]) -> None:
+    """20 March: of what the partners read. HousingCo, by Ray's form, hears that there was contact."""
+    ray.at("2026-03-20 15:00")
+    before = seen()
+    note = {"kind": "visit", "reached": True, "note": RELAPSE, "current_use": RELAPSE, "location": "ferry terminal"}
+    ray.dana.do(f"/v1/participants/{ray.care}/contacts", note)
+    ray.site.settle()
+    assert seen() == before
+
+
+def rosa_finds_warrants_and_dana_shares(ray: story.Ray) -> None:
+    """24 March. Rosa, the Legal Systems Advocate, finds W-9 and a bench warrant in an outlying court."""
+    ray.at("2026-03-24 09:00")
+    rosa, person, (town, docket, number) = ray.site.person("rosa"), f"/v1/participants/{ray.care}", OUTLYING
+    found = {"kind": "failure to appear", "court": "District Court", "issued_on": "2023-09-12", "docket": DOCKET}
+    rosa.do(f"{person}/warrants", found | {"number": "W-9", "prosecutor": "county-pa"})
+    rosa.do(f"{person}/cases", {"court": f"{town} Municipal Court", "docket": docket})
+    away = {"number": number, "kind": "bench", "court": f"{town} Municipal Court", "issued_on": "2022-04-02"}
+    rosa.do(f"{person}/warrants", away)
+    refused = ray.dana.post(f"{person}/shares", SHARE | {"text": "He\u2019s doing great."})
+    assert refused.status_code == 422
+    assert NOTHING_HELPFUL in refused.json()["faults"][0]["way_out"]
+    ray.dana.do(f"{person}/shares", SHARE | {"text": "Engaged; housing application filed."})
+    ray.site.settle()
+
+
 def test_an_old_warrant(lead: SiteUnderTest) -> None:
     ray = story.arrest(lead)
     story.enrol(ray)
-    judge, rosa, webb = lead.person("judge"), lead.person("rosa"), lead.person("webb")
-    partners = (ray.kim, ray.ortiz, webb, ray.chen, judge, lead.person("brooks"))
-    office_id = ray.offices_id()
+    judge, webb, office_id = lead.person("judge"), lead.person("webb"), ray.offices_id()
+    seen_by = partners_of(ray)
     court = feed(judge)
     lead.settle()
 
@@ -82,41 +118,20 @@ def test_an_old_warrant(lead: SiteUnderTest) -> None:
     (shared,) = ray.kim.see(f"/v1/police/participants/{ray.participant}")["shared"]
     assert (shared["case_manager"], shared["call"]) == ("Dana Reyes", "206-555-0100")
 
-    # 20 March. What Dana notes changes no byte of theirs. HousingCo, by Ray's form, hears that there was contact.
-    ray.at("2026-03-20 15:00")
-    before = [everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant)) for partner in partners]
-    note = {"kind": "visit", "reached": True, "note": RELAPSE, "current_use": RELAPSE, "location": "ferry terminal"}
-    ray.dana.do(f"/v1/participants/{ray.care}/contacts", note)
-    lead.settle()
-    assert before == [
-        everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant)) for partner in partners
-    ]
+    what_dana_notes_changes_no_byte(ray, seen_by)
 
-    # 24 March. Rosa, the Legal Systems Advocate, finds W-9 and a bench warrant in an outlying court.
-    ray.at("2026-03-24 09:00")
-    found = {"kind": "failure to appear", "court": "District Court", "issued_on": "2023-09-12", "docket": DOCKET}
-    person = f"/v1/participants/{ray.care}"
-    rosa.do(f"{person}/warrants", found | {"number": "W-9", "prosecutor": "county-pa"})
-    town, docket, number = OUTLYING
-    rosa.do(f"{person}/cases", {"court": f"{town} Municipal Court", "docket": docket})
-    away = {"number": number, "kind": "bench", "court": f"{town} Municipal Court", "issued_on": "2022-04-02"}
-    rosa.do(f"{person}/warrants", away)
-    share = {"party": "county-pa", "labels": ["iip.progress"]}
-    refused = ray.dana.post(f"{person}/shares", share | {"text": "He\u2019s doing great."})
-    assert refused.status_code == 422
-    assert NOTHING_HELPFUL in refused.json()["faults"][0]["way_out"]
-    ray.dana.do(f"{person}/shares", share | {"text": "Engaged; housing application filed."})
-    ray.dana.do(f"{person}/shares", share | {"text": NOTHING_HELPFUL})
+    person, number = f"/v1/participants/{ray.care}", OUTLYING[2]
+    rosa_finds_warrants_and_dana_shares(ray)
+    ray.dana.do(f"{person}/shares", SHARE | {"text": NOTHING_HELPFUL})
     lead.settle()
 
     # Chen sees, under the ROI: progress, and W-9, which is of her county. Not the outlying court's, not the relapse.
-    (seen,) = told(ray.chen, office_id, "warrant.issued")
-    assert (seen["number"], seen["warrant_kind"], seen["issued_on"]) == ("W-9", "failure to appear", "2023-09-12")
+    (w9,) = told(ray.chen, office_id, "warrant.issued")
+    assert (w9["number"], w9["warrant_kind"], w9["issued_on"]) == ("W-9", "failure to appear", "2023-09-12")
     sentences = {entry["text"] for entry in told(ray.chen, office_id, "share.made")}
     assert sentences == {"Engaged; housing application filed.", NOTHING_HELPFUL}
-    for partner in partners:
-        seen_by = everything(partner, lookups=(story.BY_NAME,), ids=(office_id, ray.participant))
-        assert not [word for word in (*OUTLYING, "ashamed", "ferry terminal", "daughter") if word in seen_by]
+    for seen in seen_by():
+        assert not [word for word in NEVER if word in seen]
     history = [entry["body"] for entry in ray.history("warrant.issued")]
     assert {body["number"] for body in history} == {"W-9", number}  # care has both
 

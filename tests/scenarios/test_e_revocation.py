@@ -263,7 +263,7 @@ def test_the_null_view_is_the_same_bytes(lead: SiteUnderTest, monkeypatch: pytes
         lead.clock.at(local("2026-03-31 23:59:59"))
         assert ask(expired) == nothing
         assert lead.parts.log.of_topics([RoiExpired.topic]) == []
-    wait_for(lead, RoiExpired.topic)
+    lead.wait_for_clocks(readers=())
     assert ask(expired) == nothing
     lead.settle()
     assert ask(expired) == nothing
@@ -282,12 +282,3 @@ def test_the_null_view_is_the_same_bytes(lead: SiteUnderTest, monkeypatch: pytes
         "a" * 5000,
     ):
         assert raw(partner.get(path.format(text))) == nothing[:3], text
-
-
-def wait_for(lead: SiteUnderTest, topic: str) -> None:
-    import time
-
-    end = time.monotonic() + 20
-    while not lead.parts.log.of_topics([topic]):
-        assert time.monotonic() < end, f"nobody recorded {topic}"
-        time.sleep(0.01)

@@ -89,7 +89,7 @@ def test_an_office_that_was_not_told_is_asked_nothing(lead: SiteUnderTest) -> No
     )
     ray.dana.do(f"/v1/participants/{ray.care}/roi", struck)
     filed_again(ray)
-    lead.settle()
+    lead.wait_for_clocks()
     before = everything(ray.chen, ids=(ray.offices_id(),))
     audited(lead)
     for reader in (findings(pat, "?alarms=true"), observed(ames, "?alarms=true")):

@@ -13,7 +13,6 @@ from services.release import PART2_NOTICE
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.scenarios.team import Team
-from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local
 
 pytestmark = pytest.mark.server
@@ -259,8 +258,7 @@ def test_nobody_came_to_the_officer_who_called(lead: SiteUnderTest) -> None:
     ray.at("2026-02-14 02:20")
     ray.dana.do("/v1/referrals/by-telephone", CALL)
     ray.at("2026-02-14 02:46")
-    wait_for(lead, "handoff.missed")
-    lead.settle()
+    lead.wait_for_clocks()
     (handoff,) = lead.person("pat").see("/v1/program/deadlines?stands=passed")["deadlines"]
     assert (handoff["kind"], handoff["minutes"]) == ("handoff", None)
     assert "missed" not in everything(ray.kim).replace("missed_diversions", "")

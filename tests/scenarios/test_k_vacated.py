@@ -23,7 +23,6 @@ from domain.identity import MatchProposed, RecordSubject
 from domain.participant import IntakeCompleted
 from domain.retention import HoldPlaced, MatterErased, ParticipantErased
 from services.arrests import ArrestTold, tell_arrest
-from services.clocks import Clocks, Late
 from services.ports import Append
 from services.retention import Retentions
 from tests.scenarios import ray as story
@@ -240,10 +239,7 @@ def _told(line: dict[str, Any]) -> dict[str, Any]:
 def _last_word(lead: SiteUnderTest) -> datetime:
     """Return when the last was recorded about Ray, once all that he signed has run out: that it did is recorded too."""
     lead.clock.at(local("2027-06-01 09:00"))
-    deadline = time.monotonic() + 20
-    while Clocks(lead.parts.site).late() != Late() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert Clocks(lead.parts.site).late() == Late()
+    lead.wait_for_clocks()
     return max(r.recorded_at for r in lead.parts.log.history(_who(lead)))
 
 

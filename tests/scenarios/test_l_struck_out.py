@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -11,7 +10,6 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from domain.referral import NoticeCode, ProsecutorNotified
 from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
@@ -34,18 +32,10 @@ def heard_at_the_end(ray: story.Ray) -> tuple[str, list[dict[str, Any]]]:
     """Let 16 March end; return all that the office can get to hear, and its notices."""
     lead = ray.site
     lead.clock.at(local("2026-03-17 00:00"))
-    end = time.monotonic() + 20
-    while not any(told.event.code is NoticeCode.NO_COMPLETION for told in _notices(lead)):
-        assert time.monotonic() < end, "the clock did not fire"
-        time.sleep(0.02)
-    lead.settle()
+    lead.wait_for_clocks()
     heard = everything(ray.chen, ids=(ray.offices_id(),))
     heard = re.sub(r'"sent_at":"2026-02-14[^"]*"', "", heard)  # when the release was sent in, to the microsecond
     return heard, ray.chen.see("/v1/prosecutor/notices")["notices"]
-
-
-def _notices(lead: SiteUnderTest) -> Any:
-    return lead.parts.log.of_topics([ProsecutorNotified.topic])
 
 
 def test_the_office_hears_what_it_hears_of_someone_who_never_came(new_site_db: Callable[[], Database]) -> None:

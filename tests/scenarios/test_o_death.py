@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from domain.deadline import DeadlinePassed
 from domain.participant import Enrolment
-from domain.plan import PlanReviewDue
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything, raw
 from tests.scenarios.test_c_deadline_lapses import NO_NOTICE
-from tests.scenarios.test_e_revocation import wait_for
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import Person, SiteUnderTest
 
@@ -87,8 +84,7 @@ def test_death(lead: SiteUnderTest) -> None:
 
     # 2 April. Dana, who is to go through the plan with him, cannot record it; the supervisor does, the day after.
     ray.at("2026-04-03 09:00")
-    wait_for(lead, PlanReviewDue.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     assert [task["kind"] for task in dana.see(TASKS)["tasks"]] == ["plan to go through again"]
     death = {"died_at": "2026-04-02T06:30:00-07:00", "note": "Harborview called; his sister knows."}
     assert dana.post(f"{person}/death", death).status_code == 403
@@ -182,8 +178,7 @@ def test_death_before_the_intake(lead: SiteUnderTest) -> None:
 
     # The sixteenth passes: the office hears what it hears of anyone, and nobody is reminded of an intake.
     ray.at("2026-03-17 09:00")
-    wait_for(lead, DeadlinePassed.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     assert NO_NOTICE in [notice["code"] for notice in ray.chen.see("/v1/prosecutor/notices")["notices"]]
     assert intakes(pat) == []
     assert ray.dana.see(TASKS)["tasks"] == []

@@ -6,11 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from domain.deadline import PaperMissing
 from domain.roi import RevocationPaper, consent, consent_stream
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
-from tests.scenarios.test_e_revocation import wait_for
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import SiteUnderTest, local
 
@@ -58,8 +56,7 @@ def test_counsel_calls_from_the_jail_and_its_paper_follows(lead: SiteUnderTest) 
     assert patel.post(f"{his}/{filed['revocation']}/paper", paper).status_code == 422, "once"
     assert patel.post(f"{his}/{'a' * 26}/paper", paper).json()["faults"][0]["field"] == "revocation"
     lead.clock.at(local("2026-04-08 23:59:59"))
-    wait_for(lead, PaperMissing.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     assert len(ray.history("paper.missing")) == 1
     assert [task["kind"] for task in ray.dana.see("/v1/case-manager/tasks")["tasks"]] == [MISSING]
 
@@ -125,8 +122,7 @@ def test_no_paper_for_seven_days_is_a_task_and_never_a_return_to_sharing(lead: S
     lead.settle()
     assert ray.dana.see("/v1/case-manager/tasks")["tasks"] == []
     lead.clock.at(local("2026-04-08 23:59:59"))
-    wait_for(lead, PaperMissing.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     (task,) = ray.dana.see("/v1/case-manager/tasks")["tasks"]
     assert task["kind"] == "paper of a revocation missing"
     assert datetime.fromisoformat(task["due_at"]) == local("2026-04-08 23:59:59")

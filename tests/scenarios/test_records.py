@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.plan import PlanReviewDue
 from tests.scenarios import ray as story
 from tests.scenarios.eyes import everything
-from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest
 
 pytestmark = pytest.mark.server
@@ -75,8 +73,7 @@ def test_a_plan_and_what_a_report_tells_of_it(lead: SiteUnderTest) -> None:
     tasks = "/v1/case-manager/tasks"
     assert ray.dana.see(tasks)["tasks"] == []
     ray.at("2026-06-23 10:00")
-    wait_for(lead, PlanReviewDue.topic)
-    lead.settle()
+    lead.wait_for_clocks()
     assert [(task["kind"], task["name"]) for task in ray.dana.see(tasks)["tasks"]] == [
         ("plan to go through again", "Ray Bell")
     ]

@@ -8,32 +8,24 @@ from copy import deepcopy
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from adapters.http.commands import ROUTES
 from adapters.kafka.envelope import Record
-from adapters.postgres.migrate import admit
-from adapters.secrets import Secrets
 from services.feed import Cursor, Feed, Unread, fault
 from tests.adapters.kafka.messages import raws, record
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited
 from tests.scenarios.matching import proposed
-from tests.scenarios.test_e_revocation import wait_for
 from tests.site import Person, SiteUnderTest, local, running_site
 
 
 @pytest.fixture(scope="module")
-def lead(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[SiteUnderTest]:
+def lead(shared_db: Database) -> Iterator[SiteUnderTest]:
     """A site with the demo's parties and staff."""
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        with running_site(Database(url, secrets, prefix)) as running:
-            yield running
+    with running_site(shared_db) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +34,7 @@ def ray(lead: SiteUnderTest) -> story.Ray:
     enrolled = story.arrest(lead)
     story.enrol(enrolled)
     enrolled.at("2026-03-18 12:00")
-    wait_for(lead, "non_return.ended")  # the clocks have nothing more to write
+    lead.wait_for_clocks()
     return enrolled
 
 

@@ -28,8 +28,6 @@ from adapters.http.problems import STEP_UP
 from adapters.identity.provider import Provider
 from adapters.postgres.access import Access as Sessions
 from adapters.postgres.access import Measure
-from adapters.postgres.migrate import admit
-from adapters.secrets import Secrets
 from adapters.settings import Settings
 from adapters.simulation.cast import protocol
 from adapters.telemetry.logs import Line
@@ -37,7 +35,7 @@ from domain.protocol import Access
 from services.ports import Unavailable
 from tests.adapters.http.conftest import example, problem
 from tests.browser import FROM_PROVIDER, OWN, PUBLIC, SESSION, Browser, Form, provider_at
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.openid import CLIENT, OpenId, openid
 from tests.scenarios import ray as story
 from tests.site import HURRIED, SiteUnderTest, running_site
@@ -62,15 +60,9 @@ def ours(provider: OpenId) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def lead(
-    server: str, template: str, secrets_and_prefix: tuple[Secrets, str], ours: Provider
-) -> Iterator[SiteUnderTest]:
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        with running_site(Database(url, secrets, prefix), access=RULES, provider=ours) as running:
-            yield running
+def lead(shared_db: Database, ours: Provider) -> Iterator[SiteUnderTest]:
+    with running_site(shared_db, access=RULES, provider=ours) as running:
+        yield running
 
 
 @pytest.fixture
@@ -157,6 +149,13 @@ def test_one_comes_back_to_a_page_of_the_site_alone(lead: SiteUnderTest, provide
     ):
         answer = Browser(lead.base_url).sign_in("?" + urlencode({"return_to": given}))
         assert answer.headers["location"] == there, given
+
+
+def test_what_a_provider_adds_to_its_answer_is_ignored(lead: SiteUnderTest, provider: OpenId) -> None:
+    provider.honest()
+    browser = Browser(lead.base_url)
+    assert browser.finish(f"{browser.begin()}&session_state=af0ifjsldkj&colour=red&colour=blue").status_code == 403
+    assert browser.finish(f"{browser.begin()}&session_state=af0ifjsldkj&colour=red").status_code == 303
 
 
 def signed(**lie: Any) -> Callable[[OpenId], None]:
@@ -612,7 +611,7 @@ def test_an_address_is_counted_also_of_who_is_not_signed_in(lead: SiteUnderTest,
     assert spent.count(429) >= 4
 
 
-def test_two_processes_count_as_one(shared_db: Database) -> None:
+def test_two_processes_count_as_one(site_db: Database) -> None:
     """And exactly, however many ask at once; a full measure drains evenly, and asking on does not fill it."""
     measure = [Measure("test", 10, timedelta(minutes=1), "198.51.100.7")]
 
@@ -620,9 +619,9 @@ def test_two_processes_count_as_one(shared_db: Database) -> None:
         return process.admit(measure, idle=timedelta(0), recently=timedelta(0)).admitted
 
     with (
-        Sessions(shared_db.login("access"), b"k" * 32) as one,
-        Sessions(shared_db.login("access"), b"k" * 32) as other,
-        psycopg.connect(shared_db.owner_url, autocommit=True) as owner,
+        Sessions(site_db.login("access"), b"k" * 32) as one,
+        Sessions(site_db.login("access"), b"k" * 32) as other,
+        psycopg.connect(site_db.owner_url, autocommit=True) as owner,
     ):
 
         async def all_at_once() -> list[bool]:

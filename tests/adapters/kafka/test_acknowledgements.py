@@ -172,12 +172,20 @@ def test_what_no_topic_took_in_its_days_is_never_told_and_counted(lead: SiteUnde
     (waits,) = site.outbox.health().untold
     feed, begun = feed_of(site), waits.acknowledgements_since
     assert begun is not None
+
+    def unsent() -> tuple[int, str | None, int]:
+        """Return what the project manager hears of it."""
+        well = lead.person("pat").see("/v1/program/health")
+        return well["messages_unsent"], well["messages_unsent_since"], well["messages_never_told"]
+
     lead.clock.at(begun + days - timedelta(minutes=1))
     feed.sweep()
     (waits,) = site.outbox.health().untold
     assert (waits.acknowledgements, waits.acknowledgements_since, waits.never) == (3, begun, 0)
+    assert unsent() == (3, begun.isoformat(), 0)
     lead.clock.at(begun + days)
     feed.sweep()
     (gone,) = site.outbox.health().untold
     assert (gone.acknowledgements, gone.never) == (0, 3)
+    assert unsent() == (0, None, 3)
     assert out.beat() == 0

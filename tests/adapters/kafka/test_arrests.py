@@ -143,6 +143,7 @@ def enrolled(lead: SiteUnderTest) -> story.Ray:
     ray = story.arrest(lead)
     story.enrol(ray)
     ray.at("2026-06-01 12:00")
+    lead.wait_for_clocks()
     return ray
 
 

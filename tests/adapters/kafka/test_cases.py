@@ -11,15 +11,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid5
 
-import psycopg
 import pytest
 
 from adapters.bootstrap import opened
 from adapters.kafka import contract
 from adapters.kafka.envelope import encode
 from adapters.kafka.translate import reader
-from adapters.postgres.migrate import admit
-from adapters.secrets import Secrets
 from adapters.settings import Settings
 from domain.charge_table import ChargeListed, ChargeUnlisted, charge_stream, last_told
 from domain.hearing import hearings
@@ -31,7 +28,7 @@ from services.feed import Feed
 from services.messages import DropMessage
 from services.ports import Keeping, Raw
 from tests.adapters.kafka.messages import settle
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.scenarios.audit import audited, file, findings, observed
 from tests.scenarios.eyes import everything
@@ -165,14 +162,10 @@ def hearing(docket: str, *people: dict[str, Any], at: str = "2026-04-14T09:00:00
 
 
 @pytest.fixture(scope="module")
-def lead(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[SiteUnderTest]:
+def lead(shared_db: Database) -> Iterator[SiteUnderTest]:
     """A site with the demo's parties and staff."""
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        with running_site(Database(url, secrets, prefix)) as running:
-            yield running
+    with running_site(shared_db) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -87,11 +87,19 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
             found = CliRunner().invoke(app, ["doctor"])
             return found.exit_code, found.stdout
 
+        def relay_in_health() -> list[bool]:
+            """Return whether the project manager hears that the relay beats, fails, leaves something unsent."""
+            well = lead.person("pat").see("/v1/program/health")
+            return [
+                well[name] is not None for name in ("relay_beat_at", "relay_failing_since", "messages_unsent_since")
+            ]
+
         def later(**more: int) -> None:
             lead.clock.at(lead.clock.moment + timedelta(**more))
 
         ray = story.arrest(lead)
         assert "relay" not in doctor()[1], "nobody waits for one"
+        assert relay_in_health() == [False, False, False]
         for party in ("city-pd", "county-pa"):
             out.account(party)
         ill, said = doctor()
@@ -119,6 +127,7 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
         assert "telling city-pd" not in said, "it has its topics, and was told"
         assert f"telling county-pa: 1 statuses unsent since {since}; they go by themselves once the relay beats" in said
         assert lacking in said
+        assert relay_in_health() == [True, True, True]
         assert f"it has failed since {since} (Unavailable) and tries again on each beat" in said
 
         assert CliRunner().invoke(app, ["topics"]).exit_code == 0
@@ -130,6 +139,7 @@ def test_doctor_says_how_the_telling_goes(site_db: Database, kafka: str, monkeyp
         assert f"relay: last beat {beaten}\n" in said
         assert "telling" not in said
         assert "the broker has none" not in said
+        assert relay_in_health() == [True, False, False]
 
         word = {"word_of": "participant", "medium": "oral", "parties": ["city-pd"]}
         lead.person("noor").do(f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", word)

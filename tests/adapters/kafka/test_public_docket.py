@@ -13,8 +13,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from adapters.postgres.migrate import admit
-from adapters.secrets import Secrets
 from domain.legal_case import legal_case
 from services.ports import Keeping
 from tests.adapters.kafka.test_cases import (
@@ -30,7 +28,7 @@ from tests.adapters.kafka.test_cases import (
     told_care,
     updated,
 )
-from tests.conftest import Database, _created
+from tests.conftest import Database
 from tests.scenarios import ray as story
 from tests.site import Person, SiteUnderTest, local, running_site
 
@@ -54,19 +52,15 @@ def adopt(lead: SiteUnderTest, version: str, effective_from: str, *courts: str) 
 
 
 @pytest.fixture(scope="module")
-def lead(server: str, template: str, secrets_and_prefix: tuple[Secrets, str]) -> Iterator[SiteUnderTest]:
+def lead(shared_db: Database) -> Iterator[SiteUnderTest]:
     """A site at noon of 10 April: Ray is enrolled, and the court's docket was public for a week of March."""
-    secrets, prefix = secrets_and_prefix
-    with _created(server, template) as url:
-        with psycopg.connect(url) as connection:
-            admit(connection, prefix)
-        with running_site(Database(url, secrets, prefix)) as running:
-            story.enrol(story.arrest(running))
-            running.clock.at(local("2026-03-24 12:00"))
-            adopt(running, "P-8", WIDENED, COURT)
-            adopt(running, "P-9", NARROWED)
-            running.clock.at(local("2026-04-10 12:00"))
-            yield running
+    with running_site(shared_db) as running:
+        story.enrol(story.arrest(running))
+        running.clock.at(local("2026-03-24 12:00"))
+        adopt(running, "P-8", WIDENED, COURT)
+        adopt(running, "P-9", NARROWED)
+        running.clock.at(local("2026-04-10 12:00"))
+        yield running
 
 
 @pytest.fixture
