@@ -344,7 +344,7 @@ class Race:
                 sys.setswitchinterval(interval)
         allowed = {200, 401, 503}
         for h in self.heard:
-            assert h.status in allowed or (h.status == 404 and h.who in {"patel", "ames", *BY_ROLE}), h
+            assert h.status in allowed or (h.status == 404 and h.who in {"patel", "ames", HIMSELF, *BY_ROLE}), h
 
     @contextmanager
     def at_work(self, *work: Callable[[], object]) -> Iterator[None]:
