@@ -103,7 +103,6 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
             (number, _without_audit(row) if row.as_of < first_told.get(record, 0) and _is_of_care(row) else row)
             for record in person
             for number, row in numbered(record, session.accounting(record))
-            if row.party not in silent
         ]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]

@@ -80,11 +80,10 @@ def of_disclosure(site: Site, caller: Caller, text: str, disclosure: str, *, val
 
     def render(session: Session) -> Rendered:
         client = accounting.client_of(session, caller, asked)
-        silent = accounting.silent_of(site, caller, asked)
         person = accounting.person_of(site, caller, asked)
         every = ((of, *each) for of in person for each in accounting.numbered(of, session.accounting(of)))
         record, line = next(((of, line) for of, each, line in every if each == number), (None, None))
-        if record is None or line is None or line.party in silent:
+        if record is None or line is None:
             raise Unknown
         found, verdict = disclosed(site, record, line)
         telling = Telling.of(site, caller, found, values=values)

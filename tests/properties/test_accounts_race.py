@@ -371,6 +371,21 @@ def test_a_record_that_is_unmerged_while_an_answer_is_rendered_is_not_in_it(merg
     assert disordered(logged(merged.owner)) == []
 
 
+def test_only_what_is_merged_into_a_record_is_read_with_it(merged: Merged) -> None:
+    """Two merges in a row, nothing in the log between them: the second is none of the first one's other record."""
+    merged.merging(range(2))
+    asked = "select log.merged_into(%s), array(select log.records(%s))"
+    records = [number(0), away(0), away(1)]
+    into = {each: merged.owner.execute(asked, [each, each]).fetchone() for each in records}
+    assert {each: found and (found[0], {*found[1]}) for each, found in into.items()} == {
+        number(0): (None, {*records}),
+        away(0): (number(0), {away(0)}),
+        away(1): (number(0), {away(1)}),
+    }
+    merged.unmerging(0)(0)
+    assert merged.owner.execute(asked, [away(0), number(0)]).fetchone() == (None, [number(0), away(1)])
+
+
 OF_CLIENT = (
     *((accounting, f"/v1/participants/{{}}{lines}") for lines in LINES),
     (as_of, "/v1/participants/{}/as-of?party=r-patel"),
