@@ -63,7 +63,7 @@ class Task(RoleRow):
 
 
 class NotTold(NamedTuple):
-    """A latched charge whose office was not told, when the day of the intake ends, or ended, and which office that is."""
+    """A latched charge whose office was not told, when the day of the intake ends, or ended, and that office."""
 
     latched: Recorded[ChargeLatched]
     due_at: datetime

@@ -191,7 +191,7 @@ def test_the_privacy_officer_reads_all_of_it_and_that_is_recorded(told: Told) ->
 
 
 def test_the_database_gives_the_lines_to_nobody_but_the_privacy_officer(told: Told) -> None:
-    """Whoever holds a reader's login and a signed context, and asks past the application, is told no more than by it."""
+    """Whoever holds a reader's login and a signed context, and asks past the application, is told no more."""
     told.suspend(ASKED)
     site = told.lead.parts.site
     office, police = party_id("county-pa"), party_id("city-pd")
