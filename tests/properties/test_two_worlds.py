@@ -1000,7 +1000,7 @@ def accounting_of_the_person(pair: Pair) -> AbstractContextManager[object]:
     def wrong(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
         return [record.id for record in records(site, asked)]
 
-    return mock.patch.object(accounting, "_person", wrong)
+    return mock.patch.object(accounting, "person_of", wrong)
 
 
 TOTAL = Seeded(on_every_answer(total), asked(listed))

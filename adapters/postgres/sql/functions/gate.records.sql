@@ -2,4 +2,4 @@
 -- statement.
 create or replace function gate.records() returns setof uuid
 language sql stable security definer set search_path = gate, pg_temp
-as $$ select log.records(gate.party()) $$;
+as $$ select log.records((select gate.party())) $$;
