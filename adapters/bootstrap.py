@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Stop
@@ -14,7 +14,7 @@ from adapters.kafka.translate import reader
 from adapters.postgres.access import Access
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import MigrationRefused, login_url, migrate
-from adapters.postgres.projector import Projector
+from adapters.postgres.projector import Projector, Readings
 from adapters.postgres.readers import PostgresReaders
 from adapters.postgres.sealer import Leaves, Sealer
 from adapters.postgres.server import EmbeddedServer
@@ -35,6 +35,7 @@ from services.feed import feed_of
 from services.findings import Audit
 from services.ids import PartyIds
 from services.people import People
+from services.ports import Unavailable
 from services.retention import Retentions
 from services.site import Site
 from services.standing import Standing
@@ -159,7 +160,10 @@ def projectors(parts: Parts) -> list[Projector]:
     """Return the runners of all views."""
     ceiling = ceiling_of(parts.site.directory)
     url = parts.database.login("projector")
-    return [Projector(view, url, parts.log, ceiling, observe=parts.spans.page) for view in VIEWS.values()]
+    readings = Readings(parts.log)
+    return [
+        Projector(view, url, parts.log, ceiling, observe=parts.spans.page, readings=readings) for view in VIEWS.values()
+    ]
 
 
 @contextmanager
@@ -195,6 +199,8 @@ def at_work(parts: Parts, settings: Settings) -> Iterator[list[Projector]]:
         yield runners
     finally:
         stop.set()
+        with suppress(Unavailable):
+            parts.log.wake()
         for thread in threads:
             thread.join(timeout=5)
 

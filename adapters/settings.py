@@ -10,9 +10,12 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.identity.issuer import RSA_BITS_LEAST
+from adapters.secrets import secret_file
 from adapters.wire import is_encrypted, is_loopback, is_verified
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Acr = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
+"""One word: a header quotes several of them, with spaces between."""
 
 
 class Settings(BaseSettings):
@@ -23,7 +26,8 @@ class Settings(BaseSettings):
     server is (host, port, database; the login roles and their passwords come from `prefix` and the secrets);
     `owner_url` is for `goldenthread migrate` alone. `issuer`: who says who someone is. People sign in with it where
     `client_id` names the site to it: `public_url` is where their browsers reach the site, `client_key_file` the private
-    key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words.
+    key (PEM) whose public half the issuer has, `acr_values` (JSON) how strong a sign-in must be, in the issuer's words,
+    and `admin_acr_values` how strong, by browser or bearer token, to register, to adopt a protocol or to give access.
     Bearer tokens are for `audience`, which is never the `client_id`, so that neither token passes for the other;
     `jwks_file` holds the issuer's keys where they are not fetched from it; `rsa_bits_least`: how long those of RSA must
     be, 2048 at a site that knowingly takes less than 128 bits of strength. `site_code`: what stands in the source of
@@ -63,7 +67,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     client_id: str | None = None
     client_key_file: Path | None = None
-    acr_values: tuple[str, ...] = ()
+    acr_values: tuple[Acr, ...] = ()
+    admin_acr_values: tuple[Acr, ...] = ()
     rsa_bits_least: Annotated[int, Field(ge=2048)] = RSA_BITS_LEAST
 
     origin: str = "goldenthread.invalid/site"
@@ -96,6 +101,7 @@ class Settings(BaseSettings):
             database_url=None,
             environment="demo",
             origin="goldenthread.invalid/demo",
+            admin_acr_values=(),
             otlp_endpoint=None,
             kafka=None,
             witnesses_file=None,
@@ -112,7 +118,7 @@ class Settings(BaseSettings):
             "ssl_cafile": str(self.kafka_ca_file) if self.kafka_ca_file else None,
             "sasl_mechanism": "SCRAM-SHA-512",
             "sasl_plain_username": self.kafka_user,
-            "sasl_plain_password": (self.secrets_dir / "kafka.password").read_text().strip(),
+            "sasl_plain_password": secret_file(self.secrets_dir / "kafka.password").decode().strip(),
         }
 
     @field_validator("database_url", "owner_url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from typing import Any
 from uuid import uuid4
@@ -25,6 +26,33 @@ def provider_at(openid: OpenId, **other: Any) -> Provider:
     return Provider(Client(issuer=openid.issuer, client_id=CLIENT, public_url=PUBLIC, **known))
 
 
+class Form(HTMLParser):
+    """The one form of a page: how and where it is sent, the fields that it sends, and what its button says."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.method, self.action, self.button = "", "", ""
+        self.fields: dict[str, str] = {}
+        self._in_button = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self._in_button = tag == "button"
+        if tag == "form":
+            assert not self.method, "there are two"
+            self.method, self.action = given["method"], given["action"]
+        elif tag == "input":
+            self.fields[given["name"]] = given["value"]
+
+    def handle_data(self, data: str) -> None:
+        if self._in_button:
+            self.button += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_button = False
+
+
 @dataclass(slots=True)
 class Browser:
     """Somebody's browser at the site, which `PUBLIC` stands for."""
@@ -42,6 +70,12 @@ class Browser:
         own = OWN | ({"X-CSRF-Token": self.csrf} if self.csrf else {})
         sent = {"Idempotency-Key": str(uuid4())} | (own if headers is None else headers)
         return self._send("POST", path, sent, json=body)
+
+    def submit(self, page: httpx.Response) -> httpx.Response:
+        """Press the button of a page's one form, as a browser does that runs no script."""
+        form = Form(page.text)
+        assert form.method == "post"
+        return self._send("POST", form.action, OWN | {"Accept": "text/html"}, data=form.fields)
 
     def sign_in(self, query: str = "") -> httpx.Response:
         """Sign in; return the last answer of the site."""

@@ -203,7 +203,7 @@ def _application(
         parts = application.of(parts)
     else:
         issuer = DemoIssuer(settings.audience)
-        sign_in = SignIn(parts.site, parts.access, issuer)
+        sign_in = SignIn(parts.site, parts.access, issuer, settings.admin_acr_values)
         app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, lambda: True, provider)
         application = _Application(app, issuer, parts)
     yield application.app, application.issuer, parts

@@ -67,7 +67,23 @@ def examine(parts: Parts, settings: Settings) -> bool:
         well = False
         typer.echo(f"keys: {count:,} are wrapped by an old site key ({name}): goldenthread keys renew")
     _witnesses(parts, settings)
+    _strengths(settings)
+    if settings.database_url is not None and not parts.database.secrets.sealed:
+        typer.echo(f"secrets: {settings.secrets_dir} is not sealed (deploy/README.md)")
     return well
+
+
+def _strengths(settings: Settings) -> None:
+    """Print where the provider is not asked how strongly people sign in."""
+    if settings.issuer is None:
+        return
+    if settings.client_id is not None and not settings.acr_values:
+        typer.echo("sign-in: GOLDENTHREAD_ACR_VALUES names no strength, so take it for one factor (docs/security.md)")
+    if not settings.admin_acr_values:
+        typer.echo(
+            "administration: GOLDENTHREAD_ADMIN_ACR_VALUES names no strength, so nobody looks at the device and the "
+            "risk of who registers, adopts a protocol or gives access (docs/security.md)"
+        )
 
 
 def _witnesses(parts: Parts, settings: Settings) -> None:

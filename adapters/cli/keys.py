@@ -10,7 +10,8 @@ import typer
 from adapters.bootstrap import database, owner
 from adapters.postgres import renewal
 from adapters.postgres.migrate import renew_passwords
-from adapters.secrets import Secrets
+from adapters.secrets import Secrets, SecretsUnsafe
+from adapters.secrets import seal as seal_folder
 from adapters.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Replace the site's own secrets, while it runs.")
@@ -48,3 +49,15 @@ def logins(data_dir: DataDir = None) -> None:
     with database(settings) as db:
         renew_passwords(db.url, db.secrets, db.prefix)
     typer.echo("Every login has a new password. Keep a copy of the secrets.")
+
+
+@app.command()
+def seal() -> None:
+    """Seal what lies in the folder of secrets by what systemd gives this process; go on with what was begun."""
+    settings = Settings()
+    if settings.database_url is None:
+        raise SecretsUnsafe("The site's own server reads its password in clear: seal with a GOLDENTHREAD_DATABASE_URL.")
+    folder = settings.secrets_dir
+    typer.echo(
+        f"{seal_folder(folder)} secrets in {folder} are sealed. Keep a copy of the folder, and of what sealed it."
+    )

@@ -85,6 +85,7 @@ def provider_of(settings: Settings) -> Iterator[Provider | None]:
         public_url=str(settings.public_url),
         key=secret_file(Path(str(settings.client_key_file))),
         acr_values=settings.acr_values,
+        admin_acr_values=settings.admin_acr_values,
         rsa_bits_least=settings.rsa_bits_least,
     )
     with closing(Provider(client)) as provider:
@@ -107,7 +108,7 @@ def answer(
     """
     with at_work(parts, settings) as runners:
         can_answer = Ready(parts, runners)
-        sign_in = SignIn(parts.site, parts.access, verifier)
+        sign_in = SignIn(parts.site, parts.access, verifier, settings.admin_acr_values)
         app = create_app(parts.site, sign_in, settings, parts.spans, parts.metrics, can_answer, provider)
         config = uvicorn.Config(
             app,

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http import commands, listings, problems, public, questions, sessions
-from adapters.http.page import STYLE_HASH, page
+from adapters.http.page import POLICY, page
 from adapters.http.signin import SignIn
 from adapters.identity.provider import Provider
 from adapters.settings import Settings
@@ -108,10 +108,6 @@ class Headers:
         await self._app(scope, receive, with_headers)
 
 
-POLICY = (
-    f"default-src 'none'; style-src {STYLE_HASH}; object-src 'none'; base-uri 'none'; form-action 'self';"
-    " frame-ancestors 'none'"
-)
 SECURITY = tuple(
     (name.encode(), value.encode())
     for name, value in (

@@ -75,7 +75,9 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
 
     Sent = Annotated[bytes, Depends(sent)]  # noqa: N806 - a type
     Who = Annotated[Caller, Depends(sign_in)]  # noqa: N806 - a type
-    Recently = Annotated[Caller, Depends(sign_in.asking(recent=True))]  # noqa: N806 - a type
+    asking = dict.fromkeys(RECENT, sign_in.asking(recent=True)) | dict.fromkeys(
+        ADMINISTRATIVE, sign_in.asking(administrative=True)
+    )
 
     def do(
         caller: Caller, command: Command, key: str, digest: bytes, if_match: str | None = None, **named: str
@@ -107,7 +109,7 @@ def routes(site: Site, sign_in: SignIn, spans: Spans) -> APIRouter:
             named = {_NAMED.get(name, name): value for name, value in path_ids.items()}
             return do(caller, command, key, digest, if_match, **named)
 
-        _sign(endpoint, {"command": kind} | ({"caller": Recently} if kind in RECENT else {}), names)
+        _sign(endpoint, {"command": kind, "caller": Annotated[Caller, Depends(asking.get(kind, sign_in))]}, names)
         api.add_api_route(
             f"/v1/{path}",
             endpoint,
@@ -236,10 +238,12 @@ ROUTES: tuple[tuple[str, type[Command], str], ...] = (
 )
 
 
-RECENT: frozenset[type[Command]] = frozenset(
-    {care.RevokeRoi, care.WithdrawItem, care.GiveAccess, register.RegisterStaff, register.AdoptProtocol}
+RECENT: frozenset[type[Command]] = frozenset({care.RevokeRoi, care.WithdrawItem})
+"""What needs a sign-in of a few minutes ago: to revoke for the participant."""
+ADMINISTRATIVE: frozenset[type[Command]] = frozenset(
+    {care.GiveAccess, register.RegisterParty, register.RegisterStaff, register.AdoptProtocol}
 )
-"""What needs a sign-in of a few minutes ago: to revoke for the participant, and to change who may do what."""
+"""What needs one that is also as strong as the site says: to change who may do what. To end it needs neither."""
 
 
 def _sign(endpoint: Callable[..., Response], annotations: Mapping[str, Any], names: tuple[str, ...]) -> None:

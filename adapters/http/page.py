@@ -1,4 +1,7 @@
-"""The API's page: every question and command on one page, from the OpenAPI document, with nothing from elsewhere."""
+"""Pages of the site: every question and command on one, from the OpenAPI document; and what one sees having signed out.
+
+Nothing on them is from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,19 @@ table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: top }
 code { font-size: .95em }
 """
-STYLE_HASH = f"'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
-"""What a Content-Security-Policy lets this page look like."""
+
+
+def policy(style: str) -> str:
+    """Return the Content-Security-Policy of a page: it has one style, loads nothing, sends its forms to us alone."""
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; object-src 'none'; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'"
+    )
+
+
+POLICY = policy(_STYLE)
+"""That of the pages here, and of every answer that is no page."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -29,6 +43,25 @@ The whole description, with examples: <a href="/openapi.json">openapi.json</a>.<
 {sections}
 </html>
 """
+_SIGNED_OUT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Signed out</title>
+<style>{style}</style>
+<h1>You are signed out</h1>
+{at_provider}<p><a href="/sign-in">Sign in again</a></p>
+</html>
+"""
+_AT_PROVIDER = """<p>The provider with whom you signed in may still know you here. At a shared machine
+<a href="{url}">sign out there, too</a>.</p>
+"""
+
+
+def signed_out(at_provider: str | None) -> str:
+    """Return what one sees who left by a page's form. `at_provider`: where one signs out at the provider, too."""
+    link = "" if at_provider is None else _AT_PROVIDER.format(url=escape(at_provider))
+    return _SIGNED_OUT.format(style=_STYLE, at_provider=link)
 
 
 def page(document: dict[str, Any]) -> str:

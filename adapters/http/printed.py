@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha256
 from html import escape
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 
+from adapters.http.page import policy
 from services.questions.lines import cell
 
 _STYLE = """
@@ -17,11 +16,13 @@ table { border-collapse: collapse; width: 100% }
 thead { display: table-header-group }
 tr { break-inside: avoid }
 td, th { text-align: left; padding: .2em .6em .2em 0; border-bottom: 1px solid #999; vertical-align: top }
+form { text-align: right }
+@media print { form { display: none } }
 """
-_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _KEPT = {
     "Cache-Control": "private, no-store",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'none'",
+    "Content-Security-Policy": policy(_STYLE),
+    "Referrer-Policy": "same-origin",  # with none, a browser would not say of the form below that it is ours
 }
 _COLUMNS = {
     "at": "When",
@@ -38,7 +39,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Accounting of disclosures</title>
 <style>{style}</style>
-<h1>Accounting of disclosures</h1>
+{sign_out}<h1>Accounting of disclosures</h1>
 <p>Who was shown what about this participant, when, why, and by which signature. {count} entries{narrowed}.</p>
 <table><thead><tr>{head}</thead><tbody>
 {lines}
@@ -48,15 +49,23 @@ _PAGE = """<!doctype html>
 (42 CFR 2.4, 45 CFR 160.306). Nobody may hold it against you that you did.</p>
 </html>
 """
+_SIGN_OUT = """<form method="post" action="/sign-out">
+<input type="hidden" name="csrf_token" value="{csrf}"><button>Sign out</button></form>
+"""
 
 
-def accounting(body: dict[str, Any], narrowed: str, call: str) -> HTMLResponse:
-    """Return an accounting to print. `narrowed`: which lines were asked for; `call`: the number that LEAD answers."""
+def accounting(body: dict[str, Any], narrowed: str, call: str, csrf: str | None) -> HTMLResponse:
+    """Return an accounting to print.
+
+    `narrowed`: which lines were asked for; `call`: the number that LEAD answers; `csrf`: the token of the session that
+    asks, which can be left from here. A bearer has none.
+    """
     lines = (
         "<tr>" + "".join(f"<td>{escape(cell(line, column))}" for column in _COLUMNS) for line in body["disclosures"]
     )
     text = _PAGE.format(
         style=_STYLE,
+        sign_out="" if csrf is None else _SIGN_OUT.format(csrf=escape(csrf)),
         count=len(body["disclosures"]),
         narrowed=escape(narrowed),
         head="".join(f"<th scope=col>{name}" for name in _COLUMNS.values()),

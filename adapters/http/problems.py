@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypedDict
 
 import orjson
@@ -47,7 +48,8 @@ UNAUTHENTICATED = Problem("not-signed-in", 401, "Sign in first.")
 STEP_UP = Problem(
     "step-up-required",
     401,
-    "This needs a sign-in of a few minutes ago: GET /sign-in?again=true, or a token of a sign-in made anew.",
+    "This needs a sign-in of a few minutes ago: GET /sign-in?again=true, or a token of a sign-in made anew."
+    " Where WWW-Authenticate names acr_values: GET /sign-in?again=true&administrative=true, or a token that has one.",
 )
 NO_SIGN_IN = Problem("sign-in-refused", 403, "You are not signed in. Begin again; if that fails, ask your supervisor.")
 FROM_ELSEWHERE = Problem(
@@ -98,7 +100,13 @@ class TooManyStreams(Exception):
 
 
 class StepUp(Exception):
-    """The person has to sign in again for this."""
+    """The person has to sign in again for this: `age` ago at most, as strongly as one of `acr_values`, if any."""
+
+    def __init__(self, age: timedelta, acr_values: Sequence[str]) -> None:
+        super().__init__()
+        self.challenge = f'Bearer error="insufficient_user_authentication", max_age="{int(age.total_seconds())}"'
+        if acr_values:
+            self.challenge += f', acr_values="{" ".join(acr_values)}"'  # RFC 9470
 
 
 class FromElsewhere(Exception):
@@ -165,8 +173,6 @@ def respond(problem: Problem, faults: Sequence[Fault] = ()) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem is UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem is STEP_UP:
-        headers["WWW-Authenticate"] = 'Bearer error="insufficient_user_authentication"'  # RFC 9470
     if problem in _RETRY_AFTER:
         headers["Retry-After"] = _RETRY_AFTER[problem]
     return _Answer(problem, orjson.dumps(body), headers)
@@ -191,7 +197,6 @@ def install(app: FastAPI) -> None:
         Unknown: UNKNOWN,
         Stale: STALE,
         AuthorityEnded: UNAUTHENTICATED,
-        StepUp: STEP_UP,
         SignInRefused: NO_SIGN_IN,
         FromElsewhere: FROM_ELSEWHERE,
         TooOften: TOO_OFTEN,
@@ -202,6 +207,12 @@ def install(app: FastAPI) -> None:
     }
     for kind, problem in constant.items():
         app.add_exception_handler(kind, _always(problem))
+
+    @app.exception_handler(StepUp)
+    def step_up(request: Request, error: StepUp) -> Response:
+        response = _logged(request, STEP_UP)
+        response.headers["WWW-Authenticate"] = error.challenge
+        return response
 
     @app.exception_handler(HTTPException)
     def framework(request: Request, error: HTTPException) -> Response:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from adapters.http import printed, problems
-from adapters.http.signin import SignIn
+from adapters.http.signin import Bearer, Cookie, SignIn
 from adapters.settings import Settings
 from domain.labels import Reader
 from domain.refusal import Refused
@@ -247,11 +247,14 @@ def routes(  # noqa: C901, PLR0915 - one after the other
         response_class=HTMLResponse,
         responses=_UNKNOWN,
     )
-    def accounting_printed(caller: Taking, participant: str, extract: Extract) -> Response:
+    def accounting_printed(
+        caller: Taking, participant: str, extract: Extract, secret: Cookie, credentials: Bearer
+    ) -> Response:
         """The accounting to print: names, notices, and how to complain."""
         body = accounting.of(site, caller, participant, extract, "accounting.html")
         named = [f"{name} {value}" for name, value in zip(extract._fields, extract, strict=True) if value is not None]
-        return printed.accounting(body, "".join(f", {each}" for each in named), site.protocol().on_call)
+        csrf = sign_in.csrf(caller, secret) if secret is not None and credentials is None else None
+        return printed.accounting(body, "".join(f", {each}" for each in named), site.protocol().on_call, csrf)
 
     @api.get("/v1/participants/{participant}/bundle", tags=["participant", "counsel"], responses=_UNKNOWN)
     def bundle_of(caller: Taking, participant: str, since: Since = None) -> Response:

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
-from adapters.http import problems
+from adapters.http import page, problems
 from adapters.http.problems import FromElsewhere, SignInRefused, TooOften, who
 from adapters.http.questions import reply
-from adapters.http.signin import COOKIE, MINUTE, Cookie, SignIn, address, own_page
+from adapters.http.signin import COOKIE, MINUTE, Cookie, FormToken, SignIn, address, own_page
 from adapters.identity.issuer import BadIdentity, Identity
 from adapters.identity.provider import Begun, Provider
 from adapters.postgres.access import Measure, Session, known_as
@@ -63,6 +63,9 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
     def begin(
         request: Request,
         again: Annotated[bool, Query(description="Sign in anew, for what needs it.")] = False,
+        administrative: Annotated[
+            bool, Query(description="As strongly as to register, to adopt a protocol or to give access needs.")
+        ] = False,
         return_to: Annotated[str, Query(description="The page to come back to.", max_length=500)] = "/",
     ) -> Response:
         """Go and sign in with the site's provider. Nobody is sent here by another site's page."""
@@ -72,7 +75,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         if provider is None:
             raise _refused(request, "there is no provider")
         age = 0 if again else int(timedelta(hours=sign_in.rules().session_hours).total_seconds())
-        url, begun = provider.begin(_own_path(return_to), age_most=age, again=again)
+        url, begun = provider.begin(_own_path(return_to), age_most=age, again=again, administrative=administrative)
         answer = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
         _keep(answer, BEGUN, site.tokens.seal(NOBODY, BEGUN, begun.as_json()))
         return answer
@@ -87,6 +90,7 @@ def _add_the_way_in(api: APIRouter, site: Site, sign_in: SignIn, provider: Provi
         secret = sign_in.access.begin(
             staff,
             identity.authenticated_at,
+            acr=identity.acr,
             lasts=timedelta(hours=rules.session_hours),
             most=rules.sessions_most,
             before=request.cookies.get(COOKIE),
@@ -112,18 +116,23 @@ def _add_sessions(api: APIRouter, site: Site, sign_in: SignIn, provider: Provide
         return {site.tokens.tag(caller.staff, "session", each.id.hex()): each for each in found}
 
     @api.post("/sign-out", responses=_REFUSALS)
-    def sign_out(request: Request, caller: Who, secret: Cookie) -> Response:
+    def sign_out(request: Request, caller: Who, secret: Cookie, form: FormToken) -> Response:
         """End this session, at once. A bearer token has none: it ends by itself.
 
-        Where the browser then goes to `at_provider`, the provider's session ends, too.
+        Where the browser then goes to `at_provider`, the provider's session ends, too. A form of the site's own pages
+        sends the session's token as `csrf_token`, and is answered with a page that says the same.
         """
         at_provider = None
         if secret is not None:
             sign_in.access.end(caller.staff, known_as(secret))
             at_provider = provider.sign_out() if provider is not None else None
         _log.info("signed-out %s", who(request))
-        told = {"signed_out": True, "at_provider": at_provider}
-        answer = reply(told, {"Clear-Site-Data": '"cache", "storage"'})
+        cleared = {"Clear-Site-Data": '"cache", "storage"'}
+        answer: Response
+        if form is None:
+            answer = reply({"signed_out": True, "at_provider": at_provider}, cleared)
+        else:
+            answer = HTMLResponse(page.signed_out(at_provider), headers=cleared)
         _drop(answer, COOKIE)
         return answer
 
@@ -185,7 +194,7 @@ def _begun(site: Site, request: Request, lasts: timedelta) -> Begun:
     """Return the sign-in that this very browser began."""
     try:
         begun = Begun.read(site.tokens.open(NOBODY, BEGUN, request.cookies.get(BEGUN, "")))
-    except BadToken:
+    except (BadToken, KeyError):  # or one of an earlier version
         raise _refused(request, "this browser began none") from None
     if time.time() - begun.begun_at > lasts.total_seconds():
         raise _refused(request, "it took too long")

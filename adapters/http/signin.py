@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 from fastapi import Depends, Header, Request
@@ -29,7 +29,7 @@ from services.ports import AuthorityEnded, Caller
 from services.site import Site
 
 COOKIE = "__Host-session"
-CSRF_HEADER = "X-CSRF-Token"
+CSRF_HEADER, CSRF_FIELD = "X-CSRF-Token", "csrf_token"
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 _SAFE = ("GET", "HEAD")
 
@@ -44,28 +44,44 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 Cookie = Annotated[str | None, Depends(cookie)]
 
 
+async def form_token(request: Request) -> str | None:
+    """Return the token that a form of a page sends, for it can send no header; None of what no form sends."""
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return None
+    sent = parse_qs((await request.body()).decode("ascii", "replace")).get(CSRF_FIELD, [])
+    return sent[0] if len(sent) == 1 else ""
+
+
+FormToken = Annotated[str | None, Depends(form_token)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SignIn:
     """Turns a request into its caller.
 
-    `recent`: only for someone who signed in lately. `lookup`: the request asks about a person by name.
+    `admin_acr_values`: how strongly one signs in for what is administrative, where the site says so. `recent`: only for
+    someone who signed in lately; `administrative`: and so strongly. `lookup`: the request asks about a person by name.
     """
 
     site: Site
     access: Access
     verifier: Verifier
+    admin_acr_values: tuple[str, ...] = ()
     recent: bool = False
+    administrative: bool = False
     lookup: bool = False
 
-    def asking(self, *, recent: bool = False, lookup: bool = False) -> SignIn:
+    def asking(self, *, recent: bool = False, administrative: bool = False, lookup: bool = False) -> SignIn:
         """Return the same for requests of another kind."""
-        return replace(self, recent=recent, lookup=lookup)
+        return replace(self, recent=recent or administrative, administrative=administrative, lookup=lookup)
 
     def __call__(
         self,
         request: Request,
         credentials: Bearer,
         secret: Cookie,
+        form: FormToken,
         x_correlation_id: Annotated[str | None, Header()] = None,
     ) -> Caller:
         """Return the caller.
@@ -73,7 +89,8 @@ class SignIn:
         Raises `AuthorityEnded` for anyone whom the register does not know, `FromElsewhere` for a request that another
         site's page had the browser send, `StepUp`, `TooOften`.
         """
-        caller = self._caller(request, credentials, secret, x_correlation_id)
+        token = request.headers.get(CSRF_HEADER, "") if form is None else form
+        caller = self._caller(request, credentials, secret, x_correlation_id, token)
         trace.get_current_span().set_attribute("goldenthread.role", caller.role)
         return caller
 
@@ -101,6 +118,7 @@ class SignIn:
         credentials: HTTPAuthorizationCredentials | None,
         secret: str | None,
         correlation: str | None,
+        token: str = "",
         *,
         looks: bool = False,
     ) -> Caller:
@@ -132,11 +150,13 @@ class SignIn:
             raise AuthorityEnded
         caller = request.state.caller = self._of(admitted.person, correlation)
         if secret is not None and request.method not in _SAFE:
-            sent = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(sent.encode(), self.csrf(caller, secret).encode()):
+            owed = self.csrf(caller, secret)
+            if not hmac.compare_digest(token.encode(), owed.encode()):
                 raise FromElsewhere
-        if self.recent and not admitted.recent:
-            raise StepUp
+        acr_values = self.admin_acr_values if self.administrative else ()
+        acr = admitted.acr if identity is None else identity.acr
+        if (self.recent and not admitted.recent) or (acr_values and acr not in acr_values):
+            raise StepUp(timedelta(minutes=rules.recent_minutes), acr_values)
         return caller
 
     def _measures(self, rules: Rules, request: Request) -> list[Measure]:

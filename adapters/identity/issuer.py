@@ -27,7 +27,7 @@ class BadIdentity(Exception):
 class Identity:
     """Whom the site's issuer speaks of, by its own name for the person; when and how strongly that person signed in.
 
-    `acr`: the strength, where the site asked for one.
+    `acr`: how strongly, in the issuer's words.
     """
 
     subject: str
@@ -96,7 +96,8 @@ def identity_of(claims: Mapping[str, Any]) -> Identity:
         moment = datetime.fromtimestamp(claims.get("auth_time", claims["iat"]), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         raise BadIdentity("it does not say when the person signed in") from None
-    return Identity(str(claims["sub"]), moment)
+    acr = claims.get("acr")
+    return Identity(str(claims["sub"]), moment, acr if isinstance(acr, str) else None)
 
 
 class DemoIssuer:
@@ -108,8 +109,15 @@ class DemoIssuer:
         self._audience = audience
         self.keys = KeySet(self._name, audience, {"demo": self._key.public_key()})
 
-    def token(self, subject: str, lifetime: timedelta = timedelta(days=1), *, age: timedelta = timedelta(0)) -> str:
-        """Return a bearer token for a person, who signed in `age` ago."""
+    def token(
+        self,
+        subject: str,
+        lifetime: timedelta = timedelta(days=1),
+        *,
+        age: timedelta = timedelta(0),
+        acr: str | None = None,
+    ) -> str:
+        """Return a bearer token for a person, who signed in `age` ago, as strongly as `acr` says."""
         now = datetime.now(UTC)
         claims = {
             "iss": self._name,
@@ -118,7 +126,7 @@ class DemoIssuer:
             "iat": now,
             "exp": now + lifetime,
             "auth_time": int((now - age).timestamp()),
-        }
+        } | ({} if acr is None else {"acr": acr})
         return jwt.encode(claims, self._key, "EdDSA", {"kid": "demo"})
 
     def identity(self, token: str) -> Identity:

@@ -45,6 +45,7 @@ _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class Client:
     """What the provider knows the site by. `acr_values`: how strong a sign-in must be, in the provider's words.
 
+    `admin_acr_values`: how strong for what is administrative, where that is more.
     `public_url`: where browsers reach the site; they come back there from signing in, and from signing out.
     `key`: a private key in PEM (RSA of 3072 bits, P-256 or Ed25519), whose public half the provider has; nobody else
     has it. `rsa_bits_least`: how long the provider's own keys of RSA must be.
@@ -55,6 +56,7 @@ class Client:
     public_url: str
     key: bytes = field(repr=False)
     acr_values: tuple[str, ...] = ()
+    admin_acr_values: tuple[str, ...] = ()
     rsa_bits_least: int = RSA_BITS_LEAST
 
     @property
@@ -78,11 +80,12 @@ class Begun:
     begun_at: int
     age_most: int
     return_to: str
+    acr_values: tuple[str, ...]
 
     @classmethod
     def read(cls, value: Any) -> Self:
         """Return one from what `as_json` gave."""
-        return cls(**value)
+        return cls(**value | {"acr_values": tuple(value["acr_values"])})
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -111,11 +114,13 @@ class Provider:
         """Close every connection."""
         self._http.close()
 
-    def begin(self, return_to: str, *, age_most: int, again: bool) -> tuple[str, Begun]:
+    def begin(self, return_to: str, *, age_most: int, again: bool, administrative: bool = False) -> tuple[str, Begun]:
         """Return where to send a browser, and what it must bring back.
 
-        `age_most`: how many seconds ago the person may have signed in there; `again`: it is to be done anew.
+        `age_most`: how many seconds ago the person may have signed in there; `again`: it is to be done anew;
+        `administrative`: as strongly as what is administrative needs.
         """
+        acr_values = (self._client.admin_acr_values if administrative else ()) or self._client.acr_values
         begun = Begun(
             secrets.token_urlsafe(32),
             secrets.token_urlsafe(32),
@@ -123,6 +128,7 @@ class Provider:
             int(time.time()),
             age_most,
             return_to,
+            acr_values,
         )
         asked = {
             "response_type": "code",
@@ -137,8 +143,8 @@ class Provider:
         }
         if again:
             asked["prompt"] = "login"
-        if self._client.acr_values:
-            asked["acr_values"] = " ".join(self._client.acr_values)
+        if acr_values:
+            asked["acr_values"] = " ".join(acr_values)
         return _asking(self._described()["authorization_endpoint"], asked), begun
 
     def finish(self, begun: Begun, answer: Mapping[str, str]) -> Identity:
@@ -176,8 +182,9 @@ class Provider:
             raise BadIdentity("it is for others, too")
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
             raise BadIdentity("the nonce is another")
-        acr = claims.get("acr") if self._client.acr_values else None
-        if self._client.acr_values and acr not in self._client.acr_values:
+        known = (*begun.acr_values, *self._client.admin_acr_values)  # what is more is enough
+        acr = claims.get("acr") if claims.get("acr") in known else None
+        if begun.acr_values and acr is None:
             raise BadIdentity("the sign-in was not strong enough")
         if "auth_time" not in claims:  # required where `max_age` was asked for
             raise BadIdentity("it does not say when the person signed in")

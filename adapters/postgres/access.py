@@ -18,7 +18,7 @@ from services.ports import Unavailable
 
 SECRET_BYTES: Final = 32
 _ADMIT: Final = (
-    b"select person, recent, admitted from access.admit(%b::bytea, %b::uuid, %b::timestamptz, %b::interval,"
+    b"select person, recent, admitted, acr from access.admit(%b::bytea, %b::uuid, %b::timestamptz, %b::interval,"
     b" %b::interval, %b, %b::text[], %b::bytea[], %b::int[], %b::interval[])"
 )
 
@@ -37,12 +37,13 @@ class Measure:
 class Admitted:
     """Whom the site knows a request to be from, if anyone; whether that person signed in lately; if it is not too much.
 
-    Where `admitted` is false nothing else counts.
+    Where `admitted` is false nothing else counts. `acr`: how strongly the person of a session signed in.
     """
 
     person: UUID | None
     recent: bool
     admitted: bool
+    acr: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +132,24 @@ class Access:
         return Admitted(*found)
 
     def begin(
-        self, staff: UUID, authenticated_at: datetime, *, lasts: timedelta, most: int, before: str | None = None
+        self,
+        staff: UUID,
+        authenticated_at: datetime,
+        *,
+        acr: str | None = None,
+        lasts: timedelta,
+        most: int,
+        before: str | None = None,
     ) -> str | None:
         """Begin a session and return its secret; None for someone without a living authority.
 
-        The session of the secret `before` ends, and the oldest of more than `most`.
+        `acr`: how strongly that person signed in. The session of the secret `before` ends, and the oldest of more than
+        `most`.
         """
         secret = new_secret()
         ends = None if before is None else known_as(before)
-        query = b"select access.begin(%b::bytea, %b::bytea, %b::uuid, %b::timestamptz, %b::interval, %b::int)"
-        ((begun,),) = self._ask(query, known_as(secret), ends, staff, authenticated_at, lasts, most)
+        query = b"select access.begin(%b::bytea, %b::bytea, %b::uuid, %b::timestamptz, %b::text, %b::interval, %b::int)"
+        ((begun,),) = self._ask(query, known_as(secret), ends, staff, authenticated_at, acr, lasts, most)
         return secret if begun else None
 
     def end(self, staff: UUID, session: bytes | None = None) -> int:

@@ -144,6 +144,10 @@ class PostgresLog:
         admitted: bool = self._ask("select log.admit(%s::bytea, %s, %s)", sender, share, most)[0][0]
         return admitted
 
+    def wake(self) -> None:
+        """Let who waits for the next event look at once, as at the end, when they are not to wait any more."""
+        self._ask("select pg_notify('log', '')")
+
     def forget_senders(self) -> None:
         """Forget who sent something in public in an hour that is over."""
         self._ask("select log.forget_senders()")

@@ -86,12 +86,12 @@ def renew_passwords(url: str, secrets: Secrets, prefix: str = PREFIX) -> None:
     """
     with secrets.alone():
         for role in ROLES:
-            password, passfile = secrets.next_password(role)
+            password = secrets.next_password(role)
             present = login_url(url, secrets, role, prefix)
             try:
                 connection = psycopg.connect(present, autocommit=True)
             except psycopg.OperationalError:  # changed already, before whoever did it was killed?
-                connection = psycopg.connect(make_conninfo(present, passfile=str(passfile)), autocommit=True)
+                connection = psycopg.connect(make_conninfo(present, password=password), autocommit=True)
             with connection:
                 changed = sql.SQL("alter role current_user password {}")
                 connection.execute(changed.format(sql.Literal(_verifier(connection, password, _login(prefix, role)))))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from threading import Event as Stop
+from threading import Lock
 from typing import NamedTuple
 from uuid import UUID
+from weakref import ref
 
 import orjson
 import psycopg
@@ -88,6 +90,36 @@ class Rebuilt:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """The histories of some subjects, as the log stood at a position."""
+
+    position: int
+    histories: Mapping[UUID, History | Exception]
+
+
+class Readings:
+    """What the runners of one process read of the log: an event wakes all of them, and is read and opened once.
+
+    Nothing is kept here. A reading is gone with the last runner that computes of it, and what is asked for later is
+    read again, when a key may be gone.
+    """
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log, self._lock = log, Lock()
+        self._latest: Callable[[], _Reading | None] = lambda: None
+
+    def of(self, subjects: Collection[UUID], position: int) -> _Reading:
+        """Return a reading of these subjects, and perhaps others, that holds at least all up to a position."""
+        with self._lock:
+            latest = self._latest()
+            if latest is None or latest.position < position or not latest.histories.keys() >= set(subjects):
+                now = self._log.position()
+                latest = _Reading(now, dict(_histories(self._log, list(subjects), now)))
+                self._latest = ref(latest)
+            return latest
+
+
 def _unobserved(_view: str, _events: int) -> AbstractContextManager[object]:
     return nullcontext()
 
@@ -96,7 +128,8 @@ class Projector:
     """The runner of one view, under the projector's login role.
 
     `ceiling` gives the protocol's ceiling at a moment; when what it lowers changes, every row is computed again.
-    `observe` is entered with the view's name and the number of events around each page.
+    `observe` is entered with the view's name and the number of events around each page. `readings`: those of all
+    runners of the process.
     """
 
     def __init__(
@@ -108,9 +141,11 @@ class Projector:
         *,
         page: int = PAGE,
         observe: Observe = _unobserved,
+        readings: Readings | None = None,
     ) -> None:
         self._view, self._url, self._log, self._ceiling = view, projector_url, log, ceiling
         self._page_size, self._observe = page, observe
+        self._readings = readings or Readings(log)
         # While it catches up: how far each subject's rows are known to go, so that none is computed twice for nothing.
         self._done: dict[UUID, int] = {}
         self._left: _State | None = None
@@ -177,7 +212,7 @@ class Projector:
             last = page[-1][0]
             with self._observe(self._view.name, len(page)):
                 touched = dict.fromkeys(s for position, s in page if self._done.get(s, 0) < position)
-                computed = self._compute(list(touched))
+                computed = self._compute(touched, last)
                 self._left = self._write(connection, state, state._replace(position=last), computed)
             self._done.update({c.subject: c.position for c in computed if c.error is None})
         if len(page) < self._page_size:
@@ -197,15 +232,16 @@ class Projector:
         if not due:
             return 0
         for start in range(0, len(due), self._page_size):
-            self._write(connection, state, state, self._compute(due[start : start + self._page_size]))
+            some = due[start : start + self._page_size]
+            self._write(connection, state, state, self._compute(some, state.position))
         self._write(connection, state, state._replace(swept_at=now), [])
         return len(due)
 
     def _retry_parked(self, connection: psycopg.Connection) -> None:
         parked = connection.execute("select subject_id from log.parked where view = %s", [self._view.name]).fetchall()
         for start in range(0, len(parked), self._page_size):
-            again = self._compute([subject for (subject,) in parked[start : start + self._page_size]])
             state = self._state(connection)
+            again = self._compute([subject for (subject,) in parked[start : start + self._page_size]], state.position)
             self._write(connection, state, state, again)
 
     def _state(self, connection: psycopg.Connection) -> _State:
@@ -219,10 +255,10 @@ class Projector:
             return self._state(connection)
         return _State(*found)
 
-    def _compute(self, subjects: Sequence[UUID]) -> list[_Computed]:
-        histories = list(_histories(self._log, subjects, None))
+    def _compute(self, subjects: Collection[UUID], position: int) -> list[_Computed]:
+        reading = self._readings.of(subjects, position)  # held until all is computed: others may compute of it
         now = self._log.now()  # after what was read: rows are never of a moment before their last event
-        return [*_computed(self._view, histories, self._ceiling(now), now)]
+        return [*_computed(self._view, ((s, reading.histories[s]) for s in subjects), self._ceiling(now), now)]
 
     def _write(
         self, connection: psycopg.Connection, before: _State, after: _State, computed: Sequence[_Computed]

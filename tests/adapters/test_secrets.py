@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
 import adapters.secrets
-from adapters.secrets import ROLES, Secrets, SecretsUnsafe
+from adapters.cli.main import app
+from adapters.secrets import ROLES, Secrets, SecretsUnsafe, is_sealed, seal, secret_file
+from tests.kill import killer
 
 ROOT = Path(__file__).parents[2]
 KEYS = ("party_ids", "tokens", "digests", "context")
@@ -170,3 +176,129 @@ def test_what_belongs_to_another_is_refused(folder: Path) -> None:
     os.chown(folder / "tokens", 65534, 65534)
     with pytest.raises(SecretsUnsafe, match="belongs to another user"):
         Secrets.read(folder)
+
+
+# Sealed --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemd gives a unit: a folder of credentials, with one to seal by, and one in memory."""
+    for name, variable in (("credentials", "CREDENTIALS_DIRECTORY"), ("memory", "RUNTIME_DIRECTORY")):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    (tmp_path / "credentials" / "goldenthread-seal").write_bytes(os.urandom(32))
+    return tmp_path / "credentials"
+
+
+def plain(made: Secrets) -> set[bytes]:
+    """Return all that nobody else may know."""
+    keys = {made.party_ids, made.tokens, made.digests, made.context, made.checkpoint_key.private_bytes_raw()}
+    return keys | {*made.site_keys()} | {made.password(role).encode() for role in ROLES}
+
+
+def test_what_is_made_sealed_is_never_in_clear(folder: Path, credentials: Path) -> None:
+    sealed = folder.with_name("sealed")
+    made = Secrets.make(sealed)
+    made.next_site_key()
+    made.next_password("police")
+    known = plain(made) | {made.next_password("police").encode()}
+    assert len(known) == len(KEYS) + 2 + 1 + len(ROLES) + 1
+    assert all(is_sealed(content) for content in content(sealed).values())
+    assert not [name for name, held in content(sealed).items() if any(each in held for each in known)]
+    assert plain(Secrets.make(sealed)) == plain(made)
+
+
+def test_libpq_reads_the_present_password_in_memory(credentials: Path, tmp_path: Path) -> None:
+    made = Secrets.make(tmp_path / "sealed")
+    place = made.passfile("police")
+    assert (place.parent, place.stat().st_mode & 0o777) == (tmp_path / "memory", 0o600)
+    assert place.read_text() == f"*:*:*:*:{made.password('police')}"
+    following = made.next_password("police")
+    assert place.read_text() != f"*:*:*:*:{following}"
+    made.drop_password("police")
+    assert place.read_text() == f"*:*:*:*:{following}"  # whoever holds a connection string of then comes in
+
+
+def test_a_folder_is_sealed_later_and_by_another_credential(
+    folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDENTHREAD_SECRETS_DIR", str(folder))
+    assert isinstance(CliRunner().invoke(app, ["keys", "seal"]).exception, SecretsUnsafe)  # of a server of its own
+    monkeypatch.setenv("GOLDENTHREAD_DATABASE_URL", "postgresql:///site?host=/nowhere")
+    (folder / "client_key.pem").touch(0o600)
+    (folder / "client_key.pem").write_bytes(b"PEM")
+    before, known = Secrets.read(folder), plain(Secrets.read(folder))
+    with pytest.raises(SecretsUnsafe, match="no credential goldenthread-seal"):
+        seal(folder)
+    credentials = request.getfixturevalue("credentials")
+    with pytest.raises(SecretsUnsafe, match="site_key is not sealed: stop the site, then `goldenthread keys seal`"):
+        Secrets.read(folder)
+    said = CliRunner().invoke(app, ["keys", "seal"]).stdout
+    assert said.startswith(f"{len(KEYS) + 3 + len(ROLES)} secrets in {folder} are sealed.")
+    assert len(list(folder.iterdir())) == len(KEYS) + 3 + len(ROLES)
+    assert not [name for name, held in content(folder).items() if any(each in held for each in known)]
+    assert plain(Secrets.read(folder)) == plain(before) == known
+    assert secret_file(folder / "client_key.pem") == b"PEM"
+    (credentials / "goldenthread-seal").rename(credentials / "goldenthread-seal-before")
+    (credentials / "goldenthread-seal").write_bytes(os.urandom(32))
+    seal(folder)
+    (credentials / "goldenthread-seal-before").unlink()
+    assert plain(Secrets.read(folder)) == known
+
+
+def test_it_is_killed_before_every_line(folder: Path, credentials: Path, tmp_path: Path) -> None:
+    """Whatever is left is sealed by whoever goes on, and holds what it held."""
+    kept = tmp_path / "kept"
+    folder.rename(kept)
+    for path in list(kept.glob("*.password"))[2:]:  # all of them are the same
+        path.unlink()
+    shutil.copytree(kept, folder)
+    seal(folder)
+    known = {path.name: secret_file(path) for path in folder.iterdir()}
+    with killer(sealing, [adapters.secrets], str(folder)) as killed_before:
+        for line in count(1):
+            shutil.rmtree(folder)
+            shutil.copytree(kept, folder)
+            has_ended = killed_before(line)
+            seal(folder)
+            assert {path.name: secret_file(path) for path in folder.iterdir()} == known, f"killed before line {line}"
+            if has_ended:
+                break
+    assert line > 50, "it was traced"
+
+
+def sealing(folder: str) -> Callable[[], object]:
+    return partial(seal, Path(folder))
+
+
+def test_what_is_sealed_opens_with_its_credential_and_in_its_place_alone(
+    credentials: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sealed"
+    Secrets.make(folder)
+    (folder / "tokens").rename(tmp_path / "tokens")
+    shutil.copy(folder / "digests", folder / "tokens")
+    with pytest.raises(SecretsUnsafe, match="tokens is damaged, or sealed by another credential"):
+        Secrets.read(folder)
+    for damaged in ((tmp_path / "tokens").read_bytes()[:-1], b"goldenthread sealed 1\n"):
+        (folder / "tokens").write_bytes(damaged)
+        with pytest.raises(SecretsUnsafe, match="tokens is damaged, or sealed by another credential"):
+            Secrets.read(folder)
+    (tmp_path / "tokens").replace(folder / "tokens")
+    Secrets.read(folder)
+    (credentials / "goldenthread-seal").write_bytes(os.urandom(32))
+    with pytest.raises(SecretsUnsafe, match="sealed by another credential: restore"):
+        Secrets.make(folder)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    with pytest.raises(SecretsUnsafe, match=r"is sealed and this process cannot open it: run it as deploy/README\.md"):
+        Secrets.make(folder)
+
+
+def test_without_memory_nothing_is_opened_for_libpq(
+    credentials: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Secrets.make(tmp_path / "sealed")
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    with pytest.raises(SecretsUnsafe, match="no RUNTIME_DIRECTORY"):
+        made.passfile("police")

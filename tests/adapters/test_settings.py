@@ -99,3 +99,10 @@ def test_the_command_says_which_setting_and_nothing_of_what_it_holds(monkeypatch
 def test_what_is_no_database_url_is_not_repeated() -> None:
     with pytest.raises(ValidationError, match="it is not a PostgreSQL URL"):
         Settings(database_url="postgresql//u:canary7391@h/site")
+
+
+@pytest.mark.parametrize("setting", ["acr_values", "admin_acr_values"])
+@pytest.mark.parametrize("wrong", ["two words", 'quo"te', "", "line\nend", "back\\slash"])
+def test_a_strength_is_one_word(setting: str, wrong: str) -> None:
+    with pytest.raises(ValidationError, match=setting):
+        Settings(**{setting: ["urn:one:word", wrong]})  # type: ignore[arg-type]  # one of several types

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
+from hashlib import sha256
+from html import unescape
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -33,7 +36,7 @@ from adapters.telemetry.logs import Line
 from domain.protocol import Access
 from services.ports import Unavailable
 from tests.adapters.http.conftest import example, problem
-from tests.browser import FROM_PROVIDER, OWN, PUBLIC, SESSION, Browser, provider_at
+from tests.browser import FROM_PROVIDER, OWN, PUBLIC, SESSION, Browser, Form, provider_at
 from tests.conftest import Database, _created
 from tests.openid import CLIENT, OpenId, openid
 from tests.scenarios import ray as story
@@ -99,6 +102,21 @@ def rules(lead: SiteUnderTest, **numbers: int) -> None:
     body = new.model_copy(update={"version": f"P-{next(_versions)}", "retroactive": True}).model_dump(mode="json")
     lead.person("pat").do("/v1/register/protocols", {"protocol": body})
     lead.parts.site.directory.refresh()
+
+
+@pytest.fixture(scope="module")
+def ray(lead: SiteUnderTest) -> story.Ray:
+    """Ray, who is enrolled."""
+    found = story.arrest(lead)
+    story.enrol(found)
+    rules(lead)
+    return found
+
+
+@pytest.fixture
+def printed(ray: story.Ray) -> str:
+    """Return the path of a page that one has to be signed in for: an accounting to print."""
+    return f"/v1/participants/{ray.care}/accounting.html"
 
 
 @pytest.fixture
@@ -295,6 +313,52 @@ def test_signing_out_goes_on_at_the_provider(dana: Browser, provider: OpenId) ->
     assert provider.signed_out == before + 1
 
 
+def test_a_page_has_a_way_out_that_needs_no_script(
+    lead: SiteUnderTest, dana: Browser, provider: OpenId, printed: str
+) -> None:
+    kept = Browser(lead.base_url, dict(dana.cookies))
+    page = dana.get(printed)
+    assert Form(page.text).button == "Sign out"
+    assert page.text.index("<form") < page.text.index("<h1>") < page.text.index("<table>")  # seen without scrolling
+    assert "form-action 'self'" in page.headers["content-security-policy"]
+    assert page.headers["referrer-policy"] == "same-origin"  # else an older browser says `Origin: null`
+    style = page.text.partition("<style>")[2].partition("</style>")[0]
+    assert b64encode(sha256(style.encode()).digest()).decode() in page.headers["content-security-policy"]
+    assert "@media print { form { display: none } }" in style
+    left = dana.submit(page)
+    assert left.status_code == 200
+    assert left.headers["clear-site-data"] == '"cache", "storage"'
+    assert SESSION not in dana.cookies
+    problem(kept.get("/v1/me"), 401, "not-signed-in")
+    (there,) = re.findall(r'href="(http[^"]+)"', left.text)
+    before = provider.signed_out
+    assert httpx.get(unescape(there)).status_code == 303
+    assert provider.signed_out == before + 1
+
+
+def test_the_way_out_is_the_sessions_own_and_a_bearer_sees_none(
+    lead: SiteUnderTest, dana: Browser, provider: OpenId, printed: str
+) -> None:
+    page = dana.get(printed)
+    as_bearer = lead.person("dana").get(printed, Cookie=f"{SESSION}={dana.cookies[SESSION]}")
+    for said in ("<form", "csrf", "Sign out"):
+        assert said in page.text
+        assert said not in as_bearer.text
+    other = another(lead, provider, "luis")
+    problem(other.submit(page), 403, "from-elsewhere")
+    form = Form(page.text)
+    for headers, fields in (
+        (OWN, {}),
+        (OWN, {"csrf_token": [form.fields["csrf_token"], "another"]}),
+        ({"Sec-Fetch-Site": "cross-site"}, form.fields),
+        ({"Origin": "null"}, form.fields),
+    ):
+        cookie = {"Cookie": f"{SESSION}={dana.cookies[SESSION]}"}
+        problem(httpx.post(lead.base_url + form.action, data=fields, headers=headers | cookie), 403, "from-elsewhere")
+    problem(dana.get("/sign-out"), 405, "no-such-method")
+    assert dana.get("/v1/me").status_code == 200
+
+
 @pytest.mark.parametrize("endpoint", [None, "http://elsewhere.example/logout", "javascript:alert(1)", 7])
 def test_a_provider_without_a_safe_way_out_is_left_alone(provider: OpenId, endpoint: object) -> None:
     provider.honest()
@@ -468,7 +532,8 @@ def test_an_export_needs_a_sign_in_of_a_few_minutes_ago(lead: SiteUnderTest, dan
     for path in FRESH:
         answer = dana.get(path)
         problem(answer, 401, "step-up-required")
-        assert "insufficient_user_authentication" in answer.headers["www-authenticate"]
+        challenge = 'Bearer error="insufficient_user_authentication", max_age="600"'
+        assert answer.headers["www-authenticate"] == challenge
         assert answer.json()["title"] == STEP_UP.title
         assert "/sign-in?again=true" in answer.json()["title"]
     assert dana.get("/v1/case-manager/caseload").status_code == 200  # all else goes on
@@ -491,16 +556,14 @@ def test_a_bearer_signed_in_lately_too(lead: SiteUnderTest) -> None:
     problem(luis.post("/v1/sessions/endings", {}), 401, "step-up-required")
 
 
-def test_revoking_for_someone_and_saying_who_may_do_what_needs_one(lead: SiteUnderTest) -> None:
-    ray = story.arrest(lead)
-    story.enrol(ray)
-    rules(lead)
+def test_revoking_for_someone_and_saying_who_may_do_what_needs_one(lead: SiteUnderTest, ray: story.Ray) -> None:
     dana, pat = lead.person("dana"), lead.person("pat")
     dana.token, pat.token = (lead.issuer.token(who, age=timedelta(minutes=11)) for who in ("dana", "pat"))
     for person, path, name in (
         (dana, f"/v1/participants/{ray.care}/roi/{ray.roi}/revocations", "RevokeRoi"),
         (dana, f"/v1/participants/{ray.care}/items/{ray.roi}/withdrawals", "WithdrawItem"),
         (dana, f"/v1/participants/{ray.care}/access", "GiveAccess"),
+        (pat, "/v1/register/parties", "RegisterParty"),
         (pat, "/v1/register/staff", "RegisterStaff"),
         (pat, "/v1/register/protocols", "AdoptProtocol"),
     ):

@@ -222,7 +222,7 @@ def _id(number: str) -> dict[str, str]:
     return {"IdentificationID": number}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_whatever_a_court_tells_before_while_and_after_its_docket_is_public_says_nothing_of_lead(
     court: Publisher, seed: int
 ) -> None:

@@ -29,7 +29,7 @@ from adapters.kafka.broker import free_port
 from adapters.postgres.backup import back_up
 from adapters.postgres.log import PostgresLog
 from adapters.postgres.migrate import login_url, migrate, renew_passwords
-from adapters.secrets import ROLES, Secrets
+from adapters.secrets import ROLES, Secrets, seal
 from adapters.settings import Settings
 from tests.adapters.postgres.site import Site
 from tests.conftest import Database
@@ -83,8 +83,15 @@ def test_every_login_has_a_new_password_and_the_old_one_is_refused(db: Database)
             psycopg.connect(make_conninfo(db.login(role), password=password))
 
 
-def test_a_running_site_goes_on(db: Database) -> None:
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["open", "sealed"])
+def test_a_running_site_goes_on(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sealed: bool) -> None:
     """It reads the new ones when it connects again; the owner's URL is not needed."""
+    if is_sealed:
+        for variable in ("CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY"):
+            (tmp_path / variable).mkdir()
+            monkeypatch.setenv(variable, str(tmp_path / variable))
+        (tmp_path / "CREDENTIALS_DIRECTORY" / "goldenthread-seal").write_bytes(os.urandom(32))
+        seal(db.secrets.folder)
     log = PostgresLog(db.login("recorder"), db.secrets)
     before = log.position()
     renew(replace(db, owner_url=make_conninfo(db.owner_url, user="nobody", password="none")))

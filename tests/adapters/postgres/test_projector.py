@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from weakref import ref
 
 import psycopg
 import pytest
 
 from adapters.postgres.log import PostgresLog
-from adapters.postgres.projector import Interleaved, Projector, parked, rebuild
+from adapters.postgres.projector import Interleaved, Projector, Readings, parked, rebuild
 from domain.labels import Ceiling, Label, Reader
 from projections import case_manager, police
 from projections.lens import History
@@ -109,11 +111,11 @@ def test_a_second_runner_cannot_interleave(lead: Site) -> None:
     first, second = projector(lead, VIEWS[Reader.POLICE], page=5), projector(lead, VIEWS[Reader.POLICE], page=5)
     compute = first._compute
 
-    def overtaken(subjects: Any) -> Any:
+    def overtaken(*asked: Any) -> Any:
         second.run_once()
-        return compute(subjects)
+        return compute(*asked)
 
-    first._compute = overtaken  # type: ignore[method-assign]
+    first._compute = overtaken  # type: ignore[assignment, method-assign]
     with pytest.raises(Interleaved):
         first.run_once()
     assert lead.log.view_position(Reader.POLICE) == lead.log.page(0, 5)[-1][0]
@@ -125,6 +127,53 @@ def test_a_running_projector_shows_what_is_recorded_within_moments(lead: Site) -
         for _ in range(3):
             lead.file()
             eventually(lambda: lead.stored(view) == lead.expected(view))
+
+
+def test_runners_that_share_what_they_read_show_what_each_would_alone(lead: Site) -> None:
+    readings = Readings(lead.log)
+    with running(*(projector(lead, view, readings=readings) for view in VIEWS.values())):
+        for _ in range(5):
+            lead.play(1, steps=3)
+        eventually(lambda: all(lead.log.view_position(reader) == lead.log.position() for reader in VIEWS))
+    for view in VIEWS.values():
+        assert lead.stored(view) == lead.expected(view)
+
+
+def test_what_all_ask_for_at_once_is_read_once(lead: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    participant = lead.identify()
+    readings, read, histories = Readings(lead.log), list[Sequence[UUID]](), lead.log.histories
+    position, together = lead.log.position(), threading.Barrier(len(EVERY))
+
+    def counted(subjects: Sequence[UUID], upto: int) -> Any:
+        read.append(subjects)
+        return histories(subjects, upto)
+
+    monkeypatch.setattr(lead.log, "histories", counted)
+
+    def computes(_: Reader) -> None:
+        reading = readings.of([participant], position)
+        together.wait(10)
+        assert reading.histories.keys() == {participant}
+
+    with ThreadPoolExecutor(len(EVERY)) as pool:
+        list(pool.map(computes, EVERY))
+    assert read == [[participant]]
+
+
+def test_what_was_read_for_all_is_never_older_than_asked_for_and_not_kept(lead: Site) -> None:
+    participant, other = lead.identify(), lead.identify()
+    readings, position = Readings(lead.log), lead.log.position()
+    reading = readings.of([participant], position)
+    assert readings.of([participant], position) is reading
+    assert readings.of([participant, other], position) is not reading
+    lead.share(participant, lead.police)
+    later = readings.of([participant], lead.log.position())
+    history = later.histories[participant]
+    assert isinstance(history, History)
+    assert history.position == lead.log.position()
+    held = ref(later)
+    del reading, later, history
+    assert held() is None
 
 
 def test_a_standby_takes_over_when_the_active_runner_dies(lead: Site) -> None:
@@ -244,7 +293,6 @@ def test_a_row_that_no_table_takes_parks_its_participant_alone(lead: Site) -> No
 def test_an_outage_parks_nobody(lead: Site) -> None:
     view = VIEWS[Reader.CASE_MANAGER]
     lead.identify()
-    runner = projector(lead, view)
 
     class Down:
         def __getattr__(self, name: str) -> Any:
@@ -252,7 +300,7 @@ def test_an_outage_parks_nobody(lead: Site) -> None:
                 raise Unavailable("down")
             return getattr(lead.log, name)
 
-    runner._log = Down()  # type: ignore[assignment]
+    runner = Projector(view, lead.database.login("projector"), Down(), ceiling)  # type: ignore[arg-type]
     with pytest.raises(Unavailable):
         runner.run_once()
     assert parked(lead.database.owner_url) == []

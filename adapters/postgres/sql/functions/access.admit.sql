@@ -2,11 +2,12 @@
 -- holds) or, for a bearer, of the member of staff whom its token names. No person: nobody whose authority is alive.
 -- A measure without an id is that person's own of its kind. Each takes `most` requests in its period and drains evenly; one that is full takes nothing, so that whoever
 -- goes on asking waits no longer for it. `looks`: a session that is only looked at again stays as idle as it was.
--- By the machine's own time, as a context is.
+-- `acr`: how strongly that person signed in, in the provider's words; a bearer's token says it itself. By the machine's own
+-- time, as a context is.
 create or replace function access.admit(
     session bytea, staff uuid, authenticated timestamptz, idle interval, recently interval, looks boolean,
     kinds text[], measures bytea[], most integer[], periods interval[],
-    out person uuid, out recent boolean, out admitted boolean
+    out person uuid, out recent boolean, out admitted boolean, out acr text
 )
 language plpgsql volatile security definer set search_path = access, pg_temp
 as $$
@@ -16,7 +17,7 @@ declare
     measure bytea;
 begin
     if session is not null then
-        select s.staff_id, s.authenticated_at into person, authenticated
+        select s.staff_id, s.authenticated_at, s.acr into person, authenticated, acr
         from access.session s join gate.authority a on a.staff_id = s.staff_id
         where s.id = session and s.seen_at > at - idle and s.ends_at > at and a.alive and a.epoch = s.epoch;
         if person is not null and not looks then

@@ -1,7 +1,8 @@
 -- Begin the session of someone who signed in, and end the one that the same browser had. Of more than `most` the oldest
 -- ends. False: no authority of that person is alive.
 create or replace function access.begin(
-    session bytea, before bytea, staff uuid, authenticated timestamptz, lasts interval, most integer
+    session bytea, before bytea, staff uuid, authenticated timestamptz, acr text, lasts interval,
+    most integer
 ) returns boolean
 language plpgsql volatile security definer set search_path = access, pg_temp
 as $$
@@ -9,8 +10,8 @@ declare
     at timestamptz := clock_timestamp();
 begin
     delete from access.session s where s.id = before;
-    insert into access.session (id, staff_id, epoch, authenticated_at, begun_at, seen_at, ends_at)
-    select session, a.staff_id, a.epoch, authenticated, at, at, at + lasts
+    insert into access.session (id, staff_id, epoch, authenticated_at, begun_at, seen_at, ends_at, acr)
+    select session, a.staff_id, a.epoch, authenticated, at, at, at + lasts, begin.acr
     from gate.authority a where a.staff_id = staff and a.alive;
     if not found then
         return false;
