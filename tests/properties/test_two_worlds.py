@@ -69,9 +69,10 @@ from tests.properties.worlds import (
     world,
 )
 
-pytestmark = pytest.mark.server
-
 PAIRS = int(os.environ.get("GOLDENTHREAD_TEST_WORLDS", "1"))
+# Counsel, who asks most, takes more than a minute on a quiet machine: where one is busy that is no hang.
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200 * PAIRS)]
+
 SEED = int(os.environ.get("GOLDENTHREAD_TEST_SEED", "1"))
 ROLE = {
     "kim": Role.OFFICER,
