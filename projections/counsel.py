@@ -130,8 +130,14 @@ def _behind(history: History, lens: Lens, grant: Grant) -> dict[str, Any]:
 
 
 def _tasks(history: History, lens: Lens, grant: Grant) -> Iterator[Task]:
-    """Yield the latched charges whose offices the client would not have told, where counsel may know of the charge."""
-    for latched, due_at in not_told(history):
+    """Yield the latched charges whose offices the client would not have told, where counsel may know of the charge.
+
+    While the accounting is suspended for an office, none of its: that there is no task would say that it was told.
+    """
+    silent = history.silent_of(lens.at)
+    for latched, due_at, office in not_told(history):
+        if office in silent:
+            continue
         incident_number = lens.see(latched, "incident_number", frozenset({Basis.GRANTED}))
         if incident_number is not None:
             yield Task(

@@ -63,10 +63,11 @@ class Task(RoleRow):
 
 
 class NotTold(NamedTuple):
-    """A latched charge whose office was not told, and when the day of the intake ends, or ended."""
+    """A latched charge whose office was not told, when the day of the intake ends, or ended, and that office."""
 
     latched: Recorded[ChargeLatched]
     due_at: datetime
+    office: UUID
 
 
 def not_told(history: History) -> Iterator[NotTold]:
@@ -79,7 +80,7 @@ def not_told(history: History) -> Iterator[NotTold]:
         for latched in own.of(ChargeLatched):
             held = state.charges.get(latched.event.matter_id) if latched.event.matter_id else None
             if held is not None and not held.told and not latched.erased:
-                yield NotTold(latched, running.intake.event.due_at)
+                yield NotTold(latched, running.intake.event.due_at, held.prosecutor)
 
 
 def tasks(history: History) -> Iterator[Task]:
@@ -112,7 +113,7 @@ def tasks(history: History) -> Iterator[Task]:
         return
     for stream in dict.fromkeys(r.stream for r in history.of(ReferralOffered) if not r.erased):
         yield from _of_referral(history, stream, task)
-    for latched, due_at in not_told(history):
+    for latched, due_at, _ in not_told(history):
         yield task(TaskKind.OFFICE_NOT_TOLD, latched, due_at, latched.stream, latched.event.incident_number)
     yield from _of_officers(history, task)
     for asked in undecided(history.events):

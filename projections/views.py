@@ -66,7 +66,7 @@ VIEWS: dict[Reader, View] = {
         View(Reader.COURT, "court/10", court.rows),
         View(Reader.PROGRAM, "program/12", program.rows),
         View(Reader.OBSERVER, "observer/9", observer.rows),
-        View(Reader.COUNSEL, "counsel/9", counsel.rows),
+        View(Reader.COUNSEL, "counsel/10", counsel.rows),
         View(Reader.LEGAL_SERVICES, "legal_services/6", legal_services.rows),
         View(Reader.PARTICIPANT, "participant/8", participant.rows),
         View(Reader.PRIVACY, "privacy/5", privacy.rows),

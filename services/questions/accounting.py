@@ -84,10 +84,11 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
     nothing had ever been disclosed to that agency; afterwards it says that it was. Raises `Unknown`, `Refused`.
     """
     kept = _kept(site, extract)
-    asked, person = whose(site, caller, text)
+    asked = whose(site, caller, text)
 
     def render(session: Session) -> Rendered:
         client = client_of(session, caller, asked)  # first: an authority that changes while the log is read is refused
+        person = person_of(site, caller, asked)
         history = sorted((r for record in person for r in site.log.history(record)), key=attrgetter("position"))
         if not any(isinstance(recorded.event, ParticipantIdentified) for recorded in history):
             raise Unknown
@@ -102,7 +103,6 @@ def of(site: Site, caller: Caller, text: str, extract: Extract = ALL, surface: s
             (number, _without_audit(row) if row.as_of < first_told.get(record, 0) and _is_of_care(row) else row)
             for record in person
             for number, row in numbered(record, session.accounting(record))
-            if row.party not in silent
         ]
         known = _decisions(session, caller, person) if decided else []
         followed = [(*decided[row.entry_id], row.entry_id) for row in known if row.entry_id in decided]
@@ -159,14 +159,21 @@ def _years_before(moment: datetime, years: int) -> datetime:
     return moment.replace(year=moment.year - years, day=day)
 
 
-def whose(site: Site, caller: Caller, text: str) -> tuple[UUID, list[UUID]]:
-    """Return whose accounting is asked for, and the records that belong to it. Raises `Forbidden`, `Unknown`."""
+def whose(site: Site, caller: Caller, text: str) -> UUID:
+    """Return whose accounting is asked for. Raises `Forbidden`, `Unknown`."""
     if caller.reader not in _ACCOUNTED_TO:
         raise Forbidden
     asked = site.ids.open(caller.party, text)
     if asked is None or (caller.reader is Reader.PARTICIPANT and asked != caller.party):
         raise Unknown
-    return asked, _person(site, caller, asked)
+    return asked
+
+
+def person_of(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
+    """Return the records of one accounting: to care all of a person, to a participant those merged into its own."""
+    if caller.reader in (Reader.CASE_MANAGER, Reader.PARTICIPANT):
+        return [record.id for record in reached(site, caller, asked)]
+    return [asked]
 
 
 def silent_of(site: Site, caller: Caller, asked: UUID) -> frozenset[UUID]:
@@ -239,13 +246,6 @@ _ENTRIES: dict[Reader, type[RoleEntry | case_manager.Entry | counsel.Entry]] = {
     Reader.COUNSEL: counsel.Entry,
     Reader.CASE_MANAGER: case_manager.Entry,
 }
-
-
-def _person(site: Site, caller: Caller, asked: UUID) -> list[UUID]:
-    """Return the records of one accounting: to care all of a person, to a participant those merged into its own."""
-    if caller.reader in (Reader.CASE_MANAGER, Reader.PARTICIPANT):
-        return [record.id for record in reached(site, caller, asked)]
-    return [asked]
 
 
 def _decisions(session: Session, caller: Caller, person: list[UUID]) -> list[Any]:

@@ -52,7 +52,7 @@ def at(
     Without `values`, which the privacy officer never has: what was shown by its labels alone.
     Raises `Unknown`, `Refused`.
     """
-    asked, _ = accounting.whose(site, caller, text)
+    asked = accounting.whose(site, caller, text)
     viewed = site.directory.by_code(party, "party")
     readers = READERS_OF[viewed.kind]
     if reader is not None and reader not in readers:
@@ -75,15 +75,15 @@ def of_disclosure(site: Site, caller: Caller, text: str, disclosure: str, *, val
 
     Without `values`, which the privacy officer never has: what was shown by its labels alone. Raises `Unknown`.
     """
-    asked, person = accounting.whose(site, caller, text)
+    asked = accounting.whose(site, caller, text)
     number = site.ids.open(caller.party, disclosure)
 
     def render(session: Session) -> Rendered:
         client = accounting.client_of(session, caller, asked)
-        silent = accounting.silent_of(site, caller, asked)
+        person = accounting.person_of(site, caller, asked)
         every = ((of, *each) for of in person for each in accounting.numbered(of, session.accounting(of)))
         record, line = next(((of, line) for of, each, line in every if each == number), (None, None))
-        if record is None or line is None or line.party in silent:
+        if record is None or line is None:
             raise Unknown
         found, verdict = disclosed(site, record, line)
         telling = Telling.of(site, caller, found, values=values)

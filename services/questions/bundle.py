@@ -59,10 +59,10 @@ def _bundle(site: Site, caller: Caller, text: str, since: int | None) -> dict[st
     seal = _latest(site)
     site.seals.heads(seal.size)  # before a session: on a large site it takes a while
     itself = caller.reader is Reader.PARTICIPANT
-    person = [record.id for record in reached(site, caller, asked)] if itself else [asked]
 
     def render(session: Session) -> Rendered:
         under = _under(session, caller, asked)
+        person = [record.id for record in reached(site, caller, asked)] if itself else [asked]
         silent = accounting.silent_of(site, caller, asked)
         entries = _entries(session, caller, person)
         sealed = {record: session.sealed(record, seal.size) for record in person}

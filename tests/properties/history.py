@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -124,23 +124,46 @@ def _take(consents: _Consents, row: Written) -> None:
             pass
 
 
+@dataclass(slots=True)
+class _Records:
+    """Whose record each is: a merge is two events next to each other, the first on the record that is kept."""
+
+    into: dict[UUID | None, UUID | None] = field(default_factory=dict)
+    kept: UUID | None = None
+    known: set[UUID | None] = field(default_factory=set)
+
+    def take(self, row: Written) -> None:
+        self.known.add(row.participant)
+        if row.topic == "participant.unmerged":
+            self.into.pop(row.participant, None)
+        elif row.topic == "participant.merged" and self.kept is None:
+            self.kept = row.participant
+        elif row.topic == "participant.merged":
+            self.into[row.participant], self.kept = self.kept, None
+
+    def are(self, row: Written) -> bool:
+        """Return whether a participant who reads, which is its own party, reads of its own record."""
+        return row.party not in self.known or row.party in (row.participant, self.into.get(row.participant))
+
+
 def disordered(rows: Iterable[Written]) -> list[Written]:
     """Return the disclosures that stand in the log after the end of what they rest on, or of their reader's authority.
 
-    One without an epoch is read by role: only its reader's authority can end.
+    One without an epoch is read by role: only its reader's authority can end, and that a record is a participant's own.
     """
     consents: _Consents = defaultdict(_Consent)
-    gone, found = set[UUID | None](), list[Written]()
+    records, gone, found = _Records(), set[UUID | None](), list[Written]()
     for row in rows:
         if row.topic is not None:
             _take(consents, row)
+            records.take(row)
         if row.topic == "staff.ended":
             gone.add(row.staff)
         elif row.topic in {"staff.registered", "access.given"}:
             gone.discard(row.staff)
         elif row.topic is None:
             consent = consents[row.party, row.participant]
-            rests = row.epoch is None or (row.epoch == consent.ended and consent.lives(row.at))
+            rests = row.epoch == consent.ended and consent.lives(row.at) if row.epoch is not None else records.are(row)
             if row.staff in gone or not rests:
                 found.append(row)
     return found

@@ -11,18 +11,23 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from functools import partial
 from types import ModuleType
 from typing import Any
 from unittest import mock
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import pytest
 
+from domain.disclosure import Occasion, OralDisclosure
 from domain.event import PersonName
 from domain.identity import RecordLinked, RecordSubject, Rule
-from domain.labels import Label
+from domain.labels import Label, Reader
 from domain.legal_case import CaseFiled
+from domain.participant import ParticipantIdentified
 from domain.referral import ChargeHeld, DepartmentNotified, NoticeCode
+from domain.roi import RoiGranted, RoiSigned, consent_stream
+from services import release
 from services.questions import accounting, as_of, bundle, counsel
 from services.register import party_id
 from services.site import append
@@ -32,10 +37,13 @@ from tests.properties.test_revocation_race import (
     BEGIN,
     CHARGE,
     EXTRA,
+    FEW,
+    HIMSELF,
     LABELS,
     THOUSANDS,
     Mark,
     Race,
+    admitted,
     dying,
     ending_counsel,
     named,
@@ -221,18 +229,18 @@ ENDINGS: tuple[tuple[Callable[[Accounts], Callable[[int], object]], tuple[str, .
 )
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(THOUSANDS // 100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("_again", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, THOUSANDS // 100))])
 def test_whatever_ends_is_told_by_no_way_of_asking_what_others_had_begun_afterwards(
-    race: Accounts, rounds: int
+    race: Accounts, _again: int
 ) -> None:
-    people = range(rounds * len(ENDINGS))
+    people = range(len(ENDINGS))
     race.clients(people, ends)
     acts = [(ending(race), marks) for ending, marks in ENDINGS]
     with race.under_way(READERS):
         for n in people:
             race.current = n
             race.asked_about(n)
-            act, marks = acts[n % len(acts)]
+            act, marks = acts[n]
             race.end(n, act, *marks)
             race.asked_about(n)
     assert race.too_late() == []
@@ -246,6 +254,138 @@ def test_whatever_ends_is_told_by_no_way_of_asking_what_others_had_begun_afterwa
         assert {(h.correlation, number(mark.n)) for mark in h.facts} <= rows, "told and not written down"
 
 
+class Merged(Race):
+    """The same, of whom one has other records merged into its own, which it and care read with that.
+
+    Mark: of each such record what it alone has in it, whether that is read in a view or worked out from the log.
+    """
+
+    def asks(self, who: str) -> Iterator[tuple[str, str, Any]]:
+        """Yield each way to ask about the one record that is kept."""
+        if who == "dana":
+            yield "GET", f"/v1/case-manager/participants/{self.called(who, 0)}", None
+        yield from super().asks(who)
+
+    def marks(self, who: str, path: str, status: int, part: bytes) -> set[Mark]:
+        """Return which records an answer, or a part of it, tells of."""
+        super().marks(who, path, status, part)
+        return {Mark(told.decode(), 0) for told in AWAY.findall(part)}
+
+    def merging(self, numbers: range) -> None:
+        """Record others, each told of by word of mouth and with its own consent, and merge them into number 0."""
+        self.consenting(range(1))
+        admitted(self, HIMSELF, HIMSELF)
+        for n in numbers:
+            who, party, until = away(n), party_id("transit-pd"), BEGIN + timedelta(days=300)
+            about: dict[str, Any] = {"participant_id": who, "occurred_at": BEGIN}
+            name = PersonName(given="Ray", surname=f"away-{n}-")
+            roi = RoiSigned(
+                **about, expires_at=until, roi=who, form_version="3", explained_by="Dana", language="English"
+            )
+            given = RoiGranted(
+                **about, party_id=party, expires_at=until, covers_from=BEGIN, roi=who, reader=Reader.POLICE,
+                labels=LABELS, purpose=f"away-{n}-",
+            )  # fmt: skip
+            said = OralDisclosure(
+                **about, party_id=party, labels=frozenset({Label.ENROLMENT_STATUS}), occasion=Occasion.PHONE,
+                person=f"away-{n}-",
+            )  # fmt: skip
+            named_so = ParticipantIdentified(**about, party_id=party, name=name, birth_date=date(1980, 1, 1))
+            self.site.parts.log.record(
+                [
+                    append(who, 0, named_so),
+                    append(consent_stream(who), 0, roi, given),
+                    append(uuid5(who, "said"), 0, said),
+                ],
+                self.envelope(),
+            )
+        noor = self.site.person("noor")
+        for n in numbers:
+            body = {"other": self.seal("lead-care", away(n)), "why": "He gave his brother's name."}
+            noor.do(f"/v1/participants/{self.called('dana', 0)}/merges", body)
+        self.checkpoint()
+        self.site.settle()
+
+    def unmerging(self, n: int) -> Callable[[int], object]:
+        """Return how one of them is taken from number 0."""
+        path = f"/v1/participants/{self.seal('lead-care', away(n))}/unmerging"
+        return lambda _: self.site.person("noor").do(path, {"why": "The brother came in himself."})
+
+
+AWAY = re.compile(rb"away-\d+-")
+TELL = {
+    "dana": {
+        "/v1/case-manager/participants/{participant}",
+        *(f"/v1/participants/{{participant}}{how}" for how in LINES),
+    },
+    HIMSELF: {
+        "/v1/participant",
+        *(f"/v1/participants/{{participant}}{how}" for how in LINES),
+        *(f"/v1/participant/recipients{how}" for how in ("", ".csv", "/updates")),
+        "/v1/participant/history.csv",
+    },
+}
+"""Where each reads of the records that are merged into one."""
+
+
+def away(n: int) -> UUID:
+    """Return the id of a record that is merged into another."""
+    return uuid5(number(0), f"away {n}")
+
+
+@pytest.fixture
+def merged(site_db: Database) -> Iterator[Merged]:
+    with raced(site_db, Merged) as made:
+        yield made
+
+
+def test_nothing_of_a_record_is_in_an_answer_to_a_request_begun_after_it_was_unmerged(merged: Merged) -> None:
+    merged.merging(range(FEW))
+    with merged.under_way(tuple(TELL)):
+        merged.wait(
+            lambda: (
+                {(who, path) for who, paths in TELL.items() for path in paths}
+                - {(h.who, named(h.path)) for h in merged.heard.copy() if h.facts}
+            )
+        )
+        for n in range(FEW):
+            merged.end(0, merged.unmerging(n), f"away-{n}-", dwell=0.05)
+    assert merged.too_late() == []
+    assert disordered(logged(merged.owner)) == []
+    rows = set(merged.owner.execute("select correlation_id, participant_id from log.disclosure").fetchall())
+    for h in merged.heard:
+        told = {away(int(mark.kind.split("-")[1])) for mark in h.facts}
+        assert {(h.correlation, record) for record in told} <= rows, "told and not written down"
+
+
+def test_a_record_that_is_unmerged_while_an_answer_is_rendered_is_not_in_it(merged: Merged) -> None:
+    """Its rows are read already: only the check in `gate.release` stands between."""
+    merged.merging(range(2))
+    himself = merged.site.person(HIMSELF)
+    for n, path in enumerate(("/v1/participant/history", f"/v1/participants/{merged.called(HIMSELF, 0)}/accounting")):
+        assert {mark.kind for mark in merged.ask(himself, HIMSELF, "GET", path).facts} >= {f"away-{n}-"}
+        with before_release(partial(merged.unmerging(n), 0)):
+            heard = merged.ask(himself, HIMSELF, "GET", path)
+        assert heard.status == 200
+        assert f"away-{n}-" not in {mark.kind for mark in heard.facts}
+    assert disordered(logged(merged.owner)) == []
+
+
+def test_only_what_is_merged_into_a_record_is_read_with_it(merged: Merged) -> None:
+    """Two merges in a row, nothing in the log between them: the second is none of the first one's other record."""
+    merged.merging(range(2))
+    asked = "select log.merged_into(%s), array(select log.records(%s))"
+    records = [number(0), away(0), away(1)]
+    into = {each: merged.owner.execute(asked, [each, each]).fetchone() for each in records}
+    assert {each: found and (found[0], {*found[1]}) for each, found in into.items()} == {
+        number(0): (None, {*records}),
+        away(0): (number(0), {away(0)}),
+        away(1): (number(0), {away(1)}),
+    }
+    merged.unmerging(0)(0)
+    assert merged.owner.execute(asked, [away(0), number(0)]).fetchone() == (None, [number(0), away(1)])
+
+
 OF_CLIENT = (
     *((accounting, f"/v1/participants/{{}}{lines}") for lines in LINES),
     (as_of, "/v1/participants/{}/as-of?party=r-patel"),
@@ -253,6 +393,21 @@ OF_CLIENT = (
     (bundle, "/v1/participants/{}/bundle"),
     (counsel, "/v1/counsel/participants/{}/trace?party=city-pd"),
 )
+
+
+@contextmanager
+def before_release(act: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, when an answer is rendered and about to be released."""
+    right, left = release.disclosures, [act]
+
+    def late(*given: Any) -> Any:
+        if left:
+            left.pop()()
+        return right(*given)
+
+    with mock.patch.object(release, "disclosures", late):
+        yield
+    assert not left
 
 
 @contextmanager

@@ -90,6 +90,22 @@ def test_a_disclosure_of_nothing_given_or_run_out_or_by_one_who_has_gone_is_foun
     assert len(disordered(Log().event("item.consented").shown().event("item.withdrawn").shown().rows)) == 1
 
 
+def test_what_was_read_of_a_record_that_is_not_ones_own_any_more_is_found() -> None:
+    other = UUID(int=4)
+
+    def read(log: Log) -> Log:
+        """Let the participant read of itself, and of the other record."""
+        for record in (WHO, other):
+            log.rows.append(Written(len(log.rows) + 1, None, record, WHO, STAFF, None, None, AT))
+        return log
+
+    log = Log().event("participant.identified").event("participant.identified", participant=other)
+    log.event("participant.merged").event("participant.merged", participant=other)
+    assert disordered(read(log).rows) == []
+    log.event("participant.unmerged").event("participant.unmerged", participant=other)
+    assert [row.participant for row in disordered(read(log).rows)] == [other]
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_one_stale_answer_is_found_among_a_thousand(seed: int) -> None:
     random = Random(seed)

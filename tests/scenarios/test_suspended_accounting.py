@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +19,15 @@ from uuid import UUID, uuid5
 import pytest
 
 from adapters.postgres.sealer import Sealer
+from adapters.simulation.cast import callers
+from domain.labels import Reader
+from domain.registry import Role
+from services.register import party_id
 from services.verification import Verdict, main
 from tests.adapters.http.conftest import to_program
 from tests.conftest import Database
 from tests.scenarios import ray as story
+from tests.scenarios.test_l_struck_out import struck_out
 from tests.scenarios.test_r_revoked_at_night import AUTHORITY
 from tests.site import Person, SiteUnderTest, running_site
 
@@ -182,6 +188,61 @@ def test_the_privacy_officer_reads_all_of_it_and_that_is_recorded(told: Told) ->
     imani.person.do(imani.path("accounting-suspensions/endings"), {"agency": "county-pa"})
     told.lead.settle()
     assert imani.person.see("/v1/privacy/participants?suspended=true")["participants"] == []
+
+
+def test_the_database_gives_the_lines_to_nobody_but_the_privacy_officer(told: Told) -> None:
+    """Whoever holds a reader's login and a signed context, and asks past the application, is told no more."""
+    told.suspend(ASKED)
+    site = told.lead.parts.site
+    office, police = party_id("county-pa"), party_id("city-pd")
+    asking = callers(site)
+    record = site.ids.open(asking["dana"].party, told.dana.ray)
+    assert record is not None
+    me = next(each for each in site.directory.staff.values() if each.party == record)
+    asking["himself"] = replace(
+        asking["dana"], staff=me.id, party=record, role=Role.PARTICIPANT, reader=Reader.PARTICIPANT
+    )
+
+    def given(who: str) -> set[UUID]:
+        with site.readers.session(asking[who]) as session:
+            found = {line.party for line in session.accounting(record)}
+            session.release([], "", "a test", "a test")
+        return found
+
+    for who in ("himself", "patel", "dana"):
+        assert police in given(who)
+        assert office not in given(who)
+    assert given("imani") >= {office, police}
+    told.ray.at("2026-05-01 00:00")
+    for who in ("himself", "patel", "dana"):
+        assert given(who) >= {office, police}
+
+
+def test_counsels_tasks_do_not_say_whether_the_office_was_told(lead: SiteUnderTest) -> None:
+    ray = story.arrest(lead)
+    ray.at("2026-03-10 09:00")
+    ray.dana.do(f"/v1/participants/{ray.care}/intake", {"narrative": story.NARRATIVE})
+    ray.dana.do(f"/v1/participants/{ray.care}/counsel", AUTHORITY | {"expires_on": "2027-03-01"})
+    ray.dana.do(f"/v1/participants/{ray.care}/roi", struck_out(warned=["county-pa"]))
+    lead.settle()
+    patel, by_imani = lead.person("patel"), to_program(lead, ray.care)
+
+    def tasks() -> list[str]:
+        return [task["kind"] for task in patel.see("/v1/counsel/tasks")["tasks"]]
+
+    assert tasks() == ["charge latched, office not told"]
+    said = ASKED | {"stated_on": "2026-03-10"}
+    lead.person("imani").do(f"/v1/participants/{by_imani}/accounting-suspensions", said)
+    lead.settle()
+    assert tasks() == []  # as where it was told
+    assert [task["kind"] for task in ray.dana.see("/v1/case-manager/tasks")["tasks"]][:1] == [
+        "charge latched, office not told"
+    ]
+    ray.at("2026-05-01 00:00")
+    end = time.monotonic() + 20
+    while tasks() != ["charge latched, office not told"]:
+        assert time.monotonic() < end, "the task did not come back"
+        time.sleep(0.05)
 
 
 def test_it_ends_early_at_once_and_says_so_itself(told: Told) -> None:

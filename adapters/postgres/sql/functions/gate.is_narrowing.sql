@@ -2,5 +2,5 @@
 create or replace function gate.is_narrowing(topic text) returns boolean language sql immutable
 as $$ select topic in (
     'roi.narrowed', 'roi.revoked', 'roi.expired', 'item.withdrawn', 'counsel.narrowed', 'counsel.ended',
-    'conflict.declared', 'staff.ended', 'participant.erased'
+    'conflict.declared', 'staff.ended', 'participant.erased', 'participant.unmerged'
 ) $$;

@@ -1,5 +1,6 @@
--- The one door out. Takes the fence shared, checks again that the person's authority and each epoch are alive, and
--- writes one row per participant. False: something went dark meanwhile; the caller renders again.
+-- The one door out. Takes the fence shared, checks again that the person's authority and each epoch are alive, and of a
+-- participant that each record is its own still, and writes one row per participant. False: something went dark
+-- meanwhile; the caller renders again.
 create or replace function gate.release(
     participants uuid[], epochs bigint[], untils timestamptz[], as_of bigint[], labels text[], grants text[],
     digests bytea[], marks bytea[], view_version text, purpose text, surface text, correlation uuid
@@ -26,6 +27,12 @@ begin
             where g.party_id = who.party and g.participant_id = d.participant and g.epoch = d.epoch
               and greatest(g.roi_until, g.item_until) > at and d.until > at
         )
+    ) then
+        return false;
+    end if;
+    if who.reader = 'participant' and exists (
+        select from unnest(participants) as d(participant)
+        where d.participant not in (select gate.records())
     ) then
         return false;
     end if;

@@ -1,5 +1,6 @@
 -- Everything that left about one participant, oldest first: for care, the privacy officer, the participant itself and
--- whose record it was merged into, and counsel while the client's authority lives.
+-- whose record it was merged into, and counsel while the client's authority lives. To none but the privacy officer what
+-- was disclosed to an agency while the accounting is suspended for it.
 create or replace function log.accounting(participant uuid)
 returns table (
     disclosed_at timestamptz, kind text, reader text, party_id uuid, staff_id uuid, labels text, grants text,
@@ -24,5 +25,8 @@ begin
     return query
         select d.recorded_at, d.kind, d.reader, d.party_id, d.staff_id, d.labels, d.grants, d.purpose, d.surface,
                d.as_of, d.view_version, d.digest, d.marks
-        from log.disclosure d where d.participant_id = participant order by d.position;
+        from log.disclosure d
+        where d.participant_id = participant
+          and (who.reader = 'privacy' or d.party_id not in (select log.silent_of(participant)))
+        order by d.position;
 end $$;

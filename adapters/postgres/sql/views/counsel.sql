@@ -109,7 +109,7 @@ create table counsel.task (
 );
 
 select site.keep_no_statistics('counsel');
-comment on schema counsel is 'counsel/9 sha256 89c923226401303bdd7eaf372e0e2642cdb215a319c567fe6d32a53fcfff6e6f';
+comment on schema counsel is 'counsel/10 sha256 89c923226401303bdd7eaf372e0e2642cdb215a319c567fe6d32a53fcfff6e6f';
 
 alter table counsel.client add primary key (party_id, subject_id);
 create index on counsel.client (subject_id, party_id);
