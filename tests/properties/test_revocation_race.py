@@ -508,8 +508,9 @@ def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
         elif "{" in path or not of_list(path):
             yield "GET", where, None
         else:
+            some = "" if path.endswith(".csv") else "limit=8"  # a file is the whole list
             for how in narrowed(of_list(path)):
-                yield "GET", f"{where}?{how}limit=8", None
+                yield "GET", f"{where}?{how}{some}".rstrip("&?"), None
             yield "GET", where, f"{n}"
 
 
