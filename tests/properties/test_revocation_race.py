@@ -508,9 +508,9 @@ def requests(race: Race, who: str) -> Iterator[tuple[str, str, Any]]:
         elif "{" in path or not of_list(path):
             yield "GET", where, None
         else:
-            most = "" if path.endswith(".csv") else "limit=8"  # a file is whole
+            some = "" if path.endswith(".csv") else "limit=8"  # a file is the whole list
             for how in narrowed(of_list(path)):
-                yield "GET", f"{where}?{how}{most}", None
+                yield "GET", f"{where}?{how}{some}".rstrip("&?"), None
             yield "GET", where, f"{n}"
 
 
