@@ -48,7 +48,7 @@ from tests.site import Person, SiteUnderTest, running_site, searching
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]  # to walk every route takes a busy machine minutes
 
 CANARY = telemetry.CANARY
 HEARD = re.compile(rf"{CANARY} \w+(?: of [\w ]+)?\.")
