@@ -123,7 +123,7 @@ class Secrets:
     def drop_password(self, role: str) -> None:
         """Put the next password in the place of the present one, which is gone from the folder then."""
         _drop(self._kept(role))
-        self.passfile(role)
+        self.passfile(role)  # where it lies open for libpq, the present one does from now on
 
     def _kept(self, role: str) -> Path:
         return self.folder / f"{role}.password"

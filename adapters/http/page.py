@@ -34,25 +34,17 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Golden Thread</title>
+<title>{title}</title>
 <style>{style}</style>
-<h1>Golden Thread</h1>
-<p>{description}</p>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+_BODY = """<p>{description}</p>
 <p><a href="/sign-in">Sign in</a>, or send a bearer token.
 The whole description, with examples: <a href="/openapi.json">openapi.json</a>.</p>
-{sections}
-</html>
-"""
-_SIGNED_OUT = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Signed out</title>
-<style>{style}</style>
-<h1>You are signed out</h1>
-{at_provider}<p><a href="/sign-in">Sign in again</a></p>
-</html>
-"""
+{sections}"""
+_AGAIN = '<p><a href="/sign-in">Sign in again</a></p>'
 _AT_PROVIDER = """<p>The provider with whom you signed in may still know you here. At a shared machine
 <a href="{url}">sign out there, too</a>.</p>
 """
@@ -61,7 +53,7 @@ _AT_PROVIDER = """<p>The provider with whom you signed in may still know you her
 def signed_out(at_provider: str | None) -> str:
     """Return what one sees who left by a page's form. `at_provider`: where one signs out at the provider, too."""
     link = "" if at_provider is None else _AT_PROVIDER.format(url=escape(at_provider))
-    return _SIGNED_OUT.format(style=_STYLE, at_provider=link)
+    return _PAGE.format(title="You are signed out", style=_STYLE, body=link + _AGAIN)
 
 
 def page(document: dict[str, Any]) -> str:
@@ -79,4 +71,5 @@ def page(document: dict[str, Any]) -> str:
         f"<tr><th scope=col>Method<th scope=col>Path<th scope=col>What it does{''.join(rows)}</table>"
         for tag, rows in sections.items()
     )
-    return _PAGE.format(style=_STYLE, description=escape(document["info"]["description"]), sections="\n".join(tables))
+    body = _BODY.format(description=escape(document["info"]["description"]), sections="\n".join(tables))
+    return _PAGE.format(title="Golden Thread", style=_STYLE, body=body)

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 
 from adapters.http.page import policy
+from adapters.http.signin import CSRF_FIELD
 from services.questions.lines import cell
 
 _STYLE = """
@@ -50,7 +51,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 _SIGN_OUT = """<form method="post" action="/sign-out">
-<input type="hidden" name="csrf_token" value="{csrf}"><button>Sign out</button></form>
+<input type="hidden" name="{field}" value="{csrf}"><button>Sign out</button></form>
 """
 
 
@@ -65,7 +66,7 @@ def accounting(body: dict[str, Any], narrowed: str, call: str, csrf: str | None)
     )
     text = _PAGE.format(
         style=_STYLE,
-        sign_out="" if csrf is None else _SIGN_OUT.format(csrf=escape(csrf)),
+        sign_out="" if csrf is None else _SIGN_OUT.format(field=CSRF_FIELD, csrf=escape(csrf)),
         count=len(body["disclosures"]),
         narrowed=escape(narrowed),
         head="".join(f"<th scope=col>{name}" for name in _COLUMNS.values()),

@@ -23,10 +23,15 @@ def work_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def ratio(ours: Callable[[], object], baseline: Callable[[], object], rounds: int = 5) -> dict[str, float]:
+def ratio(
+    ours: Callable[[], object],
+    baseline: Callable[[], object],
+    rounds: int = 5,
+    measured: Callable[[Callable[[], object]], float] = seconds,
+) -> dict[str, float]:
     """Return the median over rounds of (baseline's time / our time), and both medians in seconds. Above 1: faster."""
     ours(), baseline()  # warm
-    pairs = [(seconds(ours), seconds(baseline)) for _ in range(rounds)]
+    pairs = [(measured(ours), measured(baseline)) for _ in range(rounds)]
     return {
         "ratio": round(statistics.median(theirs / mine for mine, theirs in pairs), 3),
         "lowest": round(min(theirs / mine for mine, theirs in pairs), 3),

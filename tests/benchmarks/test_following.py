@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -18,62 +15,43 @@ from domain.contact import ContactKind, ContactMade
 from domain.labels import Ceiling
 from projections.views import VIEWS
 from services.ports import Append
-from tests.benchmarks.measure import report, work_seconds
+from tests.adapters.postgres.site import running
+from tests.benchmarks.measure import ratio, report, work_seconds
 from tests.benchmarks.population import CARE, EVENTS_EACH, envelope, populate
 from tests.conftest import Database
 
 pytestmark = [pytest.mark.server, pytest.mark.benchmark, pytest.mark.timeout(1200)]
-EVENTS, ROUNDS = 50, 3
+EVENTS = 50
 
 
 def test_following(site_db: Database) -> None:
-    log = PostgresLog(site_db.login("recorder"), site_db.secrets)
+    log, url = PostgresLog(site_db.login("recorder"), site_db.secrets), site_db.login("projector")
     populate(log, 1)
     who = next(subject for _, subject in log.page(0, EVENTS_EACH))
 
-    def contacts() -> None:
-        for _ in range(EVENTS):
-            met = ContactMade(
-                participant_id=who, party_id=CARE, occurred_at=datetime.now(UTC), kind=ContactKind.VISIT, reached=True
-            )
-            log.record([Append(uuid4(), 0, [met])], envelope())
-            follow(log)
+    def followed(readings: Readings | None) -> None:
+        runners = (Projector(view, url, log, lambda _: Ceiling("P-1"), readings=readings) for view in VIEWS.values())
+        with running(log, *runners):
+            for _ in range(EVENTS):
+                met = ContactMade(
+                    participant_id=who,
+                    party_id=CARE,
+                    occurred_at=datetime.now(UTC),
+                    kind=ContactKind.VISIT,
+                    reached=True,
+                )
+                log.record([Append(uuid4(), 0, [met])], envelope())
+                follow(log)
 
-    def followed(readings: Callable[[], Readings | None]) -> float:
-        with following(site_db, log, readings):
-            follow(log)
-            return work_seconds(contacts)
-
-    shared = Readings(log)
-    pairs = [(followed(lambda: shared), followed(lambda: None)) for _ in range(ROUNDS)]
+    found = ratio(partial(followed, Readings(log)), partial(followed, None), rounds=3, measured=work_seconds)
     log.close()
     report(
         "all views following one event after the other of a participant",
         "each view reading the participant's history for itself; this process's work",
         "> 1",
         events=EVENTS,
-        ratio=round(statistics.median(alone / together for together, alone in pairs), 2),
-        lowest=round(min(alone / together for together, alone in pairs), 2),
-        highest=round(max(alone / together for together, alone in pairs), 2),
-        milliseconds_each=round(1000 * statistics.median(together for together, _ in pairs) / EVENTS, 1),
+        **found,
     )
-
-
-@contextmanager
-def following(site_db: Database, log: PostgresLog, readings: Callable[[], Readings | None]) -> Iterator[None]:
-    """Keep every view going, as `serve` does."""
-    url, stop = site_db.login("projector"), threading.Event()
-    runners = [Projector(view, url, log, lambda _: Ceiling("P-1"), readings=readings()) for view in VIEWS.values()]
-    threads = [threading.Thread(target=runner.run, args=[stop]) for runner in runners]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        log.wake()
-        for thread in threads:
-            thread.join()
 
 
 def follow(log: PostgresLog) -> None:

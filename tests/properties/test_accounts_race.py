@@ -364,7 +364,7 @@ def test_a_record_that_is_unmerged_while_an_answer_is_rendered_is_not_in_it(merg
     himself = merged.site.person(HIMSELF)
     for n, path in enumerate(("/v1/participant/history", f"/v1/participants/{merged.called(HIMSELF, 0)}/accounting")):
         assert {mark.kind for mark in merged.ask(himself, HIMSELF, "GET", path).facts} >= {f"away-{n}-"}
-        with before_release(partial(merged.unmerging(n), 0)):
+        with before(release, "disclosures", partial(merged.unmerging(n), 0)):  # it is rendered
             heard = merged.ask(himself, HIMSELF, "GET", path)
         assert heard.status == 200
         assert f"away-{n}-" not in {mark.kind for mark in heard.facts}
@@ -396,31 +396,16 @@ OF_CLIENT = (
 
 
 @contextmanager
-def before_release(act: Callable[[], object]) -> Iterator[None]:
-    """Let something happen once, when an answer is rendered and about to be released."""
-    right, left = release.disclosures, [act]
+def before(module: ModuleType, name: str, act: Callable[[], object]) -> Iterator[None]:
+    """Let something happen once, just before a module's function of this name is called."""
+    right, left = getattr(module, name), [act]
 
     def late(*given: Any) -> Any:
         if left:
             left.pop()()
         return right(*given)
 
-    with mock.patch.object(release, "disclosures", late):
-        yield
-    assert not left
-
-
-@contextmanager
-def before_answering(module: ModuleType, act: Callable[[], object]) -> Iterator[None]:
-    """Let something happen once, when a question has begun and is about to open its session."""
-    right, left = module.answer, [act]
-
-    def late(*given: Any) -> Any:
-        if left:
-            left.pop()()
-        return right(*given)
-
-    with mock.patch.object(module, "answer", late):
+    with mock.patch.object(module, name, late):
         yield
     assert not left
 
@@ -440,7 +425,7 @@ def test_nothing_that_was_read_before_the_session_is_told_in_it(race: Accounts) 
             narrow(n)
             race.site.settle()
 
-        with before_answering(module, act):
+        with before(module, "answer", act):  # it has begun, and opens its session next
             heard = race.ask(patel, "patel", "GET", path.format(mine, race.disclosures[mine]))
         assert heard.status == 200
         assert {mark.kind for mark in heard.facts} <= {"client", "grant"}, path

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -11,6 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from adapters.postgres.log import PostgresLog
+from adapters.postgres.projector import Projector
 from adapters.postgres.readers import PostgresReaders
 from domain.contact import ContactKind, ContactMade
 from domain.event import Envelope, Event, PersonName
@@ -376,3 +380,20 @@ def _sorted(model: Model, rows: list[Row]) -> list[Row]:
         rows,
         key=lambda row: (row.subject_id, str(getattr(row, "party_id", "")), *(getattr(row, n) for n in model.order)),
     )
+
+
+@contextmanager
+def running(log: PostgresLog, *runners: Projector) -> Iterator[None]:
+    """Keep views going, as `serve` does."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=runner.run, args=[stop]) for runner in runners]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        log.wake()
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)

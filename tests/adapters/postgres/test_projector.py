@@ -22,7 +22,7 @@ from projections.lens import History
 from projections.rows import Row
 from projections.views import VIEWS, View
 from services.ports import Unavailable
-from tests.adapters.postgres.site import CEILING, Site, ceiling
+from tests.adapters.postgres.site import CEILING, Site, ceiling, running
 from tests.conftest import Database
 
 pytestmark = pytest.mark.server
@@ -57,21 +57,6 @@ def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.02)
-
-
-@contextmanager
-def running(*runners: Projector) -> Iterator[None]:
-    stop = threading.Event()
-    threads = [threading.Thread(target=runner.run, args=[stop]) for runner in runners]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(10)
-        assert not any(thread.is_alive() for thread in threads)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -123,7 +108,7 @@ def test_a_second_runner_cannot_interleave(lead: Site) -> None:
 
 def test_a_running_projector_shows_what_is_recorded_within_moments(lead: Site) -> None:
     view = VIEWS[Reader.PROSECUTOR]
-    with running(projector(lead, view)):
+    with running(lead.log, projector(lead, view)):
         for _ in range(3):
             lead.file()
             eventually(lambda: lead.stored(view) == lead.expected(view))
@@ -131,7 +116,7 @@ def test_a_running_projector_shows_what_is_recorded_within_moments(lead: Site) -
 
 def test_runners_that_share_what_they_read_show_what_each_would_alone(lead: Site) -> None:
     readings = Readings(lead.log)
-    with running(*(projector(lead, view, readings=readings) for view in VIEWS.values())):
+    with running(lead.log, *(projector(lead, view, readings=readings) for view in VIEWS.values())):
         for _ in range(5):
             lead.play(1, steps=3)
         eventually(lambda: all(lead.log.view_position(reader) == lead.log.position() for reader in VIEWS))
@@ -180,7 +165,7 @@ def test_a_standby_takes_over_when_the_active_runner_dies(lead: Site) -> None:
     view = VIEWS[Reader.PROSECUTOR]
     lock = "select pid from pg_locks where locktype = 'advisory' and classid = 7003 and granted and database ="
     lock += " (select oid from pg_database where datname = current_database())"
-    with running(projector(lead, view), projector(lead, view)):
+    with running(lead.log, projector(lead, view), projector(lead, view)):
         lead.file()
         eventually(lambda: lead.stored(view) == lead.expected(view))
         ((active,),) = lead.owner(lock)
@@ -192,7 +177,7 @@ def test_a_standby_takes_over_when_the_active_runner_dies(lead: Site) -> None:
 
 def test_a_runner_survives_every_connection_being_cut(lead: Site) -> None:
     view = VIEWS[Reader.POLICE]
-    with running(projector(lead, view)):
+    with running(lead.log, projector(lead, view)):
         for seed in range(3):
             lead.play(seed, steps=5)
             lead.owner(
@@ -253,7 +238,7 @@ def test_parked_subjects_are_tried_again_by_the_next_runner(lead: Site) -> None:
     catch_up(lead, view)
     assert parked(lead.database.owner_url)
     poison.poisoned.clear()
-    with running(projector(lead, view)):
+    with running(lead.log, projector(lead, view)):
         eventually(lambda: not parked(lead.database.owner_url))
     assert lead.stored(view) == lead.expected(view)
 
@@ -333,7 +318,7 @@ def test_what_time_made_dark_is_purged(lead: Site) -> None:
 def test_a_running_projector_purges_by_itself(lead: Site) -> None:
     participant = lead.identify()
     lead.grant(participant, lead.police, Reader.POLICE)
-    with running(projector(lead, VIEWS[Reader.POLICE])):
+    with running(lead.log, projector(lead, VIEWS[Reader.POLICE])):
         eventually(lambda: lead.owner("select count(*) from police.granted_participant") == [(1,)])
         lead.ahead("91 days")
         eventually(lambda: lead.owner("select count(*) from police.granted_participant") == [(0,)])
@@ -358,7 +343,7 @@ def test_a_lowered_ceiling_takes_rows_away(lead: Site) -> None:
     lead.grant(participant, lead.police, Reader.POLICE)
     limits = [CEILING]
     runner = projector(lead, VIEWS[Reader.POLICE], ceiling=lambda _at: limits[0])
-    with running(runner):
+    with running(lead.log, runner):
         eventually(lambda: lead.owner("select name from police.granted_participant") == [("Jo Doe",)])
         limits[0] = Ceiling("test/2", frozenset({(Reader.POLICE, Label.IDENTITY_LEGAL)}))
         eventually(lambda: lead.owner("select name from police.granted_participant") == [(None,)])
@@ -392,7 +377,7 @@ def test_a_rebuild_under_a_running_projector_loses_nothing(lead: Site) -> None:
 
     writer = threading.Thread(target=write)
     runner = projector(lead, view, page=20)
-    with running(runner):
+    with running(lead.log, runner):
         writer.start()
         for _ in range(3):
             build(lead, view, page=5)

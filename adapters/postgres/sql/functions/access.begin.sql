@@ -1,8 +1,7 @@
 -- Begin the session of someone who signed in, and end the one that the same browser had. Of more than `most` the oldest
 -- ends. False: no authority of that person is alive.
 create or replace function access.begin(
-    session bytea, before bytea, staff uuid, authenticated timestamptz, acr text, lasts interval,
-    most integer
+    session bytea, before bytea, staff uuid, authenticated timestamptz, acr text, lasts interval, most integer
 ) returns boolean
 language plpgsql volatile security definer set search_path = access, pg_temp
 as $$
