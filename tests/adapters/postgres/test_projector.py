@@ -150,9 +150,11 @@ def test_what_was_read_for_all_is_never_older_than_asked_for_and_not_kept(lead: 
     readings, position = Readings(lead.log), lead.log.position()
     reading = readings.of([participant], position)
     assert readings.of([participant], position) is reading
-    assert readings.of([participant, other], position) is not reading
+    wider = readings.of([participant, other], position)
+    assert wider is not reading
     lead.share(participant, lead.police)
     later = readings.of([participant], lead.log.position())
+    assert later is not wider, "which is still there, and older"
     history = later.histories[participant]
     assert isinstance(history, History)
     assert history.position == lead.log.position()
